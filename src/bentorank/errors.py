@@ -1,0 +1,124 @@
+"""One tree of errors; each class carries the HTTP status, the code and whether to come back later.
+
+BentorankError
+├── InvalidRequestError      400  the caller's mistake: names the field and the limit
+│   ├── MalformedBodyError   400  not JSON, or not a JSON object
+│   ├── NotFoundError        404
+│   ├── MethodNotAllowedError 405
+│   ├── PayloadTooLargeError 413
+│   └── UnsupportedMediaTypeError 415
+├── OverloadedError          429  the queue is full, or the deadline cannot be met
+├── UnavailableError         503  loading or draining
+├── DeadlineExceededError    504
+└── ScoringError             500  the engine failed on this pair
+    └── NonFiniteScoreError
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class BentorankError(Exception):
+    """Base of all errors that a caller may see. The message is public: no path, key, query or document in it."""
+
+    status: ClassVar[int] = 500
+    code: ClassVar[str] = "internal_error"
+    error_type: ClassVar[str] = "Backend"
+
+    def __init__(self, message: str, *, retry_after_s: int | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.retry_after_s = retry_after_s
+
+
+class InvalidRequestError(BentorankError):
+    """The request breaks a rule; `field` names where.
+
+    400 rather than 422: published clients expect a list under `detail` with 422, and a text with any other status.
+    """
+
+    status = 400
+    code = "invalid_request"
+    error_type = "Validation"
+
+    def __init__(self, message: str, *, field: str | None = None) -> None:
+        super().__init__(message)
+        self.field = field
+
+
+class MalformedBodyError(InvalidRequestError):
+    """The body is not the JSON object that the route takes."""
+
+    status = 400
+    code = "malformed_body"
+
+
+class NotFoundError(InvalidRequestError):
+    """No such route."""
+
+    status = 404
+    code = "not_found"
+
+
+class MethodNotAllowedError(InvalidRequestError):
+    """The route exists, but not for this method."""
+
+    status = 405
+    code = "method_not_allowed"
+
+
+class PayloadTooLargeError(InvalidRequestError):
+    """The body, or what it asks for, is larger than a limit."""
+
+    status = 413
+    code = "payload_too_large"
+
+
+class UnsupportedMediaTypeError(InvalidRequestError):
+    """The body is declared as something other than JSON."""
+
+    status = 415
+    code = "unsupported_media_type"
+
+
+class OverloadedError(BentorankError):
+    """There is more work queued than can be done in time; come back after `retry_after_s`."""
+
+    status = 429
+    code = "overloaded"
+    error_type = "Overloaded"
+
+
+class UnavailableError(BentorankError):
+    """The service is loading its model or draining before it stops."""
+
+    status = 503
+    code = "unavailable"
+    error_type = "Unhealthy"
+
+
+class DeadlineExceededError(BentorankError):
+    """The request's deadline passed, or cannot be met, before every pair was scored."""
+
+    status = 504
+    code = "deadline_exceeded"
+    error_type = "Timeout"
+
+
+class ScoringError(BentorankError):
+    """The engine could not score this pair."""
+
+    code = "scoring_failed"
+
+
+class NonFiniteScoreError(ScoringError):
+    """The engine returned NaN or an infinity for this pair."""
+
+    code = "non_finite_score"
+
+
+class ConfigurationError(BentorankError):
+    """The settings contradict each other or name something that is not there; the service refuses to start."""
+
+    code = "configuration"
