@@ -1,0 +1,199 @@
+"""What a cross-encoder's files say about it, read as JSON: no torch, no transformers, no remote code.
+
+Refuses what bentorank cannot score faithfully: bi-encoders, LLM rerankers, several labels, pickled weights.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bentorank.errors import ConfigurationError
+from bentorank.types import ModelActivation
+
+# Families whose position ids start after the padding id, so that the table is longer than the window.
+_POSITIONS_AFTER_PADDING = frozenset(
+    {
+        "camembert",
+        "data2vec-text",
+        "longformer",
+        "mpnet",
+        "roberta",
+        "roberta-prelayernorm",
+        "xlm-roberta",
+        "xlm-roberta-xl",
+        "xmod",
+    }
+)
+
+_ACTIVATIONS = {
+    "torch.nn.modules.activation.Sigmoid": ModelActivation.SIGMOID,
+    "torch.nn.modules.linear.Identity": ModelActivation.IDENTITY,
+    "torch.nn.Sigmoid": ModelActivation.SIGMOID,
+    "torch.nn.Identity": ModelActivation.IDENTITY,
+}
+
+_NO_WINDOW = 1 << 30
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """A model folder that is known to hold a cross-encoder with one label.
+
+    `prompt` goes before every query. `max_tokens` is the window, special tokens included.
+    """
+
+    name: str
+    folder: Path
+    max_tokens: int
+    activation: ModelActivation
+    prompt: str
+    pad_token_id: int
+    has_sliding_window: bool = False
+
+    def weight_files(self) -> list[Path]:
+        """The files that a score depends on, tokenizer aside."""
+        return [self.folder / "config.json", *self.folder.glob("*.safetensors")]
+
+
+def open_checkpoint(model: str, *, revision: str | None = None, max_tokens: int | None = None) -> Checkpoint:
+    """Find `model`, a folder or a hub id, and read what it is; `max_tokens` caps its window.
+
+    Raises ConfigurationError, in one sentence, for all but single-label sequence-classification models.
+    """
+    folder = _local_folder(model, revision)
+    name = folder.name if Path(model).is_dir() else model
+    config = _read_json(folder / "config.json")
+    if not config:
+        raise ConfigurationError(f"the model {name} has no readable config.json")
+    _refuse_unsupported(name, folder, config)
+    return Checkpoint(
+        name=name,
+        folder=folder,
+        max_tokens=_window(name, folder, config, max_tokens),
+        activation=_activation(name, folder, config),
+        prompt=_prompt(folder),
+        pad_token_id=_pad_token_id(folder, config),
+        has_sliding_window=bool(config.get("local_attention") or config.get("sliding_window")),
+    )
+
+
+def _local_folder(model: str, revision: str | None) -> Path:
+    if Path(model).is_dir():
+        return Path(model).resolve()
+    if model.startswith((".", "/", "~")) or model.count("/") > 1:
+        raise ConfigurationError("the model setting names a folder that does not exist")
+    return _download(model, revision)
+
+
+def _download(model: str, revision: str | None) -> Path:
+    from huggingface_hub import snapshot_download  # noqa: PLC0415 - a local folder needs no hub
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError  # noqa: PLC0415
+
+    try:
+        folder = snapshot_download(
+            model,
+            revision=revision,
+            allow_patterns=["*.json", "*.safetensors", "*.txt", "*.model", "*.jinja", "openvino/int8.*"],
+            ignore_patterns=["onnx/*"],
+        )
+    except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError) as error:
+        raise ConfigurationError(f"the model {model} is neither a folder nor found on the hub") from error
+    return Path(folder)
+
+
+def _refuse_unsupported(name: str, folder: Path, config: dict[str, Any]) -> None:
+    architecture = (config.get("architectures") or ["none"])[0]
+    if architecture.endswith("ForCausalLM") or _has_chat_template(folder):
+        raise ConfigurationError(f"the model {name} is an LLM reranker, and only cross-encoders are served")
+    if _is_bi_encoder(folder) or not architecture.endswith("ForSequenceClassification"):
+        raise ConfigurationError(f"the model {name} has no sequence-classification head: it is no cross-encoder")
+    labels = len(config.get("id2label") or {}) or config.get("num_labels", 2)
+    if labels != 1:
+        raise ConfigurationError(f"the model {name} has {labels} labels, and a reranker needs exactly one")
+    if "auto_map" in config:
+        raise ConfigurationError(f"the model {name} needs code from its repository, which is never run")
+    if not list(folder.glob("*.safetensors")):
+        raise ConfigurationError(f"the model {name} has no safetensors weights; pickled ones are not loaded")
+
+
+def _has_chat_template(folder: Path) -> bool:
+    in_config = "chat_template" in _read_json(folder / "tokenizer_config.json")
+    return in_config or (folder / "chat_template.jinja").exists()
+
+
+def _is_bi_encoder(folder: Path) -> bool:
+    modules = _read_json(folder / "modules.json")
+    return isinstance(modules, list) and len(modules) != 1
+
+
+def _window(name: str, folder: Path, config: dict[str, Any], cap: int | None) -> int:
+    """The smallest of: tokenizer's limit, position table, sentence-transformers' own setting, and the cap."""
+    tokenizer = _read_json(folder / "tokenizer_config.json")
+    saved = _read_json(folder / "sentence_bert_config.json")
+    processor = saved.get("processor_kwargs") or saved.get("tokenizer_args") or {}
+    limits = [
+        tokenizer.get("model_max_length") or tokenizer.get("max_len"),
+        _positions(config),
+        saved.get("max_seq_length"),
+        processor.get("model_max_length"),
+        cap,
+    ]
+    window = min((int(limit) for limit in limits if limit and limit > 0), default=_NO_WINDOW)
+    if window >= _NO_WINDOW:
+        raise ConfigurationError(f"the model {name} states no window: set the maximum number of tokens")
+    return window
+
+
+def _positions(config: dict[str, Any]) -> int | None:
+    positions = config.get("max_position_embeddings")
+    if positions and config.get("model_type") in _POSITIONS_AFTER_PADDING:
+        return int(positions) - int(config.get("pad_token_id", 1)) - 1
+    return positions
+
+
+def _activation(name: str, folder: Path, config: dict[str, Any]) -> ModelActivation:
+    """As sentence-transformers looks it up; one that needs the model's own code becomes the sigmoid."""
+    saved = _saved_by_sentence_transformers(folder)
+    path = (
+        saved.get("activation_fn")
+        or (config.get("sentence_transformers") or {}).get("activation_fn")
+        or config.get("sbert_ce_default_activation_function")
+    )
+    if path is None or not path.startswith("torch."):
+        return ModelActivation.SIGMOID
+    if path not in _ACTIVATIONS:
+        raise ConfigurationError(f"the model {name} ends in {path}, and only sigmoid and identity are known")
+    return _ACTIVATIONS[path]
+
+
+def _prompt(folder: Path) -> str:
+    saved = _saved_by_sentence_transformers(folder)
+    return (saved.get("prompts") or {}).get(saved.get("default_prompt_name")) or ""
+
+
+def _saved_by_sentence_transformers(folder: Path) -> dict[str, Any]:
+    """Its own settings, which it reads only beside a modules.json."""
+    path = folder / "config_sentence_transformers.json"
+    return dict(_read_json(path)) if (folder / "modules.json").exists() else {}
+
+
+def _pad_token_id(folder: Path, config: dict[str, Any]) -> int:
+    """The model's padding id: what its position ids are counted from, where they are counted."""
+    configured = config.get("pad_token_id")
+    if configured is not None:
+        return int(configured)
+    padding = _read_json(folder / "tokenizer.json").get("padding") or {}
+    return int(padding.get("pad_id", 0))
+
+
+def _read_json(path: Path) -> Any:  # noqa: ANN401 - whatever JSON the file holds
+    """The file's content, or an empty object where there is no such file."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    except ValueError as error:
+        raise ConfigurationError(f"the model's {path.name} is not JSON") from error

@@ -1,0 +1,51 @@
+"""Encoded pairs to the padded arrays that a model reads."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from bentorank.types import EncodedPair
+
+
+@dataclass(frozen=True, slots=True)
+class PaddedBatch:
+    """Three int64 arrays of shape (pairs, width), padded on the right; segments where there are any."""
+
+    input_ids: NDArray[np.int64]
+    attention_mask: NDArray[np.int64]
+    token_type_ids: NDArray[np.int64] | None
+
+    def as_inputs(self) -> dict[str, NDArray[np.int64]]:
+        """By the names that models give their inputs."""
+        inputs = {"input_ids": self.input_ids, "attention_mask": self.attention_mask}
+        if self.token_type_ids is not None:
+            inputs["token_type_ids"] = self.token_type_ids
+        return inputs
+
+
+def longest(batch: Sequence[EncodedPair]) -> int:
+    """Tokens of the longest pair."""
+    return max(pair.length for pair in batch)
+
+
+def pad(batch: Sequence[EncodedPair], pad_token_id: int, *, width: int | None = None) -> PaddedBatch:
+    """Stack a batch, padding every pair to `width` tokens, by default those of the longest pair."""
+    assert batch, "bug: an empty batch reached the engine"
+    shape = (len(batch), width or longest(batch))
+    input_ids = np.full(shape, pad_token_id, dtype=np.int64)
+    attention_mask = np.zeros(shape, dtype=np.int64)
+    token_type_ids = None if batch[0].token_type_ids is None else np.zeros(shape, dtype=np.int64)
+    for row, pair in enumerate(batch):
+        input_ids[row, : pair.length] = pair.input_ids
+        attention_mask[row, : pair.length] = 1
+        if token_type_ids is not None and pair.token_type_ids is not None:
+            token_type_ids[row, : pair.length] = pair.token_type_ids
+    return PaddedBatch(input_ids, attention_mask, token_type_ids)

@@ -1,0 +1,164 @@
+"""Text pairs to token ids: one query with many passages, cut on the passage side only.
+
+Any thread may encode, on a private copy of the Rust tokenizer that is never mutated: transformers switches
+truncation on and off in place and raises "Already borrowed" under threads.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from tokenizers import Tokenizer
+
+from bentorank.engines.fingerprint import fingerprint
+from bentorank.errors import ConfigurationError, InvalidRequestError
+from bentorank.types import EncodedPair
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from bentorank.types import Pair
+
+# Generous for every language that puts spaces between words: English has about five characters a token.
+_CHARACTERS_PER_TOKEN = 10
+_MINIMUM_CHARACTERS = 512
+
+
+@dataclass(frozen=True, slots=True)
+class PairTemplate:
+    """The special tokens around a pair, and the segment of prefix, query, middle, passage and suffix."""
+
+    prefix: list[int]
+    middle: list[int]
+    suffix: list[int]
+    segments: list[int]
+
+    @property
+    def special_tokens(self) -> int:
+        """How many tokens of every pair are not text."""
+        return len(self.prefix) + len(self.middle) + len(self.suffix)
+
+
+class PairEncoder:
+    """Turns pairs into what the model reads; thread-safe.
+
+    The ids equal what transformers gives for the same pair, except that an overlong pair loses tokens from
+    the end of its passage only. transformers' `longest_first` does the same while the query fits in half of
+    the window, which is the most that this encoder accepts.
+    """
+
+    def __init__(self, tokenizer_json: str, *, max_tokens: int, token_types: bool, prompt: str = "") -> None:
+        self._tokenizer = Tokenizer.from_str(tokenizer_json)
+        self._tokenizer.no_truncation()
+        self._tokenizer.no_padding()
+        self._template = read_template(self._tokenizer)
+        self._token_types = token_types
+        self._prompt = prompt
+        self._text_tokens = max_tokens - self._template.special_tokens
+        if self._text_tokens < 2:  # noqa: PLR2004 - one token of query and one of passage
+            raise ConfigurationError(f"a window of {max_tokens} tokens leaves no room for a query and a passage")
+        self._splits_at_spaces = _splits_at_spaces(self._tokenizer)
+        self.fingerprint = fingerprint(self._tokenizer.to_str(), max_tokens, token_types, prompt)
+
+    @property
+    def max_query_tokens(self) -> int:
+        """The longest query accepted, prompt included and special tokens not."""
+        return self._text_tokens // 2
+
+    def encode(self, pairs: Sequence[Pair]) -> list[EncodedPair]:
+        """Encode `pairs` in order; each distinct query is tokenised once.
+
+        Raises InvalidRequestError when a query has more than `max_query_tokens`.
+        """
+        queries = self._encode_queries(list(dict.fromkeys(pair.query for pair in pairs)))
+        passages = self._encode_passages([pair.passage for pair in pairs])
+        return [self._join(queries[pair.query], passage) for pair, passage in zip(pairs, passages, strict=True)]
+
+    def _encode_queries(self, queries: list[str]) -> dict[str, list[int]]:
+        encoded = self._tokenise([self._prompt + query for query in queries])
+        longest = max(map(len, encoded), default=0)
+        if longest > self.max_query_tokens:
+            raise InvalidRequestError(
+                f"the query has {longest} tokens and this model reads at most {self.max_query_tokens}",
+                field="query",
+            )
+        return dict(zip(queries, encoded, strict=True))
+
+    def _encode_passages(self, passages: list[str]) -> list[list[int]]:
+        """Token ids of each passage, whole or more than the window holds."""
+        encoded = self._tokenise([self._shorten(passage) for passage in passages])
+        # A cut passage that nevertheless fits has unusually long words, or little but spaces: read all of it.
+        short = [i for i, ids in enumerate(encoded) if len(ids) <= self._text_tokens and self._is_long(passages[i])]
+        for i, ids in zip(short, self._tokenise([passages[i] for i in short]), strict=True):
+            encoded[i] = ids
+        return encoded
+
+    def _is_long(self, passage: str) -> bool:
+        return len(passage) > self._characters
+
+    @property
+    def _characters(self) -> int:
+        return max(_MINIMUM_CHARACTERS, self._text_tokens * _CHARACTERS_PER_TOKEN)
+
+    def _shorten(self, passage: str) -> str:
+        """Cut a passage far longer than the window before the first space past the bound.
+
+        The tokens before a space do not depend on what follows it, so the ids that are kept stay the same.
+        """
+        if not self._splits_at_spaces or not self._is_long(passage):
+            return passage
+        end = passage.find(" ", self._characters)
+        while end > 0 and passage[end - 1].isspace():
+            end -= 1
+        return passage if end <= 0 else passage[:end]
+
+    def _tokenise(self, texts: list[str]) -> list[list[int]]:
+        encodings = self._tokenizer.encode_batch_fast(texts, add_special_tokens=False)
+        return [encoding.ids for encoding in encodings]
+
+    def _join(self, query: list[int], passage: list[int]) -> EncodedPair:
+        template = self._template
+        room = self._text_tokens - len(query)
+        kept = passage[:room]
+        parts = (template.prefix, query, template.middle, kept, template.suffix)
+        input_ids = np.array([token for part in parts for token in part], dtype=np.int64)
+        types = self._segment_ids([len(part) for part in parts]) if self._token_types else None
+        return EncodedPair(input_ids=input_ids, token_type_ids=types, truncated=len(kept) < len(passage))
+
+    def _segment_ids(self, lengths: list[int]) -> NDArray[np.int64]:
+        return np.repeat(np.array(self._template.segments, dtype=np.int64), lengths)
+
+
+def read_template(tokenizer: Tokenizer) -> PairTemplate:
+    """Learn where the tokenizer puts special tokens by watching it join two short texts."""
+    encoding = tokenizer.encode("a", "b")
+    sequence = encoding.sequence_ids
+    try:
+        query, passage = _span(sequence, 0), _span(sequence, 1)
+    except ValueError as error:
+        raise ConfigurationError("the model's tokenizer drops plain letters, so its pairs cannot be built") from error
+    ids, types = encoding.ids, encoding.type_ids
+    parts = (
+        slice(0, query.start),
+        query,
+        slice(query.stop, passage.start),
+        passage,
+        slice(passage.stop, len(ids)),
+    )
+    prefix, _, middle, _, suffix = (ids[part] for part in parts)
+    return PairTemplate(prefix, middle, suffix, segments=[(types[part] or [0])[0] for part in parts])
+
+
+def _span(sequence: list[int | None], which: int) -> slice:
+    first = sequence.index(which)
+    return slice(first, first + sequence.count(which))
+
+
+def _splits_at_spaces(tokenizer: Tokenizer) -> bool:
+    """Whether words are tokenised apart; without that, a cut may change the tokens before it."""
+    splitter = tokenizer.pre_tokenizer
+    return splitter is not None and len(splitter.pre_tokenize_str("one two")) > 1

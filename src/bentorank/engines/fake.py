@@ -1,0 +1,108 @@
+"""A deterministic engine without a model, for tests and demos: slow or failing exactly when told to.
+
+A passage that contains `[[poison]]` makes its batch raise, `[[oom]]` makes it run out of memory, `[[nan]]` scores NaN,
+and `[[die]]` ends the thread that computes it.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+import zlib
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from bentorank.engines.fingerprint import fingerprint
+from bentorank.engines.options import FakeOptions
+from bentorank.engines.protocol import EngineInfo
+from bentorank.errors import InvalidRequestError
+from bentorank.types import EncodedPair, ModelActivation
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from bentorank.types import Pair
+
+_SEPARATOR: Final = 1
+_POISON: Final = 2
+_OOM: Final = 3
+_NAN: Final = 4
+_DIE: Final = 5
+_MARKERS: Final = {"[[poison]]": _POISON, "[[oom]]": _OOM, "[[nan]]": _NAN, "[[die]]": _DIE}
+_FIRST_WORD: Final = 16
+_WORDS: Final = 1 << 20
+_WORD = re.compile(r"\[\[\w+\]\]|\w+")
+
+DEFAULT_MAX_TOKENS: Final = 512
+
+
+class FakeEngine:
+    """Scores a pair by how many of its query's words stand in the passage; a token is a word."""
+
+    def __init__(self, options: FakeOptions | None = None, *, max_tokens: int = DEFAULT_MAX_TOKENS) -> None:
+        self._options = options or FakeOptions()
+        self.info = EngineInfo(
+            engine="fake",
+            model="fake",
+            device="cpu",
+            precision="f32",
+            max_tokens=max_tokens,
+            activation=ModelActivation.SIGMOID,
+            fingerprint=fingerprint("fake", 1, max_tokens),
+        )
+
+    def encode(self, pairs: Sequence[Pair]) -> list[EncodedPair]:
+        """Hash words to ids: query, separator, passage cut to the window.
+
+        Raises InvalidRequestError when a query has more words than half of the window.
+        """
+        return [self._encode_pair(pair) for pair in pairs]
+
+    def forward(self, batch: Sequence[EncodedPair]) -> NDArray[np.float32]:
+        """Logits between about -5 and 5, shape (len(batch),), after the delays that were asked for."""
+        padded_tokens = len(batch) * max(pair.length for pair in batch)
+        time.sleep(self._options.delay_s_per_batch + self._options.delay_s_per_1k_tokens * padded_tokens / 1000)
+        return np.array([_logit(pair) for pair in batch], dtype=np.float32)
+
+    def warm_up(self) -> None:
+        """Nothing to prepare."""
+
+    def _encode_pair(self, pair: Pair) -> EncodedPair:
+        query, passage = _word_ids(pair.query), _word_ids(pair.passage)
+        limit = (self.info.max_tokens - 1) // 2
+        if len(query) > limit:
+            raise InvalidRequestError(
+                f"the query has {len(query)} tokens and this model reads at most {limit}",
+                field="query",
+            )
+        room = self.info.max_tokens - 1 - len(query)
+        ids = np.array([*query, _SEPARATOR, *passage[:room]], dtype=np.int64)
+        return EncodedPair(input_ids=ids, truncated=len(passage) > room)
+
+
+def _word_ids(text: str) -> list[int]:
+    return [_MARKERS.get(word) or _hash(word) for word in _WORD.findall(text.lower())]
+
+
+def _hash(word: str) -> int:
+    return _FIRST_WORD + zlib.crc32(word.encode()) % _WORDS
+
+
+def _logit(pair: EncodedPair) -> float:
+    ids = pair.input_ids.tolist()
+    separator = ids.index(_SEPARATOR)
+    query, passage = set(ids[:separator]), set(ids[separator + 1 :])
+    if _POISON in passage:
+        raise RuntimeError("a poisoned passage reached the fake engine")
+    if _OOM in passage:
+        raise MemoryError("the fake engine ran out of memory, as asked")
+    if _DIE in passage:
+        raise SystemExit("the fake engine's thread dies, as asked")
+    if _NAN in passage:
+        return float("nan")
+    # A little of the content's hash tells equal overlaps apart without outweighing a word.
+    noise = zlib.crc32(pair.input_ids.tobytes()) / 2**32
+    return 10 * len(query & passage) / max(1, len(query)) - 5 + noise / 1000

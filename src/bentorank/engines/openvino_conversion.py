@@ -1,0 +1,80 @@
+"""Converts a checkpoint to an OpenVINO model (IR), and that to int8 with NNCF.
+
+ir_store runs it as a process, since it imports torch; the order comes as JSON on stdin.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from bentorank.engines.calibration import packaged_pairs
+from bentorank.engines.checkpoint import Checkpoint, open_checkpoint
+from bentorank.engines.collation import pad
+from bentorank.engines.telemetry import forbid_telemetry
+from bentorank.types import Pair
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from bentorank.engines.encoding import PairEncoder
+
+
+def convert(checkpoint: Checkpoint, target: Path, *, quantize: bool, calibration: Sequence[Pair] = ()) -> None:
+    """Write model.xml, model.bin and tokenizer.json into `target`.
+
+    The IR keeps f32 weights, whatever it will be computed in, or int8 ones with `quantize`. `calibration` are
+    pairs like those that will be scored, by default a small English set.
+    """
+    forbid_telemetry()
+    import openvino  # noqa: PLC0415 - only after telemetry is forbidden
+    import torch  # noqa: PLC0415 - heavy, and this function's alone
+
+    from bentorank.engines.torch_engine import encoder_of, load_cross_encoder, transformers_module  # noqa: PLC0415
+
+    # Padding outside a sliding window attends to nothing at all: OpenVINO's fused attention then gives NaN,
+    # where the eager one masks with a large finite number.
+    attention = "eager" if checkpoint.has_sliding_window else None
+    cross_encoder = load_cross_encoder(checkpoint, device="cpu", dtype=torch.float32, attention=attention)
+    encoder = encoder_of(cross_encoder, checkpoint)
+    # Two pairs of unequal length, so that tracing meets padding and bakes in neither size.
+    example = pad(encoder.encode([Pair("a question", "an answer"), Pair("b", "c")]), checkpoint.pad_token_id)
+    tensors = {name: torch.from_numpy(array) for name, array in example.as_inputs().items()}
+    model = openvino.convert_model(transformers_module(cross_encoder), example_input=tensors)
+    _check_inputs(model, list(tensors))
+    if quantize:
+        model = _quantize(model, encoder, checkpoint, calibration or packaged_pairs())
+    openvino.save_model(model, target / "model.xml", compress_to_fp16=False)
+    (target / "tokenizer.json").write_text(cross_encoder.tokenizer.backend_tokenizer.to_str(), encoding="utf-8")
+
+
+def _check_inputs(model: Any, names: list[str]) -> None:  # noqa: ANN401 - openvino is untyped
+    """OpenVINO names inputs after the module's arguments, which a family may call otherwise."""
+    found = {name for model_input in model.inputs for name in model_input.names}
+    assert set(names) <= found, f"bug: the converted model has inputs {sorted(found)}, not {names}"
+
+
+def _quantize(
+    model: Any,  # noqa: ANN401 - openvino is untyped
+    encoder: PairEncoder,
+    checkpoint: Checkpoint,
+    calibration: Sequence[Pair],
+) -> Any:  # noqa: ANN401
+    import nncf  # noqa: PLC0415 - optional
+
+    batches = [pad([pair], checkpoint.pad_token_id).as_inputs() for pair in encoder.encode(calibration)]
+    return nncf.quantize(model, nncf.Dataset(batches), model_type=nncf.ModelType.TRANSFORMER, subset_size=len(batches))
+
+
+def main() -> None:
+    """Carry out the order on stdin."""
+    order = json.load(sys.stdin)
+    checkpoint = open_checkpoint(order["folder"], max_tokens=order["max_tokens"])
+    calibration = [Pair(**pair) for pair in order["calibration"]]
+    convert(checkpoint, Path(order["target"]), quantize=order["quantize"], calibration=calibration)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,60 @@
+"""What may be asked of an engine: which one, which model, on what device, how precise."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from bentorank.types import Pair
+
+
+class EngineKind(StrEnum):
+    """The engines that exist, and `auto`, which picks what this machine does best."""
+
+    AUTO = "auto"
+    TORCH = "torch"
+    OPENVINO = "openvino"
+    FAKE = "fake"
+
+
+class Precision(StrEnum):
+    """What the model computes in. `auto` never picks one that the device would emulate."""
+
+    AUTO = "auto"
+    F32 = "f32"
+    BF16 = "bf16"
+    F16 = "f16"
+    INT8 = "int8"
+
+
+@dataclass(frozen=True, slots=True)
+class FakeOptions:
+    """How slow the fake engine is; it otherwise answers at once. Both delays add up."""
+
+    delay_s_per_batch: float = 0.0
+    delay_s_per_1k_tokens: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class EngineOptions:
+    """One engine to load. `load_engine` refuses contradictions with a ConfigurationError.
+
+    `model` is a folder or a Hugging Face hub id, `revision` a branch, tag or commit of the latter.
+    `device` is auto, cpu, cuda, cuda:N or mps. `max_tokens` caps the model's own window. `threads=None`
+    leaves the number to the engine. Converted models are kept under `cache_dir`. Where OpenVINO
+    has to make an int8 model, `calibration_pairs` should resemble the traffic; a small English set is the default.
+    """
+
+    model: str
+    engine: EngineKind = EngineKind.AUTO
+    revision: str | None = None
+    device: str = "auto"
+    precision: Precision = Precision.AUTO
+    max_tokens: int | None = None
+    threads: int | None = None
+    calibration_pairs: tuple[Pair, ...] = ()
+    cache_dir: Path = field(default_factory=lambda: Path.home() / ".cache" / "bentorank")
+    fake: FakeOptions = field(default_factory=FakeOptions)

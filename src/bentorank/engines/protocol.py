@@ -1,0 +1,55 @@
+"""What an engine is: something that turns text pairs into token ids, and token ids into relevance logits."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from bentorank.types import EncodedPair, ModelActivation, Pair
+
+
+@dataclass(frozen=True, slots=True)
+class EngineInfo:
+    """What is loaded, for the API, the logs and the cache key.
+
+    `fingerprint` changes whenever a score may change: weights, tokenizer, window, engine, precision.
+    `max_tokens` is the model's window in tokens, special tokens included.
+    """
+
+    engine: str
+    model: str
+    device: str
+    precision: str
+    max_tokens: int
+    activation: ModelActivation
+    fingerprint: str
+
+
+class Engine(Protocol):
+    """A cross-encoder on one device. `encode` is thread-safe; the rest belongs to the scheduler's thread."""
+
+    @property
+    def info(self) -> EngineInfo:
+        """What is loaded."""
+        ...
+
+    def encode(self, pairs: Sequence[Pair]) -> list[EncodedPair]:
+        """Tokenise, cutting each passage to what the window leaves beside its query. Any thread.
+
+        Raises InvalidRequestError when a query takes more than half of the window.
+        """
+        ...
+
+    def forward(self, batch: Sequence[EncodedPair]) -> NDArray[np.float32]:
+        """Relevance logits, shape (len(batch),), before any activation. Order follows the batch."""
+        ...
+
+    def warm_up(self) -> None:
+        """Run the shapes that the first requests will need, so that none of them pays for compilation."""
+        ...

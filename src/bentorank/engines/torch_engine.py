@@ -1,0 +1,122 @@
+"""The reference engine: a sentence-transformers CrossEncoder on cpu, cuda or mps."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import torch
+from sentence_transformers import CrossEncoder
+
+from bentorank.engines.collation import pad
+from bentorank.engines.encoding import PairEncoder
+from bentorank.engines.fingerprint import files_digest, fingerprint
+from bentorank.engines.options import Precision
+from bentorank.engines.protocol import EngineInfo
+from bentorank.engines.torch_device import choose_device, choose_precision
+from bentorank.engines.warm_up import warm_up_batches
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from bentorank.engines.checkpoint import Checkpoint
+    from bentorank.engines.options import EngineOptions
+    from bentorank.types import EncodedPair, Pair
+
+_DTYPES = {Precision.F32: torch.float32, Precision.BF16: torch.bfloat16, Precision.F16: torch.float16}
+
+
+class TorchEngine:
+    """Scores with torch; weights in the asked precision, logits always in float32.
+
+    In f32 a logit is within 1e-5 of `CrossEncoder.predict(..., activation_fn=Identity())` on the same device.
+    """
+
+    def __init__(self, checkpoint: Checkpoint, options: EngineOptions) -> None:
+        device = choose_device(options.device)
+        precision = choose_precision(options.precision, device)
+        if options.threads is not None:
+            torch.set_num_threads(options.threads)
+        model = load_cross_encoder(checkpoint, device=device, dtype=_DTYPES[precision])
+        self._device = torch.device(device)
+        self._pad_token_id = checkpoint.pad_token_id
+        self._model = transformers_module(model)
+        self._encoder = encoder_of(model, checkpoint)
+        self.info = EngineInfo(
+            engine="torch",
+            model=checkpoint.name,
+            device=device,
+            precision=precision.value,
+            max_tokens=checkpoint.max_tokens,
+            activation=checkpoint.activation,
+            fingerprint=fingerprint(
+                "torch",
+                torch.__version__,
+                files_digest(checkpoint.weight_files()),
+                self._encoder.fingerprint,
+                self._device.type,
+                precision.value,
+            ),
+        )
+
+    def encode(self, pairs: Sequence[Pair]) -> list[EncodedPair]:
+        """Tokenise `pairs`; see PairEncoder."""
+        return self._encoder.encode(pairs)
+
+    @torch.inference_mode()
+    def forward(self, batch: Sequence[EncodedPair]) -> NDArray[np.float32]:
+        """Logits of shape (len(batch),)."""
+        arrays = pad(batch, self._pad_token_id).as_inputs()
+        inputs = {name: self._to_device(array) for name, array in arrays.items()}
+        logits = self._model(**inputs).logits  # (pairs, 1)
+        scores: NDArray[np.float32] = logits[:, 0].float().cpu().numpy()
+        return scores
+
+    def warm_up(self) -> None:
+        """Run short and long batches: a GPU loads kernels and memory at the first of a size."""
+        for batch in warm_up_batches(self._encoder, self.info.max_tokens):
+            self.forward(batch)
+
+    def _to_device(self, array: NDArray[np.int64]) -> torch.Tensor:
+        tensor = torch.from_numpy(array)
+        if self._device.type != "cuda":
+            return tensor.to(self._device)
+        # From pinned memory the copy runs beside the kernels of the batch before.
+        return tensor.pin_memory().to(self._device, non_blocking=True)
+
+
+def load_cross_encoder(
+    checkpoint: Checkpoint, *, device: str, dtype: torch.dtype, attention: str | None = None
+) -> CrossEncoder:
+    """The checkpoint as sentence-transformers loads it, from local safetensors, running no remote code.
+
+    `attention` names one of transformers' implementations; None leaves the choice to transformers.
+    """
+    attention_choice = {} if attention is None else {"attn_implementation": attention}
+    model: CrossEncoder = CrossEncoder(
+        str(checkpoint.folder),
+        device=device,
+        local_files_only=True,
+        trust_remote_code=False,
+        model_kwargs={"dtype": dtype, "use_safetensors": True, **attention_choice},
+    )
+    model.eval()
+    return model
+
+
+def transformers_module(model: CrossEncoder) -> Any:  # noqa: ANN401 - transformers' own classes are many
+    """The sequence-classification module inside; checkpoints that hold anything else were refused before."""
+    assert model.transformers_model is not None, "bug: a cross-encoder without a transformer"
+    return model.transformers_model
+
+
+def encoder_of(model: CrossEncoder, checkpoint: Checkpoint) -> PairEncoder:
+    """A thread-safe copy of the tokenizer, which transformers may build otherwise than its file."""
+    return PairEncoder(
+        model.tokenizer.backend_tokenizer.to_str(),
+        max_tokens=checkpoint.max_tokens,
+        token_types="token_type_ids" in model.tokenizer.model_input_names,
+        prompt=checkpoint.prompt,
+    )

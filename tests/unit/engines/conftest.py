@@ -1,0 +1,71 @@
+"""Tiny models, built once a session, and a cache of conversions that they share."""
+
+from __future__ import annotations
+
+import importlib.util
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from bentorank.engines.checkpoint import open_checkpoint
+from bentorank.engines.ir_store import cache_folder
+from bentorank.engines.openvino_conversion import convert
+
+if TYPE_CHECKING:
+    from types import ModuleType
+
+
+def _load_tiny_models() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("tiny_models", Path(__file__).with_name("tiny_models.py"))
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="session")
+def tiny_models() -> Any:
+    """The module of builders; under importlib mode test files cannot import their neighbours."""
+    return _load_tiny_models()
+
+
+@pytest.fixture(scope="session")
+def tiny_model(tiny_models: Any, tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """A function from a family's name to the folder of its model."""
+    built: dict[str, Path] = {}
+
+    def folder_of(family: str) -> Path:
+        if family not in built:
+            built[family] = tmp_path_factory.mktemp("models") / family
+            tiny_models.FAMILIES[family](built[family])
+        return built[family]
+
+    return folder_of
+
+
+@pytest.fixture(scope="session")
+def cache_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where converted models are kept, so that each is converted once for all tests."""
+    return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture(scope="session")
+def converted(tiny_model: Any, cache_dir: Path) -> Any:
+    """A function from a family's name to its folder, its f32 conversion being in the cache.
+
+    Converts in this process, where torch is imported already; test_openvino_engine has it done in a process of its own.
+    """
+
+    def folder_of(family: str) -> Path:
+        checkpoint = open_checkpoint(str(tiny_model(family)))
+        target = cache_folder(checkpoint, cache_dir, quantized=False)
+        if not target.exists():
+            target.mkdir(parents=True)
+            with warnings.catch_warnings(action="ignore"):  # torch comments on what it traces
+                convert(checkpoint, target, quantize=False)
+        return checkpoint.folder
+
+    return folder_of

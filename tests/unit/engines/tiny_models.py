@@ -1,0 +1,172 @@
+"""Small cross-encoders with random weights and real tokenizers, one per family that bentorank promises to serve."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import torch
+from sentence_transformers import CrossEncoder
+from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
+from transformers import (
+    BertConfig,
+    BertForSequenceClassification,
+    BertTokenizerFast,
+    DebertaV2Config,
+    DebertaV2ForSequenceClassification,
+    DebertaV2TokenizerFast,
+    ModernBertConfig,
+    ModernBertForSequenceClassification,
+    PreTrainedTokenizerFast,
+    XLMRobertaConfig,
+    XLMRobertaForSequenceClassification,
+    XLMRobertaTokenizerFast,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+CORPUS = [
+    "The lighthouse keeper climbs the stairs every evening to light the lamp.",
+    "Bread dough rises faster in a warm kitchen than in a cold one.",
+    "How long does it take to learn the violin as an adult?",
+    "A river delta forms where sediment settles in slow water.",
+    "Die Brücke über den Fluss wurde im Jahr 1894 gebaut.",
+    "Le marché ouvre à sept heures et ferme à midi.",
+    "数据库 索引 加快 查询 速度",
+    "Interest rates rose by 0.25 percent in March, the bank said.",
+    "def add(a, b): return a + b",
+]
+"""What the tokenizers are trained on; nine sentences are enough for words, pieces and bytes."""
+
+WINDOW = 96
+"""Tokens that every model here reads, special tokens included."""
+
+_BERT_SPECIALS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+_ROBERTA_SPECIALS = ["<s>", "<pad>", "</s>", "<unk>", "<mask>"]
+_SMALL: dict[str, Any] = {
+    "hidden_size": 32,
+    "num_hidden_layers": 3,
+    "num_attention_heads": 4,
+    "intermediate_size": 64,
+    "num_labels": 1,
+    # Wide enough that scores of different pairs differ by far more than the tolerances.
+    "initializer_range": 0.2,
+}
+
+
+def build_bert(folder: Path, **config: Any) -> None:
+    """WordPiece, lower-casing, two segments."""
+    tokenizer = Tokenizer(models.WordPiece(unk_token="[UNK]"))
+    tokenizer.normalizer = normalizers.BertNormalizer()
+    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    tokenizer.train_from_iterator(CORPUS, trainers.WordPieceTrainer(vocab_size=400, special_tokens=_BERT_SPECIALS))
+    fast = BertTokenizerFast(vocab=tokenizer.get_vocab(), model_max_length=WINDOW)
+    settings = _SMALL | {"vocab_size": len(fast), "max_position_embeddings": WINDOW} | config
+    _save(folder, BertForSequenceClassification(BertConfig(**settings)), fast)
+
+
+def build_xlm_roberta(folder: Path, **config: Any) -> None:
+    """Unigram, no segments, position ids counted from the padding id; the tokenizer states no limit."""
+    tokenizer = Tokenizer(models.Unigram())
+    tokenizer.pre_tokenizer = pre_tokenizers.Metaspace()
+    trainer = trainers.UnigramTrainer(vocab_size=300, special_tokens=_ROBERTA_SPECIALS, unk_token="<unk>")
+    tokenizer.train_from_iterator(CORPUS, trainer)
+    fast = XLMRobertaTokenizerFast(vocab=_unigram_vocab(tokenizer))
+    settings = _SMALL | {
+        "vocab_size": len(fast),
+        "max_position_embeddings": WINDOW + 2,
+        "pad_token_id": fast.pad_token_id,
+        "type_vocab_size": 1,
+    }
+    _save(folder, XLMRobertaForSequenceClassification(XLMRobertaConfig(**settings | config)), fast)
+
+
+def build_modernbert(folder: Path, **config: Any) -> None:
+    """Byte-level BPE, rotary positions, local and global attention layers."""
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(
+        vocab_size=400, special_tokens=_BERT_SPECIALS, initial_alphabet=pre_tokenizers.ByteLevel.alphabet()
+    )
+    tokenizer.train_from_iterator(CORPUS, trainer)
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single="[CLS] $A [SEP]",
+        pair="[CLS] $A [SEP] $B [SEP]",
+        special_tokens=[(token, tokenizer.token_to_id(token)) for token in ("[CLS]", "[SEP]")],
+    )
+    fast = PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer,
+        model_max_length=WINDOW,
+        model_input_names=["input_ids", "attention_mask"],
+        **{f"{name.strip('[]').lower()}_token": name for name in _BERT_SPECIALS},
+    )
+    settings = _SMALL | {
+        "vocab_size": len(fast),
+        "max_position_embeddings": WINDOW,
+        "local_attention": 16,
+        "initializer_cutoff_factor": 100.0,
+        "pad_token_id": fast.pad_token_id,
+        "cls_token_id": fast.cls_token_id,
+        "sep_token_id": fast.sep_token_id,
+        "bos_token_id": fast.cls_token_id,
+        "eos_token_id": fast.sep_token_id,
+    }
+    _save(folder, ModernBertForSequenceClassification(ModernBertConfig(**settings | config)), fast)
+
+
+def build_deberta_v2(folder: Path, **config: Any) -> None:
+    """Unigram, relative positions, segments given by the tokenizer and ignored by the model."""
+    tokenizer = Tokenizer(models.Unigram())
+    tokenizer.pre_tokenizer = pre_tokenizers.Metaspace()
+    trainer = trainers.UnigramTrainer(vocab_size=300, special_tokens=_BERT_SPECIALS, unk_token="[UNK]")
+    tokenizer.train_from_iterator(CORPUS, trainer)
+    fast = DebertaV2TokenizerFast(vocab=_unigram_vocab(tokenizer))
+    settings = _SMALL | {
+        "vocab_size": len(fast),
+        "max_position_embeddings": WINDOW,
+        "relative_attention": True,
+        "position_buckets": 16,
+        "pos_att_type": ["p2c", "c2p"],
+        "norm_rel_ebd": "layer_norm",
+        "share_att_key": True,
+        "position_biased_input": False,
+        "type_vocab_size": 0,
+        "pad_token_id": fast.pad_token_id,
+    }
+    _save(folder, DebertaV2ForSequenceClassification(DebertaV2Config(**settings | config)), fast)
+
+
+FAMILIES: dict[str, Callable[..., None]] = {
+    "bert": build_bert,
+    "xlm-roberta": build_xlm_roberta,
+    "modernbert": build_modernbert,
+    "deberta-v2": build_deberta_v2,
+}
+
+
+def reference(folder: Path) -> CrossEncoder:
+    """The same model as sentence-transformers loads it."""
+    return CrossEncoder(str(folder), device="cpu", local_files_only=True)
+
+
+def _unigram_vocab(tokenizer: Tokenizer) -> list[tuple[str, float]]:
+    import json
+
+    return [(piece, score) for piece, score in json.loads(tokenizer.to_str())["model"]["vocab"]]
+
+
+def _save(folder: Path, model: torch.nn.Module, tokenizer: Any) -> None:
+    _seed_weights(model)
+    model.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+
+
+def _seed_weights(model: torch.nn.Module) -> None:
+    """The same weights on every run, including the heads and biases that start at zero."""
+    generator = torch.Generator().manual_seed(7)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            if parameter.dim() > 1:
+                parameter.normal_(0.0, 0.2, generator=generator)
