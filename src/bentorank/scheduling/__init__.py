@@ -1,0 +1,7 @@
+"""The adaptive batcher that every route shares: admission, fair queue, batch planner, model thread."""
+
+from bentorank.scheduling.isolation import Outcome
+from bentorank.scheduling.limits import SchedulerLimits
+from bentorank.scheduling.scheduler import Scheduler
+
+__all__ = ["Outcome", "Scheduler", "SchedulerLimits"]

@@ -1,0 +1,72 @@
+"""Whether a request may join the queue. Refusing at once is kinder than a timeout. Pure."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from bentorank.errors import DeadlineExceededError, OverloadedError, PayloadTooLargeError
+
+MAX_RETRY_AFTER_S = 60
+
+
+@dataclass(frozen=True, slots=True)
+class QueueState:
+    """What waits: tokens and requests queued or computing, and the speed they are worked off at.
+
+    `tokens_per_s` is None until the first forward pass was timed; then nothing is predicted.
+    """
+
+    tokens: int
+    requests: int
+    tokens_per_s: float | None
+
+
+def check_admission(
+    request_tokens: int, state: QueueState, *, max_queue_tokens: int, remaining_s: float | None
+) -> None:
+    """Refuse what cannot be served in time.
+
+    Raises PayloadTooLargeError when the request alone exceeds the queue, OverloadedError when it does not fit beside
+    what is queued or would wait past its deadline, DeadlineExceededError when it would be late even on an idle device.
+    """
+    if request_tokens > max_queue_tokens:
+        raise PayloadTooLargeError(
+            f"documents: {request_tokens} tokens to score, more than the limit of {max_queue_tokens}"
+            " (max_queue_tokens); send fewer or shorter documents",
+            field="documents",
+        )
+    if state.tokens + request_tokens > max_queue_tokens:
+        excess = state.tokens + request_tokens - max_queue_tokens
+        raise OverloadedError(
+            f"the queue is full: {state.tokens} of {max_queue_tokens} tokens are waiting",
+            retry_after_s=_retry_after_s(excess, state),
+        )
+    if remaining_s is not None and state.tokens_per_s:
+        _check_deadline(request_tokens, state, state.tokens_per_s, remaining_s)
+
+
+def _check_deadline(request_tokens: int, state: QueueState, tokens_per_s: float, remaining_s: float) -> None:
+    alone_s = request_tokens / tokens_per_s
+    if alone_s > remaining_s:
+        raise DeadlineExceededError(
+            f"scoring {request_tokens} tokens takes about {alone_s:.1f} s here, more than the {remaining_s:.1f} s that"
+            " the deadline leaves; send fewer documents or a longer deadline"
+        )
+    # Fair queueing finishes a request no later than an equal share of the device would.
+    fair_share_s = alone_s * (state.requests + 1)
+    whole_queue_s = (state.tokens + request_tokens) / tokens_per_s
+    wait_s = min(fair_share_s, whole_queue_s)
+    if wait_s > remaining_s:
+        raise OverloadedError(
+            f"the work queued ahead needs about {wait_s:.1f} s, more than the {remaining_s:.1f} s that the deadline"
+            " leaves",
+            retry_after_s=_retry_after_s(math.ceil((wait_s - remaining_s) * tokens_per_s), state),
+        )
+
+
+def _retry_after_s(tokens_to_clear: int, state: QueueState) -> int:
+    """Whole seconds until `tokens_to_clear` have been worked off; 1 while the speed is unknown."""
+    if not state.tokens_per_s:
+        return 1
+    return min(MAX_RETRY_AFTER_S, max(1, math.ceil(tokens_to_clear / state.tokens_per_s)))

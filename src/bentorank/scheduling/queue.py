@@ -1,0 +1,118 @@
+"""Requests waiting for the device, in order of fairness.
+
+Weighted fair queueing over whole requests: each gets, on arrival, the virtual time at which it would finish if the
+device were shared equally between all requests, and is served in that order. So a small request overtakes a large one,
+equal requests are served first come first served, and no request finishes later than under equal sharing (plus one
+batch): none starves. Source: Demers, Keshav, Shenker, "Analysis and simulation of a fair queueing algorithm", 1989.
+"""
+
+from __future__ import annotations
+
+from bisect import insort
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import TYPE_CHECKING
+
+from bentorank.scheduling.batching import BatchBudget, plan_batch
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from bentorank.types import EncodedPair
+
+# Filling a batch looks no further than this many requests: planning stays cheap under any backlog.
+FILL_CANDIDATES = 64
+
+
+@dataclass(slots=True, eq=False)
+class QueuedRequest:
+    """A request's unscored pairs, longest first. `positions` are their places in the request."""
+
+    pairs: list[EncodedPair]
+    positions: list[int]
+    lengths: list[int]
+    deadline: float | None
+    finish_tag: float = 0.0
+    pending_tokens: int = 0
+
+    @classmethod
+    def of(cls, pairs: Sequence[EncodedPair], deadline: float | None) -> QueuedRequest:
+        """Queue `pairs` until `deadline`, in seconds on the monotonic clock."""
+        positions = sorted(range(len(pairs)), key=lambda position: -pairs[position].length)
+        ordered = [pairs[position] for position in positions]
+        lengths = [pair.length for pair in ordered]
+        return cls(ordered, positions, lengths, deadline, pending_tokens=sum(lengths))
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """The pairs of one request that go into a batch, with their places in the request."""
+
+    request: QueuedRequest
+    positions: list[int]
+    pairs: list[EncodedPair]
+
+
+@dataclass(slots=True)
+class FairQueue:
+    """The waiting requests. Not thread-safe: the scheduler's lock guards it."""
+
+    tokens: int = 0
+    _requests: list[QueuedRequest] = field(default_factory=list)
+    _virtual_time: float = 0.0
+
+    def __len__(self) -> int:
+        return len(self._requests)
+
+    def add(self, request: QueuedRequest) -> None:
+        """Let a request wait for its turn."""
+        request.finish_tag = self._virtual_time + request.pending_tokens
+        self.tokens += request.pending_tokens
+        insort(self._requests, request, key=lambda queued: queued.finish_tag)
+
+    def remove(self, request: QueuedRequest) -> None:
+        """Drop what is left of a request, if anything is."""
+        if request in self._requests:
+            self._requests.remove(request)
+            self.tokens -= request.pending_tokens
+            request.pending_tokens = 0
+            self._rewind_when_empty()
+
+    def remove_expired(self, now: float) -> list[QueuedRequest]:
+        """Drop and return the requests whose deadline has passed."""
+        expired = [r for r in self._requests if r.deadline is not None and r.deadline <= now]
+        for request in expired:
+            self.remove(request)
+        return expired
+
+    def take_batch(self, budget: BatchBudget) -> list[Share]:
+        """Take the pairs of the next forward pass out of the queue."""
+        candidates = list(islice(self._requests, FILL_CANDIDATES))
+        slices = plan_batch([request.lengths for request in candidates], budget)
+        active = len(self._requests)
+        shares = [self._take(candidates[s.request], s.start, s.stop) for s in slices]
+        taken_tokens = sum(pair.length for share in shares for pair in share.pairs)
+        self.tokens -= taken_tokens
+        self._virtual_time += taken_tokens / max(1, active)
+        self._forget_emptied(share.request for share in shares)
+        return shares
+
+    @staticmethod
+    def _take(request: QueuedRequest, start: int, stop: int) -> Share:
+        share = Share(request, request.positions[start:stop], request.pairs[start:stop])
+        del request.positions[start:stop]
+        del request.pairs[start:stop]
+        request.pending_tokens -= sum(request.lengths[start:stop])
+        del request.lengths[start:stop]
+        return share
+
+    def _forget_emptied(self, requests: Iterable[QueuedRequest]) -> None:
+        for request in requests:
+            if not request.lengths:
+                self._requests.remove(request)
+        self._rewind_when_empty()
+
+    def _rewind_when_empty(self) -> None:
+        # An idle device owes nobody anything; rewinding keeps the floats small for ever.
+        if not self._requests:
+            self._virtual_time = 0.0

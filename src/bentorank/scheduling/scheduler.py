@@ -1,0 +1,276 @@
+"""The adaptive batcher: one thread that never lets the device wait while there is work.
+
+Callers add their pairs to a fair queue; the model thread takes the next batch out of it the moment the device is
+free, so the batch is always planned on the newest state of the queue and grows with the load by itself.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+import time
+from collections import deque
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from bentorank.errors import BentorankError, DeadlineExceededError, UnavailableError
+from bentorank.scheduling.admission import QueueState, check_admission
+from bentorank.scheduling.batching import BatchBudget
+from bentorank.scheduling.isolation import IsolatingForward, Outcome
+from bentorank.scheduling.queue import FairQueue, QueuedRequest, Share
+from bentorank.scheduling.speed import Speedometer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from bentorank.engines.protocol import Engine
+    from bentorank.scheduling.limits import SchedulerLimits
+    from bentorank.types import EncodedPair
+
+# After running out of memory, batches stay at half the size for this long.
+SMALL_BATCHES_AFTER_OUT_OF_MEMORY_S = 60.0
+# Records of batches that nobody collects are dropped, oldest first.
+MAX_UNCOLLECTED_RECORDS = 10_000
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """Outcomes in the order of the pairs; `inference_s` is the time of the forward passes that they took part in."""
+
+    outcomes: list[Outcome]
+    inference_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class BatchRecord:
+    """One forward pass as it went. `padded_tokens` is what the device computed, padding included."""
+
+    pairs: int
+    tokens: int
+    padded_tokens: int
+    seconds: float
+    failed_pairs: int
+
+
+class _Ticket:
+    """A caller's claim on its outcomes. Written by the model thread, awaited on the caller's event loop."""
+
+    def __init__(self, pairs: Sequence[EncodedPair], deadline: float | None) -> None:
+        self.request = QueuedRequest.of(pairs, deadline)
+        self.loop = asyncio.get_running_loop()
+        self.done: asyncio.Future[None] = self.loop.create_future()
+        self.outcomes: list[Outcome | None] = [None] * len(pairs)
+        self.open_pairs = len(pairs)
+        self.inference_s = 0.0
+
+    def finish(self, error: BentorankError | None = None) -> None:
+        """Wake the caller; from any thread, however often."""
+        # A loop that has closed meanwhile has no caller left to wake.
+        with suppress(RuntimeError):
+            self.loop.call_soon_threadsafe(self._finish, error)
+
+    def _finish(self, error: BentorankError | None) -> None:
+        if self.done.done():
+            return
+        if error is None:
+            self.done.set_result(None)
+        else:
+            self.done.set_exception(error)
+
+
+class Scheduler:
+    """Shares one engine between all requests of a process.
+
+    Work-conserving, budgeted in tokens, fair between requests, aware of deadlines and cancellation; a pair that fails
+    fails alone. Start it with `start`, stop it with `close`.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        limits: SchedulerLimits,
+        *,
+        on_death: Callable[[], None] = lambda: None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """`on_death` is called on the model thread if it dies of anything but `close`; a server should exit then."""
+        self._limits = limits
+        self._forward = IsolatingForward(engine.forward)
+        self._on_death = on_death
+        self._clock = clock
+        self._queue = FairQueue()
+        self._tickets: dict[QueuedRequest, _Ticket] = {}
+        self._speed = Speedometer()
+        self._records: deque[BatchRecord] = deque(maxlen=MAX_UNCOLLECTED_RECORDS)
+        self._changed = threading.Condition()
+        self._closing = False
+        self._computing_since: float | None = None
+        self._computing_tokens = 0
+        self._small_batches_until = float("-inf")
+        self._consecutive_failed_batches = 0
+        self._thread = threading.Thread(target=self._live, name="model", daemon=True)
+
+    def start(self) -> None:
+        """Start the model thread."""
+        self._thread.start()
+
+    def close(self, timeout_s: float = 5.0) -> None:
+        """Finish the running batch, refuse what still waits with UnavailableError, and end the thread."""
+        with self._changed:
+            self._closing = True
+            self._changed.notify()
+        if self._thread.is_alive():
+            self._thread.join(timeout_s)
+        self._refuse_all("the service is stopping")
+
+    async def score(self, pairs: Sequence[EncodedPair], deadline: float | None = None) -> Scored:
+        """Score `pairs`, waiting for their turn until `deadline` (seconds on the monotonic clock).
+
+        Cancelling the awaiting task withdraws whatever has not reached the device. Raises OverloadedError,
+        PayloadTooLargeError or DeadlineExceededError at once when admission refuses, DeadlineExceededError when
+        the deadline passes, UnavailableError when the scheduler is closed.
+        """
+        if not pairs:
+            return Scored([], 0.0)
+        ticket = _Ticket(pairs, deadline)
+        self._enqueue(ticket)
+        try:
+            await self._wait(ticket, deadline)
+        finally:
+            self._withdraw(ticket)
+        return Scored([outcome for outcome in ticket.outcomes if outcome is not None], ticket.inference_s)
+
+    def collect_records(self) -> list[BatchRecord]:
+        """The batches run since the last call, for the metrics."""
+        records = []
+        while self._records:
+            records.append(self._records.popleft())
+        return records
+
+    @property
+    def state(self) -> QueueState:
+        """What is queued or computing right now."""
+        return QueueState(self._queue.tokens + self._computing_tokens, len(self._tickets), self._speed.tokens_per_s)
+
+    @property
+    def is_alive(self) -> bool:
+        """False once the model thread has died or one forward pass has taken longer than `stalled_after_s`."""
+        since = self._computing_since
+        stalled = since is not None and self._clock() - since > self._limits.stalled_after_s
+        return self._thread.is_alive() and not stalled
+
+    @property
+    def consecutive_failed_batches(self) -> int:
+        """How many batches in a row ended without one scored pair."""
+        return self._consecutive_failed_batches
+
+    def _enqueue(self, ticket: _Ticket) -> None:
+        request = ticket.request
+        with self._changed:
+            if self._closing or not self._thread.is_alive():
+                raise UnavailableError("the service is stopping", retry_after_s=1)
+            remaining_s = None if request.deadline is None else request.deadline - self._clock()
+            check_admission(
+                request.pending_tokens,
+                self.state,
+                max_queue_tokens=self._limits.max_queue_tokens,
+                remaining_s=remaining_s,
+            )
+            self._tickets[request] = ticket
+            self._queue.add(request)
+            self._changed.notify()
+
+    async def _wait(self, ticket: _Ticket, deadline: float | None) -> None:
+        remaining_s = None if deadline is None else deadline - self._clock()
+        try:
+            async with asyncio.timeout(remaining_s):
+                await ticket.done
+        except TimeoutError:
+            raise DeadlineExceededError("the deadline passed before every document was scored") from None
+
+    def _withdraw(self, ticket: _Ticket) -> None:
+        with self._changed:
+            self._tickets.pop(ticket.request, None)
+            self._queue.remove(ticket.request)
+
+    def _live(self) -> None:
+        try:
+            while (shares := self._next_batch()) is not None:
+                self._compute(shares)
+        except BaseException as error:  # noqa: BLE001 - a service without a model thread must not look healthy
+            logger.critical("the model thread died: %s", type(error).__name__)
+            self._closing = True
+            self._refuse_all("the engine died")
+            self._on_death()
+
+    def _next_batch(self) -> list[Share] | None:
+        """Wait for work and take a batch of it; None when closing."""
+        with self._changed:
+            while not self._closing:
+                for request in self._queue.remove_expired(self._clock()):
+                    # The caller's own timer answers it; this only keeps late work off the device.
+                    self._tickets.pop(request, None)
+                if len(self._queue):
+                    shares = self._queue.take_batch(self._budget())
+                    self._computing_since = self._clock()
+                    self._computing_tokens = sum(pair.length for share in shares for pair in share.pairs)
+                    return shares
+                self._changed.wait()
+            return None
+
+    def _budget(self) -> BatchBudget:
+        tokens = self._limits.max_batch_tokens
+        if self._clock() < self._small_batches_until:
+            tokens //= 2
+        return BatchBudget(tokens, self._limits.forward_overhead_tokens)
+
+    def _compute(self, shares: list[Share]) -> None:
+        pairs = [pair for share in shares for pair in share.pairs]
+        started = self._clock()
+        outcomes = self._forward.run(pairs)
+        seconds = self._clock() - started
+        self._account(pairs, outcomes, seconds)
+        self._deliver(shares, outcomes, seconds)
+
+    def _account(self, pairs: list[EncodedPair], outcomes: list[Outcome], seconds: float) -> None:
+        failed = sum(1 for outcome in outcomes if not isinstance(outcome, float))
+        padded = max(pair.length for pair in pairs) * len(pairs)
+        tokens = self._computing_tokens
+        self._records.append(BatchRecord(len(pairs), tokens, padded, seconds, failed))
+        with self._changed:
+            self._computing_since = None
+            self._computing_tokens = 0
+            if failed < len(pairs):
+                self._speed.record(tokens, seconds)
+                self._consecutive_failed_batches = 0
+            else:
+                self._consecutive_failed_batches += 1
+            if self._forward.out_of_memory:
+                self._small_batches_until = self._clock() + SMALL_BATCHES_AFTER_OUT_OF_MEMORY_S
+
+    def _deliver(self, shares: list[Share], outcomes: list[Outcome], seconds: float) -> None:
+        start = 0
+        for share in shares:
+            own = outcomes[start : start + len(share.pairs)]
+            start += len(share.pairs)
+            ticket = self._tickets.get(share.request)
+            if ticket is None:
+                continue
+            ticket.inference_s += seconds
+            ticket.open_pairs -= len(own)
+            for position, outcome in zip(share.positions, own, strict=True):
+                ticket.outcomes[position] = outcome
+            if ticket.open_pairs == 0:
+                ticket.finish()
+
+    def _refuse_all(self, reason: str) -> None:
+        with self._changed:
+            tickets = list(self._tickets.values())
+            self._tickets.clear()
+            self._queue = FairQueue()
+        for ticket in tickets:
+            ticket.finish(UnavailableError(reason, retry_after_s=1))

@@ -1,0 +1,79 @@
+"""The batch planner: budget, little padding, every pair once, nobody starved."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bentorank.scheduling.batching import BatchBudget, plan_batch
+
+budgets = st.builds(
+    BatchBudget,
+    max_batch_tokens=st.integers(16, 4096),
+    forward_overhead_tokens=st.integers(0, 512),
+)
+lengths = st.lists(st.integers(1, 512), min_size=1, max_size=40).map(lambda values: sorted(values, reverse=True))
+pending_requests = st.lists(lengths, min_size=1, max_size=12)
+
+
+def planned_lengths(pending, batch):
+    return [length for part in batch for length in pending[part.request][part.start : part.stop]]
+
+
+@given(pending_requests, budgets)
+def test_a_batch_keeps_the_token_budget_unless_it_is_one_overlong_pair(pending, budget):
+    """Pairs × longest pair, padding included, never exceeds the budget."""
+    taken = planned_lengths(pending, plan_batch(pending, budget))
+    assert len(taken) == 1 or len(taken) * max(taken) <= budget.max_batch_tokens
+
+
+@given(pending_requests, budgets)
+def test_a_batch_is_padded_by_no_more_than_a_pass_of_its_own_would_cost(pending, budget):
+    """Sum of the padding stays within the overhead of one forward pass."""
+    taken = planned_lengths(pending, plan_batch(pending, budget))
+    assert sum(max(taken) - length for length in taken) <= budget.forward_overhead_tokens
+
+
+@given(pending_requests, budgets)
+def test_the_first_request_always_advances_by_its_longest_pair(pending, budget):
+    """The head of the fair order is never passed over."""
+    first = plan_batch(pending, budget)[0]
+    assert (first.request, first.start) == (0, 0)
+    assert first.stop >= 1
+
+
+@given(pending_requests, budgets)
+def test_slices_are_disjoint_non_empty_and_inside_their_requests(pending, budget):
+    """No pair is taken twice."""
+    batch = plan_batch(pending, budget)
+    assert len({part.request for part in batch}) == len(batch)
+    assert all(0 <= part.start < part.stop <= len(pending[part.request]) for part in batch)
+
+
+@given(pending_requests, budgets)
+def test_repeated_planning_takes_every_pair_exactly_once(pending, budget):
+    """Taking batches until nothing is left takes exactly what there was."""
+    left = [list(request) for request in pending]
+    taken = []
+    while left:
+        batch = plan_batch(left, budget)
+        taken += planned_lengths(left, batch)
+        for part in batch:
+            del left[part.request][part.start : part.stop]
+        left = [request for request in left if request]
+    assert sorted(taken) == sorted(length for request in pending for length in request)
+
+
+def test_room_left_by_one_request_is_filled_from_the_next():
+    """Two small requests share one forward pass."""
+    batch = plan_batch([[100, 100], [100, 90]], BatchBudget(1024, 32))
+    assert [(part.request, part.start, part.stop) for part in batch] == [(0, 0, 2), (1, 0, 2)]
+
+
+def test_pairs_longer_than_the_anchor_are_left_for_later():
+    """Filling never makes the whole batch longer."""
+    batch = plan_batch([[100], [300, 100, 20]], BatchBudget(1024, 32))
+    assert [(part.request, part.start, part.stop) for part in batch] == [(0, 0, 1), (1, 1, 2)]
+
+
+def test_nothing_pending_plans_nothing():
+    """An empty queue gives an empty batch."""
+    assert plan_batch([], BatchBudget(1024, 32)) == []

@@ -1,0 +1,121 @@
+"""The fair queue: who goes first, and that everybody goes."""
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bentorank.scheduling.batching import BatchBudget
+from bentorank.scheduling.queue import FairQueue, QueuedRequest
+from bentorank.types import EncodedPair
+
+BUDGET = BatchBudget(max_batch_tokens=512, forward_overhead_tokens=16)
+
+
+def request_of(*lengths, deadline=None):
+    pairs = [EncodedPair(np.zeros(length, dtype=np.int64)) for length in lengths]
+    return QueuedRequest.of(pairs, deadline)
+
+
+def drain(queue):
+    """The requests of each batch until the queue is empty."""
+    batches = []
+    while len(queue):
+        batches.append(queue.take_batch(BUDGET))
+    return batches
+
+
+def finishing_order(batches):
+    last_seen = {}
+    for number, shares in enumerate(batches):
+        for share in shares:
+            last_seen[id(share.request)] = number
+    return last_seen
+
+
+def test_a_small_request_overtakes_a_large_one_that_came_first():
+    """Eight documents do not wait for five hundred."""
+    queue = FairQueue()
+    hog, small = request_of(*[128] * 500), request_of(*[128] * 8)
+    queue.add(hog)
+    queue.take_batch(BUDGET)
+    queue.add(small)
+    finished = finishing_order(drain(queue))
+    assert finished[id(small)] <= 2
+    assert finished[id(hog)] > 100
+
+
+def test_equal_requests_are_served_first_come_first_served():
+    """The second of two equal requests does not slow the first down."""
+    queue = FairQueue()
+    first, second = request_of(*[128] * 16), request_of(*[128] * 16)
+    queue.add(first)
+    queue.add(second)
+    finished = finishing_order(drain(queue))
+    assert finished[id(first)] < finished[id(second)]
+    assert finished[id(first)] <= 4
+
+
+def test_a_stream_of_small_requests_does_not_starve_a_large_one():
+    """A large request ends while small ones keep coming: it waits no longer than under equal sharing."""
+    queue = FairQueue()
+    hog = request_of(*[128] * 40)
+    queue.add(hog)
+    batches = 0
+    while hog.lengths:
+        queue.add(request_of(*[128] * 4))
+        queue.take_batch(BUDGET)
+        batches += 1
+        assert batches < 100, "the large request starves"
+
+
+@given(st.lists(st.lists(st.integers(1, 600), min_size=1, max_size=20), min_size=1, max_size=15))
+def test_every_pair_of_every_request_leaves_the_queue_once_with_its_place(requests):
+    """Draining gives each request all its positions, and leaves no tokens behind."""
+    queue = FairQueue()
+    queued = [request_of(*lengths) for lengths in requests]
+    for request in queued:
+        queue.add(request)
+    places = {id(request): [] for request in queued}
+    for shares in drain(queue):
+        for share in shares:
+            places[id(share.request)] += [
+                (position, pair.length) for position, pair in zip(share.positions, share.pairs, strict=True)
+            ]
+    for request, lengths in zip(queued, requests, strict=True):
+        assert sorted(places[id(request)]) == list(enumerate(lengths))
+    assert queue.tokens == 0
+
+
+@given(st.lists(st.integers(1, 30), min_size=2, max_size=10))
+def test_no_request_waits_longer_than_under_equal_sharing(sizes):
+    """Each finishes after at most its size times the number of requests, plus a batch for each request."""
+    queue = FairQueue()
+    queued = [request_of(*[128] * size) for size in sizes]
+    for request in queued:
+        queue.add(request)
+    finished = finishing_order(drain(queue))
+    pairs_a_batch = BUDGET.max_batch_tokens // 128
+    for request, size in zip(queued, sizes, strict=True):
+        equal_share_batches = size * len(sizes) / pairs_a_batch
+        assert finished[id(request)] <= equal_share_batches + len(sizes)
+
+
+def test_an_expired_request_is_dropped_whole_and_the_others_stay():
+    """Late work never reaches the device."""
+    queue = FairQueue()
+    late, patient = request_of(10, 20, deadline=5.0), request_of(30)
+    queue.add(late)
+    queue.add(patient)
+    assert queue.remove_expired(now=5.0) == [late]
+    assert queue.tokens == 30
+    assert [share.request for share in queue.take_batch(BUDGET)] == [patient]
+
+
+def test_a_withdrawn_request_takes_its_tokens_along_and_may_be_withdrawn_twice():
+    """Cancelling is idempotent and exact."""
+    queue = FairQueue()
+    request = request_of(10, 20)
+    queue.add(request)
+    queue.remove(request)
+    queue.remove(request)
+    assert (queue.tokens, len(queue)) == (0, 0)

@@ -1,0 +1,266 @@
+"""The scheduler with its model thread, over the fake engine."""
+
+import asyncio
+import threading
+import time
+from contextlib import contextmanager
+
+import numpy as np
+import pytest
+
+from bentorank.engines.fake import FakeEngine
+from bentorank.engines.options import FakeOptions
+from bentorank.errors import (
+    DeadlineExceededError,
+    OverloadedError,
+    PayloadTooLargeError,
+    ScoringError,
+    UnavailableError,
+)
+from bentorank.scheduling import Scheduler, SchedulerLimits
+from bentorank.types import Pair
+
+LIMITS = SchedulerLimits(max_queue_tokens=10_000, max_batch_tokens=64, forward_overhead_tokens=8)
+
+
+@contextmanager
+def running_scheduler(engine, limits=LIMITS, **options):
+    scheduler = Scheduler(engine, limits, **options)
+    scheduler.start()
+    try:
+        yield scheduler
+    finally:
+        scheduler.close()
+
+
+def encode(engine, *passages, query="alpha beta"):
+    return engine.encode([Pair(query, passage) for passage in passages])
+
+
+class GatedEngine(FakeEngine):
+    """A fake engine whose forward passes wait for a gate, so that a test decides what queues up behind one."""
+
+    def __init__(self):
+        super().__init__(FakeOptions())
+        self.gate = threading.Event()
+        self.batches = []
+
+    def forward(self, batch):
+        self.gate.wait(10)
+        self.batches.append(len(batch))
+        return super().forward(batch)
+
+
+def test_outcomes_come_back_in_the_order_of_the_pairs_whatever_was_batched_together():
+    """Twenty concurrent requests each get exactly the logits that the engine gives their pairs alone."""
+    engine = FakeEngine()
+    requests = [[f"alpha {'beta ' * (i % 7)} word{i} {j}" for j in range(1 + i % 9)] for i in range(20)]
+
+    async def run_all(scheduler):
+        encoded = [encode(engine, *passages) for passages in requests]
+        return await asyncio.gather(*(scheduler.score(pairs) for pairs in encoded))
+
+    with running_scheduler(engine) as scheduler:
+        results = asyncio.run(run_all(scheduler))
+    for passages, scored in zip(requests, results, strict=True):
+        alone = [float(engine.forward([pair])[0]) for pair in encode(engine, *passages)]
+        assert scored.outcomes == alone
+
+
+def test_waiting_requests_share_a_forward_pass():
+    """What queued up behind a running batch is batched together: no timer, no fixed batch size."""
+    engine = GatedEngine()
+
+    async def run(scheduler):
+        first = asyncio.create_task(scheduler.score(encode(engine, "alpha")))
+        await asyncio.sleep(0.05)
+        others = [asyncio.create_task(scheduler.score(encode(engine, f"alpha {i}"))) for i in range(8)]
+        await asyncio.sleep(0.05)
+        engine.gate.set()
+        await asyncio.gather(first, *others)
+
+    with running_scheduler(engine) as scheduler:
+        asyncio.run(run(scheduler))
+    assert engine.batches == [1, 8]
+
+
+def test_a_poisoned_pair_fails_alone_across_requests():
+    """One bad passage spoils neither its own request's other pairs nor a neighbour's."""
+    engine = FakeEngine()
+
+    async def run(scheduler):
+        return await asyncio.gather(
+            scheduler.score(encode(engine, "alpha", "x [[poison]]", "beta")),
+            scheduler.score(encode(engine, "alpha", "beta")),
+        )
+
+    with running_scheduler(engine) as scheduler:
+        poisoned, healthy = asyncio.run(run(scheduler))
+    kinds = [isinstance(outcome, ScoringError) for outcome in poisoned.outcomes]
+    assert kinds == [False, True, False]
+    assert all(isinstance(outcome, float) for outcome in healthy.outcomes)
+
+
+def test_a_deadline_ends_the_wait_even_while_the_engine_is_stuck():
+    """The caller is answered at its own deadline, not when the engine comes back."""
+    engine = GatedEngine()
+
+    async def run(scheduler):
+        started = time.monotonic()
+        with pytest.raises(DeadlineExceededError):
+            await scheduler.score(encode(engine, "alpha"), time.monotonic() + 0.1)
+        engine.gate.set()
+        return time.monotonic() - started
+
+    with running_scheduler(engine) as scheduler:
+        assert asyncio.run(run(scheduler)) < 0.5
+
+
+def test_expired_and_cancelled_work_never_reaches_the_device():
+    """Whoever gave up or left while queued costs no forward pass."""
+    engine = GatedEngine()
+
+    async def run(scheduler):
+        blocker = asyncio.create_task(scheduler.score(encode(engine, "alpha")))
+        await asyncio.sleep(0.05)
+        expiring = asyncio.create_task(scheduler.score(encode(engine, *["late"] * 5), time.monotonic() + 0.05))
+        leaving = asyncio.create_task(scheduler.score(encode(engine, *["gone"] * 5)))
+        await asyncio.sleep(0.1)
+        leaving.cancel()
+        await asyncio.gather(expiring, leaving, return_exceptions=True)
+        queued = scheduler.state.tokens
+        engine.gate.set()
+        await blocker
+        await scheduler.score(encode(engine, "alpha"))
+        return queued
+
+    with running_scheduler(engine) as scheduler:
+        queued = asyncio.run(run(scheduler))
+    assert queued == len(encode(engine, "alpha")[0].input_ids), "only the running pair still counts"
+    assert engine.batches == [1, 1]
+
+
+def test_a_full_queue_refuses_at_once_and_says_when_to_come_back():
+    """Overload is a 429 with Retry-After, not a long wait."""
+    engine = GatedEngine()
+    limits = SchedulerLimits(max_queue_tokens=20, max_batch_tokens=64, forward_overhead_tokens=8)
+
+    async def run(scheduler):
+        running = asyncio.create_task(scheduler.score(encode(engine, "alpha beta gamma", "alpha beta gamma")))
+        await asyncio.sleep(0.05)
+        with pytest.raises(OverloadedError) as refused:
+            await scheduler.score(encode(engine, "alpha beta gamma", "alpha beta gamma"))
+        engine.gate.set()
+        await running
+        return refused.value
+
+    with running_scheduler(engine, limits) as scheduler:
+        assert asyncio.run(run(scheduler)).retry_after_s >= 1
+
+
+def test_a_request_larger_than_the_queue_is_the_callers_mistake():
+    """Waiting would never help, so it is a 413."""
+    engine = FakeEngine()
+    limits = SchedulerLimits(max_queue_tokens=4, max_batch_tokens=4, forward_overhead_tokens=0)
+    with running_scheduler(engine, limits) as scheduler, pytest.raises(PayloadTooLargeError, match="limit of 4"):
+        asyncio.run(scheduler.score(encode(engine, "alpha beta gamma")))
+
+
+def test_work_that_cannot_meet_its_deadline_is_refused_by_the_measured_speed():
+    """After one slow batch the scheduler knows its speed and refuses what would be late."""
+    engine = FakeEngine(FakeOptions(delay_s_per_batch=0.05))
+
+    async def run(scheduler):
+        await scheduler.score(encode(engine, "alpha"))
+        with pytest.raises(DeadlineExceededError, match="send fewer documents"):
+            await scheduler.score(encode(engine, *["alpha"] * 400), time.monotonic() + 0.2)
+
+    with running_scheduler(engine) as scheduler:
+        asyncio.run(run(scheduler))
+
+
+class DyingEngine(FakeEngine):
+    """Dies the way a thread dies, past every `except Exception`."""
+
+    def forward(self, batch):
+        raise SystemExit
+
+
+def test_when_the_model_thread_dies_everybody_is_told():
+    """Waiting callers get an error, new ones are refused, `is_alive` is false and the owner is called."""
+    engine = DyingEngine()
+    died = threading.Event()
+
+    async def run(scheduler):
+        with pytest.raises(UnavailableError):
+            await asyncio.wait_for(scheduler.score(encode(engine, "alpha")), 5)
+        with pytest.raises(UnavailableError):
+            await asyncio.wait_for(scheduler.score(encode(engine, "alpha")), 5)
+
+    with running_scheduler(engine, on_death=died.set) as scheduler:
+        asyncio.run(run(scheduler))
+        assert died.wait(5)
+        assert not scheduler.is_alive
+
+
+def test_a_stuck_forward_pass_shows_in_is_alive():
+    """A heartbeat, not a clock: the device must get somewhere."""
+    engine = GatedEngine()
+    limits = SchedulerLimits(10_000, 64, 8, stalled_after_s=0.05)
+
+    async def run(scheduler):
+        task = asyncio.create_task(scheduler.score(encode(engine, "alpha")))
+        assert scheduler.is_alive
+        await asyncio.sleep(0.15)
+        assert not scheduler.is_alive
+        engine.gate.set()
+        await task
+        assert scheduler.is_alive
+
+    with running_scheduler(engine, limits) as scheduler:
+        asyncio.run(run(scheduler))
+
+
+def test_records_tell_what_the_batches_were():
+    """Pairs, tokens and padding of each pass, once."""
+    engine = FakeEngine()
+    with running_scheduler(engine) as scheduler:
+        pairs = encode(engine, "alpha", "alpha beta gamma")
+        asyncio.run(scheduler.score(pairs))
+        (record,) = scheduler.collect_records()
+        assert (record.pairs, record.tokens, record.padded_tokens) == (2, 4 + 6, 12)
+        assert scheduler.collect_records() == []
+
+
+def test_an_engine_that_returns_too_few_logits_fails_the_pairs_not_the_thread():
+    """A wrong shape is caught before it is sliced wrongly."""
+
+    class ShortEngine(FakeEngine):
+        def forward(self, batch):
+            return np.zeros(len(batch) - 1, dtype=np.float32)
+
+    engine = ShortEngine()
+    with running_scheduler(engine) as scheduler:
+        scored = asyncio.run(scheduler.score(encode(engine, "alpha", "beta")))
+        assert all(isinstance(outcome, ScoringError) for outcome in scored.outcomes)
+        assert scheduler.is_alive
+        assert scheduler.consecutive_failed_batches == 1
+
+
+def test_closing_refuses_what_waits():
+    """Nobody hangs on a stopped scheduler."""
+    engine = GatedEngine()
+
+    async def run(scheduler):
+        running = asyncio.create_task(scheduler.score(encode(engine, "alpha")))
+        await asyncio.sleep(0.05)
+        waiting = asyncio.create_task(scheduler.score(encode(engine, "beta")))
+        await asyncio.sleep(0.05)
+        asyncio.get_running_loop().call_later(0.1, engine.gate.set)
+        await asyncio.to_thread(scheduler.close)
+        return await asyncio.gather(running, waiting, return_exceptions=True)
+
+    with running_scheduler(engine) as scheduler:
+        finished, refused = asyncio.run(run(scheduler))
+    assert len(finished.outcomes) == 1
+    assert isinstance(refused, UnavailableError)
