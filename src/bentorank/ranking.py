@@ -1,0 +1,44 @@
+"""From logits to a ranking: order, presented score, threshold, cut. Pure."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from bentorank.types import ModelActivation, RankedDocument, ScoreMode
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from bentorank.types import RerankJob
+
+
+def rank(
+    logits: Sequence[float], truncated: Sequence[bool], job: RerankJob, activation: ModelActivation
+) -> tuple[RankedDocument, ...]:
+    """Order the documents of `job` by logit, ties by their place in the request, then present, filter and cut.
+
+    The order is taken before any activation: a sigmoid saturates and would tie the best documents.
+    """
+    order = sorted(range(len(logits)), key=lambda index: -logits[index])
+    ranked = (
+        RankedDocument(index, logits[index], present(logits[index], job.score_mode, activation), truncated[index])
+        for index in order
+    )
+    threshold = job.score_threshold
+    kept = [document for document in ranked if threshold is None or document.relevance_score >= threshold]
+    return tuple(kept[: job.top_n])
+
+
+def present(logit: float, mode: ScoreMode, activation: ModelActivation) -> float:
+    """The `relevance_score` of a logit: its sigmoid, itself, or what the checkpoint's own activation makes of it."""
+    wants_sigmoid = mode is ScoreMode.PROBABILITY or (mode is ScoreMode.MODEL and activation is ModelActivation.SIGMOID)
+    return sigmoid(logit) if wants_sigmoid else logit
+
+
+def sigmoid(logit: float) -> float:
+    """1 / (1 + e^-logit) in float64, without overflow for any finite logit."""
+    if logit >= 0:
+        return 1.0 / (1.0 + math.exp(-logit))
+    grown = math.exp(logit)
+    return grown / (1.0 + grown)

@@ -1,0 +1,79 @@
+"""From logits to a ranking."""
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bentorank.ranking import present, rank, sigmoid
+from bentorank.types import Document, ModelActivation, RerankJob, ScoreMode
+
+# Where a float32 sigmoid is 1 for all of them, and where even a float64 one is.
+saturating = st.sampled_from([17.0, 17.5, 18.0, 40.0, 41.0, 100.0, -100.0, -104.0, -800.0, 0.0, -0.0])
+logit_lists = st.lists(st.floats(width=32, allow_nan=False, allow_infinity=False) | saturating, max_size=40)
+
+
+def job(count, **options):
+    return RerankJob("q", tuple(Document(str(i)) for i in range(count)), **options)
+
+
+def ranked(logits, activation=ModelActivation.SIGMOID, **options):
+    return rank(logits, [False] * len(logits), job(len(logits), **options), activation)
+
+
+@given(logit_lists, st.sampled_from(ScoreMode))
+def test_the_order_is_by_logit_then_index_in_every_mode(logits, mode):
+    """Also where the presented scores saturate and tie."""
+    result = ranked(logits, score_mode=mode)
+    keys = [(-logits[r.index], r.index) for r in result]
+    assert keys == sorted(keys)
+    assert sorted(r.index for r in result) == list(range(len(logits)))
+    scores = [r.relevance_score for r in result]
+    assert scores == sorted(scores, reverse=True)
+
+
+def test_logits_that_a_sigmoid_ties_keep_their_order():
+    """In float32 all of these are exactly 1."""
+    logits = [17.0, 17.5, 18.0, 40.0, 60.0]
+    assert {float(np.float32(1) / (np.float32(1) + np.exp(np.float32(-x)))) for x in logits} == {1.0}
+    assert [r.index for r in ranked(logits)] == [4, 3, 2, 1, 0]
+
+
+@given(logit_lists, st.integers(1, 50), st.floats(-20, 20))
+def test_threshold_then_cut(logits, top_n, threshold):
+    """The kept results are the first of those at or above the threshold, in the scale of the mode."""
+    everything = ranked(logits, score_mode=ScoreMode.LOGIT)
+    kept = ranked(logits, score_mode=ScoreMode.LOGIT, score_threshold=threshold, top_n=top_n)
+    assert kept == tuple(r for r in everything if r.relevance_score >= threshold)[:top_n]
+
+
+@given(st.floats(allow_nan=False, allow_infinity=False))
+def test_the_sigmoid_is_a_probability_for_any_finite_logit(logit):
+    """No overflow, symmetric, monotonic at 0."""
+    value = sigmoid(logit)
+    assert 0.0 <= value <= 1.0
+    assert value + sigmoid(-logit) == pytest.approx(1.0)
+    assert (value >= 0.5) == (logit >= 0) or math.isclose(value, 0.5)
+
+
+@pytest.mark.parametrize(
+    ("mode", "activation", "expected"),
+    [
+        (ScoreMode.PROBABILITY, ModelActivation.IDENTITY, sigmoid(2.0)),
+        (ScoreMode.PROBABILITY, ModelActivation.SIGMOID, sigmoid(2.0)),
+        (ScoreMode.LOGIT, ModelActivation.SIGMOID, 2.0),
+        (ScoreMode.MODEL, ModelActivation.SIGMOID, sigmoid(2.0)),
+        (ScoreMode.MODEL, ModelActivation.IDENTITY, 2.0),
+    ],
+)
+def test_modes(mode, activation, expected):
+    """`model` follows the checkpoint, the others do not."""
+    assert present(2.0, mode, activation) == expected
+
+
+def test_truncation_travels_with_its_document():
+    """By index, not by rank."""
+    result = rank([1.0, 3.0, 2.0], [True, False, False], job(3), ModelActivation.SIGMOID)
+    assert {r.index: r.truncated for r in result} == {0: True, 1: False, 2: False}
