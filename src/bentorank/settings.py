@@ -1,0 +1,149 @@
+"""Every setting of the service, read once from `BENTORANK_…` environment variables. Contradictions refuse to start."""
+
+from __future__ import annotations
+
+import difflib
+import os
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, ValidationError, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from bentorank.errors import ConfigurationError
+
+PREFIX = "BENTORANK_"
+
+PositiveInt = Annotated[int, Field(ge=1)]
+PositiveSeconds = Annotated[float, Field(gt=0, le=3600, allow_inf_nan=False)]
+
+
+class Settings(BaseSettings):
+    """The settings of one service process. Frozen; `read_settings` makes one."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="forbid", protected_namespaces=())
+
+    # The model
+    model: str = Field("starter", description="`starter` (the shipped model), a folder, or a Hugging Face model id.")
+    model_revision: str | None = Field(None, description="Commit, tag or branch of a Hugging Face model.")
+    served_model_name: str | None = Field(None, description="Name of the model in answers; its own name unless set.")
+    engine: Literal["auto", "torch", "openvino", "fake"] = Field(
+        "auto", description="`auto`: torch on a GPU, OpenVINO on a CPU. `fake` ranks nothing: for load tests."
+    )
+    device: str = Field(
+        "auto", pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$", description="`auto`, `cpu`, `mps`, `cuda` or `cuda:N`."
+    )
+    precision: Literal["auto", "f32", "bf16", "f16", "int8"] = Field(
+        "auto", description="Number format of the forward pass; `auto` picks what this device does best."
+    )
+    max_pair_tokens: Annotated[int, Field(ge=16)] | None = Field(
+        None, description="Cut the model's window to this many tokens a pair."
+    )
+    threads: PositiveInt | None = Field(
+        None, description="CPU threads of the engine; as many as there are cores unless set."
+    )
+    cache_dir: Path = Field(Path("~/.cache/bentorank"), description="Where converted models are kept between starts.")
+
+    # Scheduling
+    max_batch_tokens: PositiveInt | None = Field(
+        None, description="Tokens of one forward pass, padding included; 1024 on a CPU, 32768 on a GPU unless set."
+    )
+    max_queue_tokens: PositiveInt = Field(
+        1_000_000, description="Tokens that may wait; what does not fit is refused with 429."
+    )
+    tokenizer_threads: PositiveInt = Field(2, description="Threads that tokenise, off the event loop.")
+    stalled_after_s: PositiveSeconds = Field(10.0, description="`/livez` fails when one forward pass takes longer.")
+
+    # Requests
+    request_timeout_s: PositiveSeconds = Field(
+        30.0, description="Deadline of a request; a caller may ask for less, never for more."
+    )
+    max_body_bytes: PositiveInt = Field(
+        10 * 1024 * 1024, description="Size of a request body; more is refused with 413."
+    )
+    max_documents: PositiveInt = Field(1000, description="Documents of one request; more are refused with 413.")
+    max_document_chars: PositiveInt = Field(
+        200_000, description="Characters of one document; more are refused with 413."
+    )
+    max_query_chars: PositiveInt = Field(8_000, description="Characters of a query; more are refused with 413.")
+    max_batch_requests: PositiveInt = Field(
+        64, description="Requests in one `/rerank/batch`; more are refused with 413."
+    )
+
+    # Process
+    host: str = Field(
+        "127.0.0.1", description="Address that `bentorank serve` listens on; `0.0.0.0` for every interface."
+    )
+    port: Annotated[int, Field(ge=1, le=65535)] = Field(3000, description="Port of `bentorank serve`.")
+    workers: PositiveInt = Field(
+        1, description="Worker processes. On a host with N GPUs, N: each worker takes its own."
+    )
+    gpus: Annotated[int, Field(ge=0)] | None = Field(
+        None, description="GPUs to claim from BentoML; as many as workers where a GPU is used, unless set."
+    )
+    drain_s: Annotated[float, Field(ge=0, le=600)] = Field(
+        0.0, description="After SIGTERM, keep serving this long with `/readyz` at 503 before stopping."
+    )
+    docs: bool = Field(default=True, description="Serve `/docs` and `/openapi.json`.")
+    tracing: bool = Field(
+        default=False, description="Leave OpenTelemetry on, configured by its own `OTEL_…` variables."
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least severe log line.")
+    access_log: bool = Field(default=False, description="Log one line for each request: route, status, milliseconds.")
+
+    # The fake engine
+    fake_batch_delay_ms: Annotated[float, Field(ge=0, le=60_000)] = Field(
+        0.0, description="`fake` engine: time of one forward pass."
+    )
+    fake_token_delay_us: Annotated[float, Field(ge=0, le=60_000)] = Field(
+        0.0, description="`fake` engine: further time for each token, padding included."
+    )
+
+    @model_validator(mode="after")
+    def _refuse_contradictions(self) -> Self:
+        if self.max_batch_tokens is not None and self.max_batch_tokens > self.max_queue_tokens:
+            raise ValueError("max_batch_tokens exceeds max_queue_tokens: a batch could never be filled")
+        if self.engine == "openvino" and self.device not in ("auto", "cpu"):
+            raise ValueError(f"engine openvino runs on the CPU, but device is {self.device}: use engine torch")
+        if self.engine == "torch" and self.precision == "int8":
+            raise ValueError("precision int8 needs engine openvino, but engine is torch")
+        if self.workers > 1 and self.device.startswith("cuda:"):
+            raise ValueError(f"device {self.device} puts all {self.workers} workers on one GPU: use device cuda")
+        if self.gpus is not None and 0 < self.gpus < self.workers:
+            raise ValueError(f"workers is {self.workers} but gpus is {self.gpus}: each worker needs its own GPU")
+        return self
+
+
+def read_settings() -> Settings:
+    """The settings that the environment asks for.
+
+    Raises ConfigurationError for unknown names, wrong values and contradictions, each in one sentence.
+    """
+    _refuse_unknown_names()
+    try:
+        return Settings()
+    except ValidationError as error:
+        raise ConfigurationError("; ".join(_sentences(error))) from None
+
+
+def environment_name(field: str) -> str:
+    """The environment variable that sets `field`."""
+    return f"{PREFIX}{field.upper()}"
+
+
+def _refuse_unknown_names() -> None:
+    known = {environment_name(field) for field in Settings.model_fields}
+    for name in sorted(os.environ):
+        if name.upper().startswith(PREFIX) and name.upper() not in known:
+            close = difflib.get_close_matches(name.upper(), known, n=1)
+            hint = f"; did you mean {close[0]}?" if close else ""
+            raise ConfigurationError(f"unknown setting {name}{hint}")
+
+
+def _sentences(error: ValidationError) -> list[str]:
+    sentences = []
+    for problem in error.errors(include_url=False, include_input=False):
+        message = problem["msg"].removeprefix("Value error, ")
+        name = environment_name(str(problem["loc"][0])) + ": " if problem["loc"] else ""
+        sentences.append(f"{name}{message}")
+    return sentences

@@ -1,0 +1,118 @@
+"""From the settings to the options of each part: engine, scheduler, BentoML."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from bentorank.engines.options import EngineKind, EngineOptions, FakeOptions, Precision
+from bentorank.errors import ConfigurationError
+from bentorank.scheduling import SchedulerLimits
+
+if TYPE_CHECKING:
+    from bentorank.engines.protocol import EngineInfo
+    from bentorank.settings import Settings
+
+STARTER = "starter"
+# Beside `src` in a checkout; beside the package in a Bento, which flattens `src`.
+STARTER_FOLDERS = [Path(__file__).parents[level] / "models" / "starter" for level in (1, 2)]
+
+# Bare metal and containers; Windows' Linux.
+NVIDIA_NODES = ("/dev/nvidia0", "/dev/dxg")
+
+# A CPU is saturated by few tokens at a time and a pass costs it little; a GPU wants large batches.
+CPU_MAX_BATCH_TOKENS = 1024
+CPU_FORWARD_OVERHEAD_TOKENS = 32
+ACCELERATOR_MAX_BATCH_TOKENS = 32_768
+ACCELERATOR_FORWARD_OVERHEAD_TOKENS = 2048
+
+# BentoML's own timeout only catches what ours has missed.
+BENTOML_TIMEOUT_MARGIN_S = 15.0
+
+
+def engine_options(settings: Settings, worker_index: int) -> EngineOptions:
+    """What worker number `worker_index` (from 1) is to load; with several GPUs each worker takes its own."""
+    engine = EngineKind(settings.engine)
+    return EngineOptions(
+        model=settings.model if engine is EngineKind.FAKE else resolve_model(settings.model),
+        engine=engine,
+        revision=settings.model_revision,
+        device=_device(settings, worker_index),
+        precision=Precision(settings.precision),
+        max_tokens=settings.max_pair_tokens,
+        threads=settings.threads,
+        cache_dir=settings.cache_dir.expanduser(),
+        fake=FakeOptions(
+            delay_s_per_batch=settings.fake_batch_delay_ms / 1e3,
+            delay_s_per_1k_tokens=settings.fake_token_delay_us / 1e3,
+        ),
+    )
+
+
+def resolve_model(model: str) -> str:
+    """The folder of the shipped model for `starter`, else `model` as it is.
+
+    A checkout and a Bento contain the folder; elsewhere the package `bentorank-starter` does.
+    Raises ConfigurationError when neither is there.
+    """
+    if model != STARTER:
+        return model
+    for folder in STARTER_FOLDERS:
+        if (folder / "config.json").is_file():
+            return str(folder)
+    try:
+        import bentorank_starter  # noqa: PLC0415 - an optional data package
+    except ModuleNotFoundError:
+        raise ConfigurationError(
+            "the starter model is not installed: pip install bentorank-starter, or set BENTORANK_MODEL"
+        ) from None
+    return str(bentorank_starter.path())
+
+
+def _device(settings: Settings, worker_index: int) -> str:
+    if settings.workers > 1 and uses_gpu(settings):
+        return f"cuda:{worker_index - 1}"
+    return settings.device
+
+
+def uses_gpu(settings: Settings) -> bool:
+    """Whether the engine will run on an NVIDIA GPU, which is what BentoML allots; told without importing torch."""
+    if settings.device.startswith("cuda"):
+        return True
+    has_gpu = any(Path(node).exists() for node in NVIDIA_NODES)
+    return has_gpu and settings.device == "auto" and settings.engine in ("auto", "torch")
+
+
+def scheduler_limits(settings: Settings, info: EngineInfo) -> SchedulerLimits:
+    """The token budgets for the device that was loaded, unless the settings name them."""
+    on_cpu = info.device == "cpu"
+    default = CPU_MAX_BATCH_TOKENS if on_cpu else ACCELERATOR_MAX_BATCH_TOKENS
+    return SchedulerLimits(
+        max_queue_tokens=settings.max_queue_tokens,
+        max_batch_tokens=settings.max_batch_tokens or min(default, settings.max_queue_tokens),
+        forward_overhead_tokens=CPU_FORWARD_OVERHEAD_TOKENS if on_cpu else ACCELERATOR_FORWARD_OVERHEAD_TOKENS,
+        stalled_after_s=settings.stalled_after_s,
+    )
+
+
+def bentoml_config(settings: Settings) -> dict[str, Any]:
+    """Resources, workers, traffic and logging of the BentoML service.
+
+    Not the address: a container must listen on every interface, as BentoML does; `bentorank serve` passes its own.
+    """
+    config: dict[str, Any] = {
+        "workers": settings.workers,
+        "traffic": {"timeout": settings.request_timeout_s + settings.drain_s + BENTOML_TIMEOUT_MARGIN_S},
+        # BentoML's log line per request costs 10 to 30 % of the HTTP layer's time; the edge has its own.
+        "logging": {"access": {"enabled": False}},
+        "metrics": {"enabled": True},
+    }
+    if gpus := _gpus(settings):
+        config["resources"] = {"gpu": gpus}
+    return config
+
+
+def _gpus(settings: Settings) -> int:
+    if settings.gpus is not None:
+        return settings.gpus
+    return settings.workers if uses_gpu(settings) else 0

@@ -1,0 +1,169 @@
+"""Settings from the environment: defaults, wrong values, contradictions, unknown names."""
+
+import os
+
+import pytest
+from hypothesis import HealthCheck, given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from bentorank.errors import ConfigurationError
+from bentorank.settings import Settings, environment_name, read_settings
+
+
+@pytest.fixture(autouse=True)
+def clean_environment(monkeypatch):
+    """No settings of whoever runs the tests."""
+    for name in list(os.environ):
+        if name.upper().startswith("BENTORANK_"):
+            monkeypatch.delenv(name)
+
+
+@pytest.fixture
+def read_with(monkeypatch):
+    """The settings of an environment with these variables."""
+
+    def read(**variables):
+        for name, value in variables.items():
+            monkeypatch.setenv(environment_name(name), str(value))
+        return read_settings()
+
+    return read
+
+
+def test_defaults_are_safe(read_with):
+    """Loopback only, everything bounded."""
+    defaults = read_with()
+    assert defaults.host == "127.0.0.1"
+    assert (defaults.max_documents, defaults.max_body_bytes) == (1000, 10 * 1024 * 1024)
+    assert 0 < defaults.request_timeout_s < 60
+
+
+@pytest.mark.parametrize(
+    ("variables", "sentence"),
+    [
+        ({"max_batch_tokens": 100, "max_queue_tokens": 99}, "max_batch_tokens exceeds max_queue_tokens"),
+        ({"engine": "openvino", "device": "cuda"}, "engine openvino runs on the CPU, but device is cuda"),
+        ({"engine": "torch", "precision": "int8"}, "precision int8 needs engine openvino, but engine is torch"),
+        ({"workers": 2, "device": "cuda:0"}, "device cuda:0 puts all 2 workers on one GPU"),
+        ({"workers": 3, "gpus": 2}, "workers is 3 but gpus is 2"),
+    ],
+    ids=str,
+)
+def test_contradictions_are_refused_in_one_sentence(read_with, variables, sentence):
+    """The sentence names both sides."""
+    with pytest.raises(ConfigurationError) as caught:
+        read_with(**variables)
+    assert caught.value.message.startswith(sentence)
+
+
+@pytest.mark.parametrize(
+    "variables",
+    [
+        {"max_batch_tokens": 100, "max_queue_tokens": 100},
+        {"engine": "openvino", "device": "cpu"},
+        {"engine": "openvino", "precision": "int8"},
+        {"workers": 2, "device": "cuda"},
+        {"workers": 2, "gpus": 2},
+        {"workers": 2, "gpus": 0},
+        {"device": "cuda:3"},
+        {"device": "mps"},
+        {"drain_s": 0},
+    ],
+    ids=str,
+)
+def test_what_only_looks_contradictory_is_allowed(read_with, variables):
+    """The neighbours of the contradictions."""
+    read_with(**variables)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("port", "0"),
+        ("port", "65536"),
+        ("port", "http"),
+        ("workers", "0"),
+        ("max_documents", "-1"),
+        ("max_pair_tokens", "15"),
+        ("request_timeout_s", "0"),
+        ("request_timeout_s", "inf"),
+        ("request_timeout_s", "nan"),
+        ("request_timeout_s", "3601"),
+        ("drain_s", "-1"),
+        ("drain_s", "nan"),
+        ("drain_s", "inf"),
+        ("fake_batch_delay_ms", "nan"),
+        ("fake_batch_delay_ms", "inf"),
+        ("fake_token_delay_us", "inf"),
+        ("device", "gpu"),
+        ("device", "cuda:x"),
+        ("engine", "onnx"),
+        ("precision", "fp16"),
+        ("log_level", "loud"),
+        ("docs", "perhaps"),
+    ],
+)
+def test_a_wrong_value_names_its_variable(read_with, name, value):
+    """As it stands in the environment; the value itself is not repeated, it may be a secret."""
+    with pytest.raises(ConfigurationError, match=f"^{environment_name(name)}: "):
+        read_with(**{name: value})
+
+
+def test_several_wrong_values_are_all_named(read_with):
+    """Nobody likes to be told one at a time."""
+    with pytest.raises(ConfigurationError, match=r"BENTORANK_ENGINE: .*; BENTORANK_PORT: "):
+        read_with(engine="x", port="x")
+
+
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [
+        ("BENTORANK_MAX_DOCS", "; did you mean BENTORANK_MAX_DOCUMENTS?"),
+        ("BENTORANK_MODELS", "; did you mean BENTORANK_MODEL?"),
+        ("bentorank_prot", "; did you mean BENTORANK_PORT?"),
+        ("BENTORANK_", ""),
+    ],
+)
+def test_an_unknown_name_is_refused_with_a_hint(monkeypatch, name, hint):
+    """A setting with a typing error would otherwise be a setting that is not in force."""
+    monkeypatch.setenv(name, "1")
+    with pytest.raises(ConfigurationError) as caught:
+        read_settings()
+    assert caught.value.message.startswith(f"unknown setting {name}")
+    assert caught.value.message.endswith(hint)
+
+
+def test_names_are_case_insensitive(monkeypatch):
+    """As pydantic-settings reads them."""
+    monkeypatch.setenv("bentorank_port", "4000")
+    assert read_settings().port == 4000
+
+
+def test_settings_are_frozen(read_with):
+    """Nothing changes them after the start."""
+    with pytest.raises(ValidationError):
+        read_with().port = 1
+
+
+def test_every_setting_is_described():
+    """The documentation is made of the descriptions."""
+    assert all(field.description for field in Settings.model_fields.values())
+
+
+@hypothesis_settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    name=st.sampled_from(sorted(Settings.model_fields)),
+    value=st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=8)
+    | st.integers().map(str)
+    | st.floats().map(str),
+)
+def test_any_value_is_taken_or_refused_in_a_sentence(monkeypatch, name, value):
+    """Never another exception."""
+    with monkeypatch.context() as environment:
+        environment.setenv(environment_name(name), value)
+        try:
+            read_settings()
+        except ConfigurationError as error:
+            assert "\n" not in error.message
