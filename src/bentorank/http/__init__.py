@@ -1,0 +1,1 @@
+"""The HTTP layer: dialect to job, ranking to dialect, errors, limits, deadlines. Knows nothing of engines or queues."""

@@ -1,0 +1,40 @@
+"""What belongs to one HTTP request and is seen from both ends of the middleware chain."""
+
+from __future__ import annotations
+
+import re
+import uuid
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, cast
+
+if TYPE_CHECKING:
+    from starlette.types import Scope
+
+    from bentorank.errors import BentorankError
+
+REQUEST_ID_HEADER = b"x-request-id"
+# Anything else could break a log line or a header.
+USABLE_ID = re.compile(rb"[A-Za-z0-9._:@=+/-]{1,128}")
+SCOPE_KEY = "bentorank"
+
+
+@dataclass(slots=True)
+class RequestContext:
+    """`error` is what the request ended with; set by whoever knows, read where the answer leaves the process."""
+
+    request_id: str
+    error: BentorankError | None = None
+
+
+def begin_request(scope: Scope) -> RequestContext:
+    """Start a request's context; its id is the caller's `X-Request-Id` if that is usable, else a new one."""
+    sent = next((value for name, value in scope["headers"] if name == REQUEST_ID_HEADER), b"")
+    request_id = sent.decode("ascii") if USABLE_ID.fullmatch(sent) else uuid.uuid4().hex
+    context = RequestContext(request_id)
+    scope[SCOPE_KEY] = context
+    return context
+
+
+def context_of(scope: Scope) -> RequestContext:
+    """The context that `begin_request` put into the scope."""
+    return cast("RequestContext", scope[SCOPE_KEY])

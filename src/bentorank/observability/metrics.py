@@ -1,0 +1,81 @@
+"""Every metric of ours, by name. Labels come from closed sets. BentoML adds its own `bentoml_service_…` series."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from prometheus_client import Counter, Gauge, Histogram
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from bentorank.scheduling.admission import QueueState
+    from bentorank.scheduling.scheduler import BatchRecord
+
+REQUESTS = Counter("rerank_requests_total", "Rerank requests answered, by HTTP status.", ["status"])
+REQUEST_DURATION = Histogram(
+    "rerank_request_duration_seconds",
+    "From the parsed head of a rerank request to its answer.",
+    buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60),
+)
+ACTIVE_REQUESTS = Gauge("rerank_active_requests", "Rerank requests being worked on.", multiprocess_mode="livesum")
+DOCUMENT_COUNT = Histogram(
+    "rerank_document_count", "Documents of a rerank request.", buckets=(1, 5, 10, 20, 50, 100, 200, 500, 1000)
+)
+QUEUE_TOKENS = Gauge("rerank_queue_tokens", "Tokens queued or computing.", multiprocess_mode="livesum")
+TOKENS_PER_SECOND = Gauge(
+    "rerank_tokens_per_second", "Speed of the device over its last busy seconds.", multiprocess_mode="livesum"
+)
+BATCH_TOKENS = Histogram(
+    "rerank_batch_tokens",
+    "Tokens of a forward pass, padding excluded.",
+    buckets=(64, 128, 256, 512, 1024, 2048, 4096, 8192, 16384, 32768, 65536),
+)
+BATCH_PAIRS = Histogram("rerank_batch_pairs", "Pairs of a forward pass.", buckets=(1, 2, 4, 8, 16, 32, 64, 128, 256))
+BATCH_SECONDS = Histogram(
+    "rerank_batch_duration_seconds",
+    "Time of a forward pass.",
+    buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10),
+)
+PADDING_RATIO = Histogram(
+    "rerank_padding_ratio",
+    "Share of a forward pass that was padding.",
+    buckets=(0.0, 0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 1.0),
+)
+TOKENS = Counter("rerank_tokens_total", "Tokens scored, padding excluded; its rate is the throughput.")
+FAILED_PAIRS = Counter("rerank_failed_pairs_total", "Pairs that the engine could not score.")
+TRUNCATED_DOCUMENTS = Counter("rerank_truncated_documents_total", "Documents cut to fit the model's window.")
+
+
+@contextmanager
+def active_request() -> Iterator[None]:
+    """Count a request as being worked on."""
+    ACTIVE_REQUESTS.inc()
+    try:
+        yield
+    finally:
+        ACTIVE_REQUESTS.dec()
+
+
+def record_request(status: int, seconds: float) -> None:
+    """Count an answered rerank request."""
+    REQUESTS.labels(str(status)).inc()
+    REQUEST_DURATION.observe(seconds)
+
+
+def record_batches(records: Iterable[BatchRecord]) -> None:
+    """Count the forward passes run since the last call."""
+    for record in records:
+        BATCH_TOKENS.observe(record.tokens)
+        BATCH_PAIRS.observe(record.pairs)
+        BATCH_SECONDS.observe(record.seconds)
+        PADDING_RATIO.observe(1.0 - record.tokens / record.padded_tokens)
+        TOKENS.inc(record.tokens)
+        FAILED_PAIRS.inc(record.failed_pairs)
+
+
+def record_queue(state: QueueState) -> None:
+    """Show what waits, and how fast it is worked off."""
+    QUEUE_TOKENS.set(state.tokens)
+    TOKENS_PER_SECOND.set(state.tokens_per_s or 0.0)
