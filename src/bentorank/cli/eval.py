@@ -1,0 +1,85 @@
+"""`bentorank eval`: what reranking does for your own queries and judgements, before and after."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path  # noqa: TC003  typer reads the annotations when it builds the command
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+
+from bentorank.engines.options import EngineKind, EngineOptions, Precision
+from bentorank.errors import BentorankError
+from bentorank.evaluation.candidates import bm25_candidates
+from bentorank.evaluation.collection import judged_queries, make_task
+from bentorank.evaluation.comparison import compare_scorers
+from bentorank.evaluation.errors import EvaluationError
+from bentorank.evaluation.formats import read_qrels, read_run, read_texts, run_lines, write_lines
+from bentorank.evaluation.report import as_json, as_tables
+from bentorank.evaluation.scorers import BiEncoderScorer, EngineScorer, ServerScorer
+
+if TYPE_CHECKING:
+    from bentorank.evaluation.scorers import Scorer
+
+STARTER = "starter"
+USAGE_ERROR = 2
+
+
+def evaluate(
+    *,
+    corpus: Annotated[Path, typer.Option(help="Passages: BEIR JSON lines or id<TAB>text; may be gzipped.")],
+    queries: Annotated[Path, typer.Option(help="Queries: BEIR JSON lines or id<TAB>text.")],
+    qrels: Annotated[Path, typer.Option(help="Judgements: BEIR (3 columns) or TREC (4 columns).")],
+    candidates: Annotated[Path | None, typer.Option(help="TREC run to rerank, instead of BM25's.")] = None,
+    top_k: Annotated[int, typer.Option(min=1, help="Candidates a query.")] = 100,
+    model: Annotated[str, typer.Option(help="`starter`, a folder, or a Hugging Face model id.")] = STARTER,
+    engine: Annotated[EngineKind, typer.Option(help="As for `serve`.")] = EngineKind.AUTO,
+    precision: Annotated[Precision, typer.Option(help="As for `serve`.")] = Precision.AUTO,
+    url: Annotated[str | None, typer.Option(help="Score through this running server instead.")] = None,
+    bi_encoder: Annotated[str | None, typer.Option(help="Also rank by this bi-encoder's cosine.")] = None,
+    limit_queries: Annotated[int | None, typer.Option(min=1, help="Only a sample of the queries.")] = None,
+    seed: Annotated[int, typer.Option(help="Seed of that sample.")] = 0,
+    print_json: Annotated[bool, typer.Option("--json", help="JSON on standard output.")] = False,
+    run_out: Annotated[Path | None, typer.Option(help="Write the reranked lists as a TREC run.")] = None,
+) -> None:
+    """Rerank candidates and report nDCG@10, MRR@10 and recall before and after, with a 95 % interval."""
+    try:
+        passages, judgements = read_texts(corpus), read_qrels(qrels)
+        chosen = judged_queries(read_texts(queries), judgements, limit_queries, seed)
+        ranked = bm25_candidates(passages, chosen, top_k) if candidates is None else read_run(candidates)
+        task = make_task(passages, chosen, judgements, ranked, top_k)
+        scorers: list[Scorer] = [_reranker(EngineOptions(model, engine, precision=precision), url)]
+        if bi_encoder is not None:
+            scorers.append(BiEncoderScorer(bi_encoder))
+        first_stage = "BM25" if candidates is None else candidates.name
+        report, rankings = compare_scorers(task, first_stage, scorers, top_k, Console(stderr=True))
+        if run_out is not None:
+            write_lines(run_out, run_lines(rankings[scorers[0].name], tag="bentorank"))
+    except (EvaluationError, BentorankError, OSError) as error:
+        typer.echo(f"bentorank: {error}", err=True)
+        raise typer.Exit(USAGE_ERROR) from error
+    if print_json:
+        typer.echo(json.dumps(as_json(report), indent=2))
+    else:
+        Console().print(as_tables(report))
+
+
+def _reranker(options: EngineOptions, url: str | None) -> Scorer:
+    if url is None:
+        return engine_scorer(options)
+    if options != EngineOptions(STARTER):
+        raise EvaluationError("--url scores with the server's model: leave out --model, --engine and --precision")
+    return ServerScorer(url)
+
+
+def engine_scorer(options: EngineOptions) -> EngineScorer:
+    """The engine that `options` ask for, with `starter` standing for the shipped model."""
+    # An engine brings torch or OpenVINO with it, which `--url` does not need.
+    from bentorank.engines.loading import load_engine
+    from bentorank.wiring import resolve_model
+
+    if options.engine is not EngineKind.FAKE:
+        options = replace(options, model=resolve_model(options.model))
+    return EngineScorer(load_engine(options))

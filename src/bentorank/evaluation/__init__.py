@@ -1,0 +1,1 @@
+"""Offline evaluation: rerank candidate lists and compare the order before and after against judgements."""

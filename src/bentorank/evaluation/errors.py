@@ -1,0 +1,7 @@
+"""What can be wrong with an evaluation's inputs, said so that the person at the terminal can mend it."""
+
+from __future__ import annotations
+
+
+class EvaluationError(Exception):
+    """The evaluation cannot go on. The message names the file, line or option at fault."""

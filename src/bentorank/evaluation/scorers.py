@@ -1,0 +1,141 @@
+"""Ways to score a query's candidates: an engine in this process, a running server, a bi-encoder."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any, Protocol, cast
+
+import numpy as np
+
+from bentorank.evaluation.errors import EvaluationError
+from bentorank.evaluation.extras import import_extra
+from bentorank.types import Pair
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from bentorank.engines.protocol import Engine
+    from bentorank.types import EncodedPair
+
+BATCH_TOKENS_CPU = 1_024
+BATCH_TOKENS_ACCELERATOR = 32_768
+SERVER_TIMEOUT_S = 300.0
+
+
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """Scores in the order of the passages, higher is better; `truncated` counts passages that lost tokens."""
+
+    scores: NDArray[np.float64]
+    truncated: int = 0
+
+
+class Scorer(Protocol):
+    """Scores passages for a query."""
+
+    @property
+    def name(self) -> str:
+        """What the report calls it."""
+        ...
+
+    def score(self, query: str, passages: Sequence[str]) -> Scored:
+        """Score every passage. May raise EvaluationError."""
+        ...
+
+
+class EngineScorer:
+    """Scores through an engine in this process, as the service would, without HTTP and queue."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        on_cpu = engine.info.device == "cpu"
+        self._batch_tokens = BATCH_TOKENS_CPU if on_cpu else BATCH_TOKENS_ACCELERATOR
+
+    @property
+    def name(self) -> str:
+        """Model, engine and precision."""
+        info = self._engine.info
+        return f"{info.model} ({info.engine} {info.precision})"
+
+    def score(self, query: str, passages: Sequence[str]) -> Scored:
+        """Logits."""
+        encoded = self._engine.encode([Pair(query, passage) for passage in passages])
+        logits = forward_all(self._engine, encoded, self._batch_tokens)
+        return Scored(logits.astype(np.float64), sum(pair.truncated for pair in encoded))
+
+
+def forward_all(engine: Engine, encoded: Sequence[EncodedPair], batch_tokens: int) -> NDArray[np.float32]:
+    """Logits in the order of the pairs, computed longest first in batches of `batch_tokens` with padding."""
+    longest_first = sorted(range(len(encoded)), key=lambda place: -encoded[place].length)
+    logits = np.empty(len(encoded), dtype=np.float32)
+    start = 0
+    while start < len(longest_first):
+        pairs = max(1, batch_tokens // encoded[longest_first[start]].length)
+        places = longest_first[start : start + pairs]
+        logits[places] = engine.forward([encoded[place] for place in places])
+        start += pairs
+    return logits
+
+
+class ServerScorer:
+    """Scores through `POST /rerank` of a running server."""
+
+    def __init__(self, base_url: str) -> None:
+        self._url = base_url.rstrip("/") + "/rerank"
+        self._httpx = import_extra("httpx2")
+        self._client = self._httpx.Client(timeout=SERVER_TIMEOUT_S)
+
+    @property
+    def name(self) -> str:
+        """The address."""
+        return self._url
+
+    def score(self, query: str, passages: Sequence[str]) -> Scored:
+        """Logits, as the server gives them."""
+        answer = self._post({"query": query, "documents": list(passages), "score_mode": "logit"})
+        try:
+            scores = np.full(len(passages), np.nan)
+            for result in answer["results"]:
+                scores[result["index"]] = result["relevance_score"]
+            return Scored(scores, answer.get("usage", {}).get("truncated_documents", 0))
+        except (KeyError, TypeError, IndexError, ValueError) as error:
+            raise EvaluationError(f"{self._url}: the answer is not a rerank response") from error
+
+    def _post(self, body: dict[str, Any]) -> dict[str, Any]:
+        try:
+            response = self._client.post(self._url, json=body)
+            if response.status_code != HTTPStatus.OK:
+                raise EvaluationError(f"{self._url}: status {response.status_code}: {response.text[:300]}")
+            return cast("dict[str, Any]", response.json())
+        except (self._httpx.HTTPError, ValueError) as error:
+            raise EvaluationError(f"{self._url}: {error or type(error).__name__}") from error
+
+
+class BiEncoderScorer:
+    """Scores by the cosine of a sentence-transformers bi-encoder: the baseline for the same candidates."""
+
+    def __init__(self, model: str) -> None:
+        sentence_transformers = import_extra("sentence_transformers")
+        try:
+            self._encoder = sentence_transformers.SentenceTransformer(model)
+        except (OSError, ValueError) as error:
+            raise EvaluationError(f"--bi-encoder {model}: {error}") from error
+        self._model = model
+        # Candidate lists overlap: a passage is embedded once.
+        self._embeddings: dict[str, NDArray[np.float32]] = {}
+
+    @property
+    def name(self) -> str:
+        """The model, marked as a bi-encoder."""
+        return f"{self._model} (bi-encoder cosine)"
+
+    def score(self, query: str, passages: Sequence[str]) -> Scored:
+        """Cosines."""
+        new = [text for text in dict.fromkeys([query, *passages]) if text not in self._embeddings]
+        vectors = self._encoder.encode(new, normalize_embeddings=True, show_progress_bar=False)
+        self._embeddings.update(zip(new, vectors, strict=True))
+        matrix = np.stack([self._embeddings[passage] for passage in passages])
+        return Scored((matrix @ self._embeddings[query]).astype(np.float64))

@@ -1,0 +1,145 @@
+"""`bentorank eval` from files to report, with the fake engine and through a server."""
+
+from __future__ import annotations
+
+import json
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from bentorank.cli.eval import evaluate
+from bentorank.engines.fake import FakeEngine
+from bentorank.types import Pair
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from typer.testing import Result
+
+# To BM25 stopwords are nothing and repeating "owls" is much; the fake engine wants all of the query's words.
+CORPUS = {
+    "chorus": "owls owls owls",
+    "answer": "the owls are at the edge of a wood, hunting small rodents by ear",
+    "whale": "whales hunt krill",
+}
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> list[str]:
+    (tmp_path / "corpus.jsonl").write_text(
+        "".join(json.dumps({"_id": key, "text": text}) + "\n" for key, text in CORPUS.items())
+    )
+    (tmp_path / "queries.tsv").write_text("q1\tWhere are the owls at?\nq2\twhales\nunjudged\tkrill\n")
+    (tmp_path / "qrels.tsv").write_text("query-id\tcorpus-id\tscore\nq1\tanswer\t1\nq2\twhale\t1\n")
+    return [
+        *("--corpus", str(tmp_path / "corpus.jsonl")),
+        *("--queries", str(tmp_path / "queries.tsv")),
+        *("--qrels", str(tmp_path / "qrels.tsv")),
+    ]
+
+
+def run(*arguments: str) -> Result:
+    app = typer.Typer()
+    app.command()(evaluate)
+    return CliRunner().invoke(app, arguments)
+
+
+class FakeRerank(BaseHTTPRequestHandler):
+    """`POST /rerank` answered by the fake engine; a query that contains `refuse` is answered with 429."""
+
+    def do_POST(self) -> None:
+        body: dict[str, Any] = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        if "refuse" in body["query"]:
+            self.answer(429, {"error": "busy"})
+            return
+        engine = FakeEngine()
+        logits = engine.forward(engine.encode([Pair(body["query"], text) for text in body["documents"]]))
+        best_first = sorted(enumerate(logits.tolist()), key=lambda result: -result[1])
+        results = [{"index": index, "relevance_score": logit} for index, logit in best_first]
+        self.answer(200, {"results": results, "usage": {"truncated_documents": 1}})
+
+    def answer(self, status: int, body: dict[str, Any]) -> None:
+        payload = json.dumps(body).encode()
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(payload)))
+        self.end_headers()
+        self.wfile.write(payload)
+
+    def log_message(self, *_: object) -> None:
+        """Keep quiet."""
+
+
+@pytest.fixture
+def server_url() -> Iterator[str]:
+    with ThreadingHTTPServer(("127.0.0.1", 0), FakeRerank) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+def test_json_reports_before_and_after(files: list[str], tmp_path: Path) -> None:
+    """The answer rises from rank 2 to rank 1, and the run says so."""
+    result = run(*files, "--engine", "fake", "--json", "--run-out", str(tmp_path / "out.run"))
+    assert result.exit_code == 0, result.output
+    report = json.loads(result.stdout)
+    before, after = report["rows"]
+    assert (report["queries"], report["pairs"], report["missing_passages"]) == (2, 3, 0)
+    assert (before["name"], before["means"]["MRR@10"]) == ("BM25", 0.75)
+    assert (after["name"], after["means"]["MRR@10"]) == ("fake (fake f32)", 1.0)
+    assert after["differences"]["MRR@10"]["wins"] == 1
+    assert (tmp_path / "out.run").read_text().startswith("q1 Q0 answer 1 2 bentorank\nq1 Q0 chorus 2 1 ")
+
+
+def test_the_table_shows_the_difference(files: list[str]) -> None:
+    """Without --json there is a table on standard output."""
+    result = run(*files, "--engine", "fake")
+    assert result.exit_code == 0, result.output
+    assert "BM25 → fake (fake f32)" in result.stdout
+    assert "+0.250" in result.stdout
+
+
+def test_a_run_replaces_bm25(files: list[str], tmp_path: Path) -> None:
+    """Only the run's candidates are reranked, and what the corpus lacks is reported."""
+    candidates = tmp_path / "first.run"
+    candidates.write_text("q1 Q0 whale 1 3 x\nq1 Q0 answer 2 2 x\nq1 Q0 gone 3 1 x\n")
+    result = run(*files, "--engine", "fake", "--json", "--candidates", str(candidates))
+    report = json.loads(result.stdout)
+    assert (report["pairs"], report["missing_passages"]) == (2, 1)
+    assert report["rows"][0]["name"] == "first.run"
+    assert report["rows"][1]["means"]["MRR@10"] == 0.5  # q2 has no candidates and counts as 0
+
+
+def test_a_running_server_scores_alike(files: list[str], server_url: str) -> None:
+    """Through --url the same order comes back, with the server's count of truncated documents."""
+    row = json.loads(run(*files, "--url", server_url, "--json").stdout)["rows"][1]
+    assert (row["name"], row["means"]["MRR@10"], row["truncated"]) == (f"{server_url}/rerank", 1.0, 2)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "problem"),
+    [
+        (["--url", "http://127.0.0.1:9", "--model", "x"], "--url scores with the server's model"),
+        (["--url", "http://127.0.0.1:9"], "http://127.0.0.1:9/rerank: "),
+        (["--engine", "fake", "--candidates", "nowhere"], "nowhere: No such file"),
+        (["--engine", "fake", "--run-out", "/nowhere/out.run"], "No such file or directory"),
+    ],
+)
+def test_what_cannot_be_done_is_said_in_one_line(files: list[str], arguments: list[str], problem: str) -> None:
+    """Exit code 2 and a sentence, no traceback."""
+    result = run(*files, *arguments)
+    assert result.exit_code == 2
+    assert problem in result.stderr
+    assert len(result.stderr.strip().splitlines()) == 1
+
+
+def test_a_refusing_server_is_quoted(files: list[str], server_url: str, tmp_path: Path) -> None:
+    """Its status and message reach the terminal."""
+    (tmp_path / "queries.tsv").write_text("q1\trefuse owls\n")
+    result = run(*files, "--url", server_url)
+    assert result.exit_code == 2
+    assert 'status 429: {"error": "busy"}' in result.stderr
