@@ -1,0 +1,108 @@
+"""Real servers, started once a session where tests can share them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from support.contract import ContractClient
+from support.server import REPOSITORY, Server
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+STARTER = REPOSITORY / "models" / "starter"
+STARTER_WEIGHTS = ("model.safetensors", "openvino/int8.xml")
+
+
+@pytest.fixture(scope="session")
+def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Server]]:
+    """A function that starts a server for the rest of the session; at its end all stop together, with status 0."""
+    servers: list[Server] = []
+
+    def start(name: str, **settings: object) -> Server:
+        server = Server(tmp_path_factory.mktemp(name), **settings)
+        servers.append(server)
+        server.wait_until_ready()
+        return server
+
+    try:
+        yield start
+        for server in servers:
+            server.terminate()
+        for server in servers:
+            assert server.wait() == 0, server.log
+    finally:
+        for server in servers:
+            server.kill()
+
+
+@pytest.fixture(scope="session")
+def service(fleet: Callable[..., Server]) -> Server:
+    """A server with the fake engine, default limits and as much logging as there is."""
+    return fleet("service", engine="fake", access_log=True, log_level="debug")
+
+
+@pytest.fixture(scope="session")
+def small_service(fleet: Callable[..., Server]) -> Server:
+    """A server with the fake engine and limits low enough to reach."""
+    return fleet(
+        "small",
+        engine="fake",
+        max_body_bytes=1000,
+        max_documents=5,
+        max_document_chars=100,
+        max_query_chars=50,
+        max_batch_requests=2,
+        max_pair_tokens=33,
+        max_queue_tokens=90,
+    )
+
+
+@pytest.fixture(scope="session")
+def slow_service(fleet: Callable[..., Server]) -> Server:
+    """A server that takes 0.2 s for a pass and 5 ms for each token; 40 tokens go into a pass, 300 into the queue."""
+    return fleet(
+        "slow",
+        engine="fake",
+        fake_batch_delay_ms=200,
+        fake_token_delay_us=5000,
+        max_batch_tokens=40,
+        max_queue_tokens=300,
+    )
+
+
+@pytest.fixture(scope="session")
+def starter_service(fleet: Callable[..., Server]) -> Server:
+    """A server with the model that ships."""
+    if not any((STARTER / name).is_file() for name in STARTER_WEIGHTS):
+        pytest.skip("the starter model has no weights here: models/starter/model.safetensors is absent")
+    return fleet("starter")
+
+
+@pytest.fixture
+def client(service: Server) -> Iterator[ContractClient]:
+    """A client of `service` that checks every answer against the OpenAPI document."""
+    with ContractClient(service.url) as client:
+        yield client
+
+
+@pytest.fixture
+def small_client(small_service: Server) -> Iterator[ContractClient]:
+    """A client of `small_service`."""
+    with ContractClient(small_service.url) as client:
+        yield client
+
+
+@pytest.fixture
+def slow_client(slow_service: Server) -> Iterator[ContractClient]:
+    """A client of `slow_service`."""
+    with ContractClient(slow_service.url) as client:
+        yield client
+
+
+@pytest.fixture
+def starter_client(starter_service: Server) -> Iterator[ContractClient]:
+    """A client of `starter_service`."""
+    with ContractClient(starter_service.url) as client:
+        yield client

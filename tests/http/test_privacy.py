@@ -1,0 +1,110 @@
+"""Queries, documents and metadata are nobody's business: not the log's, not the metrics', not an error's."""
+
+import json
+import socket
+import uuid
+
+import httpx2
+import pytest
+from support.metrics import Scrape
+from support.server import wait_until
+
+JSON = {"content-type": "application/json"}
+CANARY = f"canary{uuid.uuid4().hex}"
+
+
+def bodies():
+    """Ways to send a text that is nobody's business, right and wrong: (path, body)."""
+    good = {"query": CANARY, "documents": [CANARY, {"content": CANARY, "metadata": {CANARY: CANARY}}]}
+    yield "/rerank", good
+    yield "/rerank/batch", {"requests": [good]}
+    for change in (
+        {"documents": CANARY},
+        {"documents": [CANARY, {CANARY: CANARY}]},
+        {"documents": [[CANARY]]},
+        {"documents": [{"content": CANARY, "metadata": CANARY}]},
+        {"documents": [{"content": [CANARY]}]},
+        {"query": [CANARY]},
+        {"query": f"{CANARY} " * 300},
+        {"query": CANARY * 300},
+        {"documents": [CANARY * 8000]},
+        {"documents": [f"{CANARY} [[poison]]"]},
+        {"documents": [f"{CANARY} [[nan]]"]},
+        {"documents": [f"{CANARY} [[oom]]"]},
+        {"top_k": CANARY},
+        {"score_mode": CANARY},
+        {"overflow": CANARY},
+        {"deadline_ms": CANARY},
+        {"deadline_ms": 0.0001},
+        {CANARY: CANARY, "top_k": 0},
+    ):
+        yield "/rerank", {**good, **change}
+        yield "/rerank/batch", {"requests": [{**good, **change}]}
+    yield "/rerank/batch", {"requests": CANARY}
+    yield "/rerank/batch", {"requests": [CANARY]}
+    yield "/bentoml/score", {"pairs": [{"query": CANARY, "passage": CANARY}, {"query": 3, "passage": CANARY}]}
+    yield "/bentoml/score", {"pairs": [{"query": CANARY, "passage": f"{CANARY} [[poison]]"}]}
+    yield "/bentoml/score", {"pairs": [{"query": CANARY * 300, "passage": CANARY}]}
+    yield "/bentoml/score", {"pairs": [{"query": f"{CANARY} " * 200, "passage": CANARY}]}
+    yield "/bentoml/score", {"pairs": CANARY}
+    yield "/bentoml/score", {CANARY: CANARY}
+
+
+def garbled():
+    """Bodies that are not even JSON."""
+    text = json.dumps({"query": CANARY, "documents": [CANARY]})
+    yield text[:-5]
+    yield f'"{CANARY}"'
+    yield CANARY
+    yield text.replace('"documents"', "documents")
+    yield text.encode() + b"\xff"
+    yield f'{{"query": "{CANARY}\\ud800"}}'
+
+
+@pytest.fixture(scope="module")
+def answers(service):
+    """What the server said to all of them."""
+    with httpx2.Client(base_url=service.url, timeout=60) as http:
+        said = [http.post(path, json=body) for path, body in bodies()]
+        said += [
+            http.post(path, content=body, headers=JSON)
+            for path in ("/rerank", "/rerank/batch", "/bentoml/score")
+            for body in garbled()
+        ]
+        said += [
+            http.post(f"/{CANARY}", json={}),
+            http.get("/rerank", params={"query": CANARY}),
+            http.post("/rerank", content=CANARY, headers={"content-type": "text/plain"}),
+            http.post("/rerank", json={}, headers={"x-request-timeout": CANARY}),
+            http.post("/rerank", json={}, headers={"x-request-id": f"{CANARY} {CANARY}"}),
+        ]
+    with socket.create_connection(("127.0.0.1", service.port), timeout=10) as connection:
+        connection.sendall(f"{CANARY} / HTTP/1.1\r\n\r\n{CANARY}".encode())
+        connection.recv(1000)
+    return said
+
+
+def test_errors_do_not_quote_the_request(answers):
+    """The caller knows what it sent; whoever logs the error must not learn it."""
+    errors = [answer for answer in answers if answer.status_code >= 400]
+    assert len(errors) > 40
+    for error in errors:
+        assert CANARY not in error.text
+        assert CANARY not in str(error.headers)
+
+
+@pytest.mark.usefixtures("answers")
+def test_the_log_does_not_quote_the_request(service, client):
+    """With every log line on that there is, and every error path taken."""
+    marker = f"after-all-{uuid.uuid4().hex}"
+    client.get("/health", headers={"x-request-id": marker})
+    wait_until(lambda: marker in service.log, within_s=10)
+    lines = [line for line in service.log.splitlines() if CANARY in line]
+    assert lines == []
+    assert "POST (unknown path) 404" in service.log
+
+
+@pytest.mark.usefixtures("answers")
+def test_metrics_do_not_quote_the_request(service):
+    """Labels come from closed sets."""
+    assert CANARY not in Scrape(service.url).text

@@ -1,0 +1,64 @@
+"""The examples of the README do what it says, against a server with the shipped model."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+
+import pytest
+from support.server import REPOSITORY
+
+pytestmark = pytest.mark.process
+
+README = (REPOSITORY / "README.md").read_text(encoding="utf-8")
+DOCUMENTED_URL = "http://127.0.0.1:3000"
+
+
+def blocks(language: str) -> list[str]:
+    """The README's code blocks in `language`."""
+    return re.findall(rf"```{language}\n(.*?)```", README, flags=re.DOTALL)
+
+
+def shape(value):
+    """A JSON value with its numbers and ids blanked out."""
+    match value:
+        case dict():
+            return {name: shape(inner) if name != "id" else "id" for name, inner in value.items()}
+        case list():
+            return [shape(inner) for inner in value]
+        case float() | int() if not isinstance(value, bool):
+            return "number"
+    return value
+
+
+@pytest.mark.skipif(shutil.which("curl") is None, reason="the README's example needs curl")
+def test_the_first_request_is_answered_as_shown(starter_service):
+    """Same results in the same order with nearly the same scores; timings differ."""
+    (command,) = [block for block in blocks("sh") if "curl" in block]
+    (shown,) = [json.loads(block) for block in blocks("json")]
+    command = command.replace(DOCUMENTED_URL, starter_service.url)
+    run = subprocess.run(["sh", "-c", command], capture_output=True, check=True, timeout=60)
+    answer = json.loads(run.stdout)
+    assert shape(answer) == shape(shown)
+    assert [result["index"] for result in answer["results"]] == [result["index"] for result in shown["results"]]
+    for result, expected in zip(answer["results"], shown["results"], strict=True):
+        assert result["score"] == pytest.approx(expected["score"], abs=0.1)
+
+
+def test_the_python_example_runs(starter_service):
+    """The BentoML client gets a logit."""
+    (example,) = blocks("python")
+    namespace: dict[str, object] = {}
+    exec(example.replace(DOCUMENTED_URL, starter_service.url), namespace)
+    logits = namespace["logits"]
+    assert isinstance(logits, list)
+    assert isinstance(logits[0], float)
+
+
+def test_every_link_to_a_file_leads_somewhere():
+    """No dead links."""
+    links = re.findall(r"\]\((?!http)([^)#]+)\)", README)
+    assert links
+    assert [link for link in links if not (REPOSITORY / link).exists()] == []

@@ -1,0 +1,60 @@
+"""Settings that cannot be served end the process: one sentence, a status that is not 0, no loop of restarts."""
+
+import socket
+
+import pytest
+from support.server import free_port, run_command
+
+pytestmark = pytest.mark.process
+
+
+def refused(done, status, sentence):
+    assert done.returncode == status, done.stdout
+    assert sentence in done.stdout
+    assert "Traceback" not in done.stdout
+    return done.stdout
+
+
+@pytest.mark.parametrize(
+    ("settings", "sentence"),
+    [
+        ({"max_docs": 5}, "unknown setting BENTORANK_MAX_DOCS; did you mean BENTORANK_MAX_DOCUMENTS?"),
+        ({"max_documents": 0}, "BENTORANK_MAX_DOCUMENTS: Input should be greater than or equal to 1"),
+        ({"engine": "openvino", "device": "cuda"}, "engine openvino runs on the CPU, but device is cuda"),
+    ],
+    ids=str,
+)
+def test_wrong_settings_are_told_in_one_sentence(tmp_path, settings, sentence):
+    """Unknown, out of range, contradicting: status 2, as for any wrong use of a command."""
+    said = refused(run_command(tmp_path, "serve", **settings), 2, sentence)
+    assert len(said.splitlines()) == 1
+
+
+def test_a_missing_model_ends_the_service(tmp_path):
+    """No endless restarts: whoever supervises the process sees it fail, and the log says why, once."""
+    done = run_command(tmp_path, "serve", "--port", str(free_port()), model=str(tmp_path / "not-there"))
+    refused(done, 1, "cannot start: the model setting names a folder that does not exist")
+    assert done.stdout.count("cannot start") == 1
+
+
+def test_a_port_in_use_is_said_so(tmp_path):
+    """One sentence, before anything is loaded."""
+    with socket.socket() as occupant:
+        occupant.bind(("127.0.0.1", 0))
+        occupant.listen()
+        port = occupant.getsockname()[1]
+        done = run_command(tmp_path, "serve", "--engine", "fake", "--port", str(port))
+    refused(done, 2, f"cannot listen on 127.0.0.1 port {port}: Address already in use")
+
+
+@pytest.mark.parametrize(
+    ("host", "sentence"),
+    [
+        ("localhost", "host: localhost is not an IP address"),
+        ("203.0.113.7", "cannot listen on 203.0.113.7 port "),
+    ],
+)
+def test_an_address_that_cannot_be_had_is_said_so(tmp_path, host, sentence):
+    """A name instead of an address, or somebody else's address."""
+    done = run_command(tmp_path, "serve", "--engine", "fake", "--host", host, "--port", str(free_port()))
+    refused(done, 2, sentence)
