@@ -1,0 +1,69 @@
+"""What can be measured on a list of requests: a running server, or the bare engine."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Protocol
+
+from benchmarks.contenders import native_body
+from benchmarks.load_process import run_load
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from benchmarks.bare_process import BareEngine
+    from benchmarks.contenders import BodyWriter
+    from benchmarks.request_sets import Request
+    from benchmarks.servers import RunningServer
+
+BARE_ENGINE = "bare engine"
+
+
+class Target(Protocol):
+    """Something that scores requests; results carry at least `pairs`, `seconds` and `pairs_per_s`."""
+
+    @property
+    def name(self) -> str:
+        """As the report calls it."""
+        ...
+
+    def measure(self, requests: Sequence[Request]) -> dict[str, Any]:
+        """Score all requests, as fast as it goes."""
+        ...
+
+
+class ServerTarget:
+    """A server under closed-loop load."""
+
+    def __init__(self, server: RunningServer, clients: int, folder: Path) -> None:
+        self.name = server.contender.name
+        self._server = server
+        self._clients = clients
+        self._bodies = folder / f"{self.name}.jsonl"
+
+    def measure(self, requests: Sequence[Request]) -> dict[str, Any]:
+        """A `LoadSummary`, and the CPU seconds that the server took."""
+        write_bodies(self._bodies, requests, self._server.contender.write_body)
+        before_s = self._server.cpu_s()
+        result = run_load(self._server.rerank_url, self._bodies, "--clients", str(self._clients))
+        return result | {"server_cpu_s": self._server.cpu_s() - before_s}
+
+
+class BareTarget:
+    """The engine without a server."""
+
+    name = BARE_ENGINE
+
+    def __init__(self, engine: BareEngine, folder: Path) -> None:
+        self._engine = engine
+        self._bodies = folder / "bare.jsonl"
+
+    def measure(self, requests: Sequence[Request]) -> dict[str, Any]:
+        """A `BareRun`."""
+        write_bodies(self._bodies, requests, native_body)
+        return self._engine.measure(self._bodies)
+
+
+def write_bodies(path: Path, requests: Sequence[Request], write_body: BodyWriter) -> None:
+    """One encoded request a line: encoding costs the load generator nothing while it measures."""
+    path.write_bytes(b"\n".join(map(write_body, requests)))

@@ -1,0 +1,104 @@
+"""The load generator sends what it should when it should, and counts what came back."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import orjson
+import pytest
+from aiohttp import web
+
+from benchmarks.load.closed_loop import run_closed_loop
+from benchmarks.load.open_loop import poisson_starts, run_open_loop
+from benchmarks.load.summary import summarise
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
+
+    from benchmarks.load.exchange import Exchanges
+
+SERVICE_S = 0.05
+BODIES = [orjson.dumps({"documents": ["d"] * (number + 1)}) for number in range(6)]
+
+
+class SlowServer:
+    """Answers after 50 ms, one request at a time; remembers what came and how many were inside at once."""
+
+    def __init__(self) -> None:
+        self.bodies: list[bytes] = []
+        self.most_inside = 0
+        self._inside = 0
+        self._turn = asyncio.Lock()
+
+    async def answer(self, request: web.Request) -> web.Response:
+        self._inside += 1
+        self.most_inside = max(self.most_inside, self._inside)
+        body = await request.read()
+        self.bodies.append(body)
+        async with self._turn:
+            await asyncio.sleep(SERVICE_S)
+        self._inside -= 1
+        documents = orjson.loads(body)["documents"]
+        if len(documents) == 3:
+            return web.json_response({"error": "busy"}, status=429)
+        return web.json_response({"results": documents})
+
+
+def serve(
+    load: Callable[[str], Coroutine[object, object, Exchanges]],
+) -> tuple[SlowServer, Exchanges]:
+    """Run a load against the slow server."""
+
+    async def run() -> tuple[SlowServer, Exchanges]:
+        server, app = SlowServer(), web.Application()
+        app.router.add_post("/rerank", server.answer)
+        runner = web.AppRunner(app)
+        await runner.setup()
+        site = web.TCPSite(runner, "127.0.0.1", 0)
+        await site.start()
+        port = runner.addresses[0][1]
+        try:
+            return server, await load(f"http://127.0.0.1:{port}/rerank")
+        finally:
+            await runner.cleanup()
+
+    return asyncio.run(run())
+
+
+def test_the_closed_loop_keeps_its_clients_busy() -> None:
+    """Every body goes out once, never more than two at a time; a refusal is a failure and no result."""
+    server, done = serve(lambda url: run_closed_loop(url, BODIES, clients=2, timeout_s=10))
+    assert sorted(server.bodies) == sorted(BODIES)
+    assert server.most_inside == 2
+    assert done.failures == {"429": 1}
+    summary = summarise(done, seconds=2.0, cpu_s=0.0)
+    assert (summary.requests, summary.pairs, summary.pairs_per_s) == (6, 18, 9.0)
+
+
+def test_the_open_loop_counts_from_when_a_request_was_due() -> None:
+    """All six are due at once at a server that takes them in turn: the last one waited for the others."""
+
+    async def load(url: str) -> Exchanges:
+        done, latest_s = await run_open_loop(url, BODIES, [0.0] * len(BODIES), timeout_s=10)
+        assert latest_s < SERVICE_S
+        return done
+
+    server, done = serve(load)
+    assert server.most_inside == len(BODIES)
+    assert max(done.seconds) > 5 * SERVICE_S
+
+
+def test_a_server_that_is_not_there_is_counted() -> None:
+    """A refused connection is a failure by name; without any answer there are no percentiles."""
+    done = asyncio.run(run_closed_loop("http://127.0.0.1:9/rerank", BODIES, clients=2, timeout_s=2))
+    summary = summarise(done, seconds=1.0, cpu_s=0.0)
+    assert summary.failures == {"ClientConnectorError": 6}
+    assert (summary.pairs, summary.latency_ms) == (0, {})
+
+
+def test_poisson_starts_keep_the_rate() -> None:
+    """A thousand arrivals at 50 a second take about 20 s, in order, the same for the same seed."""
+    starts = poisson_starts(1000, 50, seed=1)
+    assert starts == sorted(starts) == poisson_starts(1000, 50, seed=1)
+    assert starts[-1] == pytest.approx(20, rel=0.15)
