@@ -28,14 +28,22 @@ if TYPE_CHECKING:
 SEED = 13
 
 
-def load_task(folder: Path, top_k: int, limit_queries: int | None) -> tuple[Task, str]:
-    """A prepared collection with its candidates, and the name of what ranked them first."""
+def load_task(folder: Path, top_k: int, limit_queries: int | None) -> Task:
+    """A prepared collection with its candidates in BM25's order: BM25's own best, or those that it came with."""
     corpus, qrels = read_texts(folder / "corpus.jsonl"), read_qrels(folder / "qrels.tsv")
     queries = judged_queries(read_texts(folder / "queries.jsonl"), qrels, limit_queries, SEED)
     run = folder / "candidates.run"
-    if run.exists():
-        return make_task(corpus, queries, qrels, read_run(run), top_k), "given order"
-    return make_task(corpus, queries, qrels, bm25_candidates(corpus, queries, top_k), top_k), "BM25"
+    if not run.exists():
+        return make_task(corpus, queries, qrels, bm25_candidates(corpus, queries, top_k), top_k)
+    given, ranked = read_run(run), bm25_candidates(corpus, queries, len(corpus))
+    ordered = {query: order_given(given[query], ranked[query]) for query in queries}
+    return make_task(corpus, queries, qrels, ordered, top_k)
+
+
+def order_given(given: list[str], ranked: list[str]) -> list[str]:
+    """The given candidates as BM25 ranks them; those that share no word with the query come last, as given."""
+    place = {document: rank for rank, document in enumerate(ranked)}
+    return sorted(given, key=lambda document: place.get(document, len(place)))
 
 
 def as_markdown(reports: dict[str, Report]) -> str:
@@ -64,8 +72,8 @@ def main(  # noqa: PLR0913  each parameter is one option
         scorers.append(BiEncoderScorer(bi_encoder))
     reports: dict[str, Report] = {}
     for folder in sorted(path for path in collections.iterdir() if path.is_dir()):
-        task, first_stage = load_task(folder, top_k, limit_queries)
-        report, _ = compare_scorers(task, first_stage, scorers, top_k, Console(stderr=True))
+        task = load_task(folder, top_k, limit_queries)
+        report, _ = compare_scorers(task, "BM25", scorers, top_k, Console(stderr=True))
         Console().print(f"\n{folder.name}", as_tables(report))
         reports[folder.name] = report
         result = {"top_k": top_k, "limit_queries": limit_queries, "seed": SEED, "collections": reports}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from http import HTTPStatus
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
 import numpy as np
@@ -123,7 +124,8 @@ class BiEncoderScorer:
             self._encoder = sentence_transformers.SentenceTransformer(model)
         except (OSError, ValueError) as error:
             raise EvaluationError(f"--bi-encoder {model}: {error}") from error
-        self._model = model
+        # A folder by its name, as for the other models: reports carry no paths of a machine.
+        self._model = Path(model).name if Path(model).is_dir() else model
         # Candidate lists overlap: a passage is embedded once.
         self._embeddings: dict[str, NDArray[np.float32]] = {}
 

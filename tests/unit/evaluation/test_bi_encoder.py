@@ -39,6 +39,7 @@ def model(tmp_path: Path) -> str:
 def test_passages_are_ranked_by_cosine(model: str) -> None:
     """The direction counts, not the length; a passage that comes again scores the same."""
     scorer = BiEncoderScorer(model)
+    assert scorer.name == "bi-encoder (bi-encoder cosine)"
     scored = scorer.score("owls", ["bread", "birds", "owls"])
     assert order(scored.scores) == [2, 1, 0]
     assert scored.scores.tolist() == pytest.approx([0.0, 0.9 / (0.9**2 + 0.2**2) ** 0.5, 1.0], abs=1e-6)
