@@ -68,6 +68,14 @@ def test_the_length_of_a_document_is_limited(small_client):
     too_large(as_object, "documents[0]: 101 characters, more than the limit of 100")
 
 
+def test_three_megabytes_are_fine_as_a_thousand_documents_and_not_as_one(client):
+    """By default the body has room for many documents, and a document has its own limit."""
+    assert client.rerank("alpha", ["x" * 3000] * 1000, return_documents=False).status_code == 200
+    too_large(
+        client.rerank("alpha", ["x" * 3_000_000]), "documents[0]: 3000000 characters, more than the limit of 200000"
+    )
+
+
 def test_the_length_of_a_query_is_limited(small_client):
     """In characters."""
     assert small_client.rerank("q" * 50).status_code == 200
