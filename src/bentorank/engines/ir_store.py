@@ -97,7 +97,7 @@ def _require_converters(checkpoint: Checkpoint, *, quantized: bool) -> None:
         )
     if quantized and find_spec("nncf") is None:
         raise ConfigurationError(
-            f"{checkpoint.name} has no int8 model to make one takes NNCF: pip install 'bentorank[quantize]'"
+            f"{checkpoint.name} ships no int8 model, and making one takes NNCF: pip install 'bentorank[quantize]'"
         )
 
 
