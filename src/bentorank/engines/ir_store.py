@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from bentorank.types import Pair
 
 # Part of every cache key: raise it when a conversion would come out differently.
-_FORMAT = 1
+_FORMAT = 2
 
 CONVERSION_TIMEOUT_S = 1800
 

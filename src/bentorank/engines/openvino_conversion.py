@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bentorank.engines.calibration import packaged_pairs
 from bentorank.engines.checkpoint import Checkpoint, open_checkpoint
 from bentorank.engines.collation import pad
+from bentorank.engines.first_token import keep_first_token
 from bentorank.engines.telemetry import forbid_telemetry
 from bentorank.types import Pair
 
@@ -22,12 +24,31 @@ if TYPE_CHECKING:
     from bentorank.engines.encoding import PairEncoder
 
 
+@dataclass(frozen=True, slots=True)
+class ConvertedModel:
+    """An `openvino.Model` in f32, the encoder that feeds it, and the tokenizer as JSON."""
+
+    model: Any
+    encoder: PairEncoder
+    tokenizer_json: str
+
+
 def convert(checkpoint: Checkpoint, target: Path, *, quantize: bool, calibration: Sequence[Pair] = ()) -> None:
     """Write model.xml, model.bin and tokenizer.json into `target`.
 
     The IR keeps f32 weights, whatever it will be computed in, or int8 ones with `quantize`. `calibration` are
     pairs like those that will be scored, by default a small English set.
     """
+    converted = convert_to_f32(checkpoint)
+    model = quantize_to_int8(converted, checkpoint, calibration or packaged_pairs()) if quantize else converted.model
+    import openvino  # noqa: PLC0415 - only after telemetry is forbidden
+
+    openvino.save_model(model, target / "model.xml", compress_to_fp16=False)
+    (target / "tokenizer.json").write_text(converted.tokenizer_json, encoding="utf-8")
+
+
+def convert_to_f32(checkpoint: Checkpoint) -> ConvertedModel:
+    """Trace the checkpoint's torch module."""
     forbid_telemetry()
     import openvino  # noqa: PLC0415 - only after telemetry is forbidden
     import torch  # noqa: PLC0415 - heavy, and this function's alone
@@ -44,28 +65,25 @@ def convert(checkpoint: Checkpoint, target: Path, *, quantize: bool, calibration
     tensors = {name: torch.from_numpy(array) for name, array in example.as_inputs().items()}
     model = openvino.convert_model(transformers_module(cross_encoder), example_input=tensors)
     _check_inputs(model, list(tensors))
-    if quantize:
-        model = _quantize(model, encoder, checkpoint, calibration or packaged_pairs())
-    openvino.save_model(model, target / "model.xml", compress_to_fp16=False)
-    (target / "tokenizer.json").write_text(cross_encoder.tokenizer.backend_tokenizer.to_str(), encoding="utf-8")
+    keep_first_token(model)
+    return ConvertedModel(model, encoder, cross_encoder.tokenizer.backend_tokenizer.to_str())
+
+
+def quantize_to_int8(converted: ConvertedModel, checkpoint: Checkpoint, calibration: Sequence[Pair]) -> Any:  # noqa: ANN401
+    """The model with its matrix products in int8, by NNCF, for activations such as `calibration` causes."""
+    import nncf  # noqa: PLC0415 - optional
+
+    pairs = converted.encoder.encode(calibration)
+    batches = [pad([pair], checkpoint.pad_token_id).as_inputs() for pair in pairs]
+    return nncf.quantize(
+        converted.model, nncf.Dataset(batches), model_type=nncf.ModelType.TRANSFORMER, subset_size=len(batches)
+    )
 
 
 def _check_inputs(model: Any, names: list[str]) -> None:  # noqa: ANN401 - openvino is untyped
     """OpenVINO names inputs after the module's arguments, which a family may call otherwise."""
     found = {name for model_input in model.inputs for name in model_input.names}
     assert set(names) <= found, f"bug: the converted model has inputs {sorted(found)}, not {names}"
-
-
-def _quantize(
-    model: Any,  # noqa: ANN401 - openvino is untyped
-    encoder: PairEncoder,
-    checkpoint: Checkpoint,
-    calibration: Sequence[Pair],
-) -> Any:  # noqa: ANN401
-    import nncf  # noqa: PLC0415 - optional
-
-    batches = [pad([pair], checkpoint.pad_token_id).as_inputs() for pair in encoder.encode(calibration)]
-    return nncf.quantize(model, nncf.Dataset(batches), model_type=nncf.ModelType.TRANSFORMER, subset_size=len(batches))
 
 
 def main() -> None:

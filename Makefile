@@ -1,0 +1,56 @@
+# Every target makes the virtual environment that it needs; a second run finds it ready.
+PYTHON ?= python3
+HOST   ?= 127.0.0.1
+PORT   ?= 3000
+VENV   := .venv
+BIN    := $(VENV)/bin
+PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
+# A CPU serves with OpenVINO alone; a GPU needs torch as well.
+EXTRAS := $(if $(wildcard /dev/nvidia0),[torch],)
+
+.PHONY: help serve test unit lint format bench eval build clean
+
+help: ## Show the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+serve: $(VENV)/.serve ## Serve the shipped model; make serve PORT=8080 HOST=0.0.0.0
+	@$(BIN)/bentorank serve --host $(HOST) --port $(PORT)
+
+test: lint unit ## Check style, types and layers, then run every test
+
+unit: $(VENV)/.test ## Run the tests alone
+	$(BIN)/python -m pytest
+
+lint: $(VENV)/.test ## Check style, types and layers
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(VENV)/.test ## Format the code
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+bench: $(VENV)/.test ## Measure throughput against the tutorial baseline
+	$(BIN)/python -m benchmarks.throughput
+
+build: $(VENV)/.test ## Build the Bento
+	BENTOML_DO_NOT_TRACK=True $(BIN)/bentoml build
+
+clean: ## Remove the virtual environment and caches
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+
+$(BIN)/python:
+	@echo "creating the virtual environment in $(VENV)"
+	@$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.serve: pyproject.toml constraints.txt models/starter/pyproject.toml | $(BIN)/python
+	@echo "installing bentorank (about a minute, once)"
+	@$(PIP) --editable '.$(EXTRAS)' --editable models/starter
+	@touch $@
+
+$(VENV)/.test: pyproject.toml constraints.txt models/starter/pyproject.toml | $(BIN)/python
+	@echo "installing bentorank with everything that its tests need (a few minutes, once)"
+	@$(PIP) 'torch==2.13.0'
+	@$(PIP) --editable '.[dev]' --editable models/starter
+	@touch $(VENV)/.serve $@

@@ -1,0 +1,82 @@
+"""The teacher: the encoder's cosine plus a share of BM25.
+
+Run as a script it compares shares on training questions, which is how BM25_SHARE was chosen.
+"""
+
+import argparse
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import orjson
+from lexical import LexicalIndex, best
+from rich.console import Console
+from rich.progress import track
+from rich.table import Table
+
+# Each alone misses what the other sees: the cosine names and numbers, BM25 every paraphrase.
+BM25_SHARE = 0.3
+
+
+def read_rows(path: Path) -> list[dict]:
+    return [orjson.loads(line) for line in path.open("rb")]
+
+
+def mix(cosine: np.ndarray, bm25: np.ndarray, share: float = BM25_SHARE) -> np.ndarray:
+    """The teacher's score of every passage. BM25 is scaled by its best, so that shares compare across queries."""
+    return cosine + share * bm25 / max(float(bm25.max()), 1e-6)
+
+
+@dataclass(slots=True)
+class Shelf:
+    """The units of one collection at one level (windows or whole documents), with both scorers."""
+
+    units: np.ndarray  # positions in passages.jsonl
+    embeddings: np.ndarray
+    lexical: LexicalIndex
+
+    def scores(self, text: str, embedding: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        return self.embeddings @ embedding, self.lexical.scores(text)
+
+
+def load_shelves(work_dir: Path, units: list[dict]) -> dict[tuple[str, bool], Shelf]:
+    embeddings = np.load(work_dir / "units.npy").astype(np.float32)
+    shelves = {}
+    for key in sorted({(unit["collection"], unit["whole"]) for unit in units}):
+        members = np.array([index for index, unit in enumerate(units) if (unit["collection"], unit["whole"]) == key])
+        shelves[key] = Shelf(members, embeddings[members], LexicalIndex([units[index]["text"] for index in members]))
+    return shelves
+
+
+def ndcg(order: np.ndarray, relevant: set[int]) -> float:
+    """nDCG@10 with binary labels."""
+    gains = [1 / np.log2(rank + 2) for rank, unit in enumerate(order[:10]) if int(unit) in relevant]
+    return sum(gains) / sum(1 / np.log2(rank + 2) for rank in range(min(10, len(relevant))))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--work-dir", type=Path, required=True)
+    parser.add_argument("--queries", type=int, default=400, help="training questions of each kind")
+    args = parser.parse_args()
+    units, queries = read_rows(args.work_dir / "passages.jsonl"), read_rows(args.work_dir / "queries.jsonl")
+    embeddings, shelves = np.load(args.work_dir / "queries.npy"), load_shelves(args.work_dir, units)
+    shares = (0.0, 0.1, 0.2, 0.3, 0.4, 0.6, 1.0)
+    table = Table("questions", "BM25", *(f"+{share}" for share in shares), title="nDCG@10 over BM25's best 100")
+    for kind in ("squad", "qed", "claim"):
+        asked = [index for index, query in enumerate(queries) if query["kind"] == kind and not query["held_out"]]
+        gains = []
+        for index in track(asked[: args.queries], kind):
+            shelf = shelves[queries[index]["collection"], True]
+            cosine, bm25 = shelf.scores(queries[index]["text"], embeddings[index])
+            first = best(bm25, 100)
+            relevant = {unit for unit in queries[index]["positives"] if units[unit]["whole"]}
+            rankings = [bm25, *(mix(cosine, bm25, share) for share in shares)]
+            orders = [shelf.units[first[np.argsort(-scores[first])]] for scores in rankings]
+            gains.append([ndcg(order, relevant) for order in orders])
+        table.add_row(kind, *(f"{value:.3f}" for value in np.mean(gains, 0)))
+    Console().print(table)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,69 @@
+"""The two wheels, installed away from any checkout: bentorank finds its default model and ranks with it."""
+
+import os
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+RANK_OUTSIDE_A_CHECKOUT = """
+import bentorank, bentorank_starter
+from bentorank.cli.eval import engine_scorer
+from bentorank.engines.options import EngineOptions
+scored = engine_scorer(EngineOptions("starter")).score("what do owls eat", ["Bread needs flour.", "Owls eat mice."])
+print(bentorank.__file__, bentorank_starter.path(), scored.scores.argmax(), sep="\\n")
+"""
+
+
+def build_wheel(project, target):
+    command = [sys.executable, "-m", "hatchling", "build", "--target", "wheel", "--directory", str(target)]
+    subprocess.run(command, cwd=project, check=True, capture_output=True, timeout=120)
+    (wheel,) = target.glob("*.whl")
+    return wheel
+
+
+@pytest.fixture(scope="module")
+def wheels(tmp_path_factory):
+    """Wheel files by package."""
+    return {
+        name: build_wheel(project, tmp_path_factory.mktemp(name))
+        for name, project in {"bentorank": ROOT, "bentorank_starter": ROOT / "models" / "starter"}.items()
+    }
+
+
+def test_the_wheel_of_bentorank_is_small_and_typed(wheels):
+    """Code and the calibration texts; no model, no tests."""
+    with zipfile.ZipFile(wheels["bentorank"]) as wheel:
+        names = wheel.namelist()
+    assert wheels["bentorank"].stat().st_size < 1e6
+    assert {"bentorank/py.typed", "bentorank/service.py", "bentorank/engines/calibration.json"} <= set(names)
+    assert all(name.startswith(("bentorank/", "bentorank-")) for name in names)
+
+
+def test_the_wheel_of_the_starter_carries_every_format(wheels):
+    """What sentence-transformers loads and what OpenVINO loads, with the card; not how it was made."""
+    with zipfile.ZipFile(wheels["bentorank_starter"]) as wheel:
+        names = set(wheel.namelist())
+    model = {"config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json", "README.md"}
+    model |= {"openvino/int8.xml", "openvino/int8.bin"}
+    assert {f"bentorank_starter/model/{name}" for name in model} | {"bentorank_starter/py.typed"} <= names
+    assert not [name for name in names if "training" in name]
+
+
+def test_installed_wheels_rank_without_a_checkout(wheels, tmp_path):
+    """Outside the repository, from the packages alone, without a network."""
+    site = tmp_path / "site"
+    for wheel in wheels.values():
+        with zipfile.ZipFile(wheel) as archive:
+            archive.extractall(site)
+    environment = {**os.environ, "PYTHONPATH": str(site), "HF_HUB_OFFLINE": "1"}
+    command = [sys.executable, "-c", RANK_OUTSIDE_A_CHECKOUT]
+    done = subprocess.run(command, cwd=tmp_path, env=environment, check=True, capture_output=True, text=True)
+    package, model, best = done.stdout.splitlines()
+    assert Path(package).is_relative_to(site)
+    assert Path(model) == site / "bentorank_starter" / "model"
+    assert best == "1"

@@ -1,0 +1,78 @@
+"""The shipped model in every engine and precision: the same scores, the same order."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from sentence_transformers import CrossEncoder
+
+from bentorank.engines import EngineKind, EngineOptions, Precision, load_engine
+from bentorank.engines.checkpoint import open_checkpoint
+from bentorank.engines.ir_store import prebuilt_int8
+from bentorank.types import ModelActivation, Pair
+
+ROOT = Path(__file__).parents[3]
+STARTER = ROOT / "models" / "starter"
+SAMPLE = ROOT / "benchmarks" / "data" / "sample.json.gz"
+
+TOLERANCES = {EngineKind.TORCH: 1e-5, EngineKind.OPENVINO: 1e-4}
+
+
+@pytest.fixture(scope="module")
+def pairs() -> list[Pair]:
+    """Claims and questions, each with passages of every length, some of them past the window."""
+    sample = json.loads(gzip.decompress(SAMPLE.read_bytes()))
+    passages = sample["passages"]
+    texts = [*passages[:14], " ".join(passages[:6]), "", "[SEP] and [CLS]"]
+    return [Pair(query, passage) for query in sample["queries"][:3] for passage in texts]
+
+
+@pytest.fixture(scope="module")
+def expected(pairs: list[Pair]) -> np.ndarray:
+    """The logits of sentence-transformers."""
+    model = CrossEncoder(str(STARTER), device="cpu", local_files_only=True)
+    texts = [(pair.query, pair.passage) for pair in pairs]
+    return model.predict(texts, activation_fn=torch.nn.Identity(), show_progress_bar=False)
+
+
+@pytest.mark.parametrize("kind", TOLERANCES)
+def test_single_precision_equals_sentence_transformers(
+    kind: EngineKind, pairs: list[Pair], expected: np.ndarray, tmp_path: Path
+) -> None:
+    """Within the tolerance that the engine promises, together and alone, cut passages included."""
+    options = EngineOptions(str(STARTER), kind, precision=Precision.F32, device="cpu", cache_dir=tmp_path)
+    engine = load_engine(options)
+    encoded = engine.encode(pairs)
+    assert any(pair.truncated for pair in encoded)
+    np.testing.assert_allclose(engine.forward(encoded), expected, rtol=0, atol=TOLERANCES[kind])
+    alone = np.concatenate([engine.forward([pair]) for pair in encoded[:17]])
+    np.testing.assert_allclose(alone, expected[:17], rtol=0, atol=TOLERANCES[kind])
+
+
+def test_int8_orders_passages_as_single_precision_does(pairs: list[Pair], expected: np.ndarray) -> None:
+    """The shipped int8 file is what `auto` serves on a CPU: its logits correlate and its best passage is the same."""
+    engine = load_engine(EngineOptions(str(STARTER), EngineKind.OPENVINO))
+    logits = engine.forward(engine.encode(pairs))
+    assert engine.info.precision == "int8"
+    assert np.corrcoef(logits, expected)[0, 1] > 0.99
+    by_query = len(pairs) // 3
+    for start in range(0, len(pairs), by_query):
+        own = slice(start, start + by_query)
+        best = np.argmax(logits[own])
+        assert expected[own][best] > np.max(expected[own]) - 0.25
+
+
+def test_the_files_are_what_they_are_said_to_be() -> None:
+    """A window of 512, the sigmoid that it was trained for, int8 beside the weights, under 75 MB together."""
+    checkpoint = open_checkpoint(str(STARTER))
+    assert checkpoint.max_tokens == 512
+    assert checkpoint.activation is ModelActivation.SIGMOID
+    int8 = prebuilt_int8(checkpoint)
+    assert int8 is not None
+    size = sum(file.stat().st_size for file in {*checkpoint.weight_files(), *int8.files})
+    assert size < 75e6
