@@ -36,11 +36,11 @@ def wheels(tmp_path_factory):
 
 
 def test_the_wheel_of_bentorank_is_small_and_typed(wheels):
-    """Code and the calibration texts; no model, no tests."""
+    """Code alone; no model, no tests."""
     with zipfile.ZipFile(wheels["bentorank"]) as wheel:
         names = wheel.namelist()
     assert wheels["bentorank"].stat().st_size < 1e6
-    assert {"bentorank/py.typed", "bentorank/service.py", "bentorank/engines/calibration.json"} <= set(names)
+    assert {"bentorank/py.typed", "bentorank/service.py"} <= set(names)
     assert all(name.startswith(("bentorank/", "bentorank-")) for name in names)
 
 

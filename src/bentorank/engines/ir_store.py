@@ -8,7 +8,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
@@ -21,13 +21,10 @@ from bentorank.engines.options import Precision
 from bentorank.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from bentorank.engines.checkpoint import Checkpoint
-    from bentorank.types import Pair
 
 # Part of every cache key: raise it when a conversion would come out differently.
-_FORMAT = 2
+_FORMAT = 3
 
 CONVERSION_TIMEOUT_S = 1800
 
@@ -58,9 +55,7 @@ def prebuilt_int8(checkpoint: Checkpoint) -> StoredModel | None:
     return StoredModel(xml, own_tokenizer if own_tokenizer.exists() else checkpoint.folder / "tokenizer.json")
 
 
-def stored_model(
-    checkpoint: Checkpoint, precision: Precision, cache_dir: Path, calibration: Sequence[Pair] = ()
-) -> StoredModel:
+def stored_model(checkpoint: Checkpoint, precision: Precision, cache_dir: Path) -> StoredModel:
     """The IR for a checkpoint, converted now if no earlier start did; f32 and bf16 share one.
 
     Conversion takes seconds to minutes and several times the weights in memory, in a process of its own.
@@ -69,25 +64,25 @@ def stored_model(
     quantized = precision is Precision.INT8
     if quantized and (prebuilt := prebuilt_int8(checkpoint)):
         return prebuilt
-    folder = cache_folder(checkpoint, cache_dir, quantized=quantized, calibration=calibration)
+    folder = cache_folder(checkpoint, cache_dir, quantized=quantized)
     if not folder.exists():
         _require_converters(checkpoint, quantized=quantized)
         folder.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(folder.with_suffix(".lock")):
             if not folder.exists():
-                _convert_into(folder, checkpoint, quantized=quantized, calibration=calibration)
+                _convert_into(folder, checkpoint, quantized=quantized)
     return StoredModel(folder / "model.xml", folder / "tokenizer.json")
 
 
-def cache_folder(checkpoint: Checkpoint, cache_dir: Path, *, quantized: bool, calibration: Sequence[Pair] = ()) -> Path:
+def cache_folder(checkpoint: Checkpoint, cache_dir: Path, *, quantized: bool) -> Path:
     """Where the conversion of this checkpoint is kept: another model, or other software, has another folder."""
     source = [
         *checkpoint.weight_files(),
         *(checkpoint.folder / name for name in ("tokenizer.json", "tokenizer_config.json", "vocab.txt")),
     ]
-    kind = ("int8", checkpoint.max_tokens, *calibration) if quantized else ("f32",)
+    kind = "int8" if quantized else "f32"
     digest = files_digest(file for file in source if file.exists())
-    return cache_dir / "openvino" / fingerprint(_FORMAT, version("openvino"), digest, *kind)
+    return cache_dir / "openvino" / fingerprint(_FORMAT, version("openvino"), digest, kind)
 
 
 def _require_converters(checkpoint: Checkpoint, *, quantized: bool) -> None:
@@ -101,24 +96,23 @@ def _require_converters(checkpoint: Checkpoint, *, quantized: bool) -> None:
         )
 
 
-def _convert_into(folder: Path, checkpoint: Checkpoint, *, quantized: bool, calibration: Sequence[Pair]) -> None:
+def _convert_into(folder: Path, checkpoint: Checkpoint, *, quantized: bool) -> None:
     """Convert beside `folder` and rename, so that a folder that exists is complete."""
     scratch = Path(tempfile.mkdtemp(prefix=f"{folder.name}.", dir=folder.parent))
     try:
-        _run_conversion(scratch, checkpoint, quantized=quantized, calibration=calibration)
+        _run_conversion(scratch, checkpoint, quantized=quantized)
         scratch.chmod(0o755)
         scratch.replace(folder)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
 
 
-def _run_conversion(target: Path, checkpoint: Checkpoint, *, quantized: bool, calibration: Sequence[Pair]) -> None:
+def _run_conversion(target: Path, checkpoint: Checkpoint, *, quantized: bool) -> None:
     order = {
         "folder": str(checkpoint.folder),
         "target": str(target),
         "max_tokens": checkpoint.max_tokens,
         "quantize": quantized,
-        "calibration": [asdict(pair) for pair in calibration],
     }
     # A process of its own: torch takes 500 MB that a server would never get back.
     try:

@@ -1,4 +1,4 @@
-"""Converts a checkpoint to an OpenVINO model (IR), and that to int8 with NNCF.
+"""Converts a checkpoint to an OpenVINO model (IR), and its weights to int8 with NNCF.
 
 ir_store runs it as a process, since it imports torch; the order comes as JSON on stdin.
 """
@@ -9,38 +9,30 @@ import json
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from bentorank.engines.calibration import packaged_pairs
 from bentorank.engines.checkpoint import Checkpoint, open_checkpoint
 from bentorank.engines.collation import pad
 from bentorank.engines.first_token import keep_first_token
 from bentorank.engines.telemetry import forbid_telemetry
 from bentorank.types import Pair
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from bentorank.engines.encoding import PairEncoder
-
 
 @dataclass(frozen=True, slots=True)
 class ConvertedModel:
-    """An `openvino.Model` in f32, the encoder that feeds it, and the tokenizer as JSON."""
+    """An `openvino.Model` in f32, and the tokenizer as JSON."""
 
     model: Any
-    encoder: PairEncoder
     tokenizer_json: str
 
 
-def convert(checkpoint: Checkpoint, target: Path, *, quantize: bool, calibration: Sequence[Pair] = ()) -> None:
+def convert(checkpoint: Checkpoint, target: Path, *, quantize: bool) -> None:
     """Write model.xml, model.bin and tokenizer.json into `target`.
 
-    The IR keeps f32 weights, whatever it will be computed in, or int8 ones with `quantize`. `calibration` are
-    pairs like those that will be scored, by default a small English set.
+    The IR keeps f32 weights, whatever it will be computed in, or int8 ones with `quantize`.
     """
     converted = convert_to_f32(checkpoint)
-    model = quantize_to_int8(converted, checkpoint, calibration or packaged_pairs()) if quantize else converted.model
+    model = with_int8_weights(converted.model) if quantize else converted.model
     import openvino  # noqa: PLC0415 - only after telemetry is forbidden
 
     openvino.save_model(model, target / "model.xml", compress_to_fp16=False)
@@ -66,18 +58,18 @@ def convert_to_f32(checkpoint: Checkpoint) -> ConvertedModel:
     model = openvino.convert_model(transformers_module(cross_encoder), example_input=tensors)
     _check_inputs(model, list(tensors))
     keep_first_token(model)
-    return ConvertedModel(model, encoder, cross_encoder.tokenizer.backend_tokenizer.to_str())
+    return ConvertedModel(model, cross_encoder.tokenizer.backend_tokenizer.to_str())
 
 
-def quantize_to_int8(converted: ConvertedModel, checkpoint: Checkpoint, calibration: Sequence[Pair]) -> Any:  # noqa: ANN401
-    """The model with its matrix products in int8, by NNCF, for activations such as `calibration` causes."""
+def with_int8_weights(model: Any) -> Any:  # noqa: ANN401 - openvino is untyped
+    """The model with its matrices and tables in int8, a scale for each row; it computes as before.
+
+    Activations are left alone: rounded to int8 after calibration with NNCF's defaults, the starter's logits correlated
+    by no more than .87 with the exact ones, and no faster on a CPU without int8 dot products.
+    """
     import nncf  # noqa: PLC0415 - optional
 
-    pairs = converted.encoder.encode(calibration)
-    batches = [pad([pair], checkpoint.pad_token_id).as_inputs() for pair in pairs]
-    return nncf.quantize(
-        converted.model, nncf.Dataset(batches), model_type=nncf.ModelType.TRANSFORMER, subset_size=len(batches)
-    )
+    return nncf.compress_weights(model, mode=nncf.CompressWeightsMode.INT8_SYM)
 
 
 def _check_inputs(model: Any, names: list[str]) -> None:  # noqa: ANN401 - openvino is untyped
@@ -90,8 +82,7 @@ def main() -> None:
     """Carry out the order on stdin."""
     order = json.load(sys.stdin)
     checkpoint = open_checkpoint(order["folder"], max_tokens=order["max_tokens"])
-    calibration = [Pair(**pair) for pair in order["calibration"]]
-    convert(checkpoint, Path(order["target"]), quantize=order["quantize"], calibration=calibration)
+    convert(checkpoint, Path(order["target"]), quantize=order["quantize"])
 
 
 if __name__ == "__main__":

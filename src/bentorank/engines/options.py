@@ -5,10 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from bentorank.types import Pair
 
 
 class EngineKind(StrEnum):
@@ -44,8 +40,7 @@ class EngineOptions:
 
     `model` is a folder or a Hugging Face hub id, `revision` a branch, tag or commit of the latter.
     `device` is auto, cpu, cuda, cuda:N or mps. `max_tokens` caps the model's own window. `threads=None`
-    leaves the number to the engine. Converted models are kept under `cache_dir`. Where OpenVINO
-    has to make an int8 model, `calibration_pairs` should resemble the traffic; a small English set is the default.
+    leaves the number to the engine. Converted models are kept under `cache_dir`.
     """
 
     model: str
@@ -55,6 +50,5 @@ class EngineOptions:
     precision: Precision = Precision.AUTO
     max_tokens: int | None = None
     threads: int | None = None
-    calibration_pairs: tuple[Pair, ...] = ()
     cache_dir: Path = field(default_factory=lambda: Path.home() / ".cache" / "bentorank")
     fake: FakeOptions = field(default_factory=FakeOptions)

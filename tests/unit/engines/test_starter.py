@@ -13,6 +13,7 @@ from sentence_transformers import CrossEncoder
 
 from bentorank.engines import EngineKind, EngineOptions, Precision, load_engine
 from bentorank.engines.checkpoint import open_checkpoint
+from bentorank.engines.hardware import cpu_has_native_bf16
 from bentorank.engines.ir_store import prebuilt_int8
 from bentorank.types import ModelActivation, Pair
 
@@ -54,17 +55,13 @@ def test_single_precision_equals_sentence_transformers(
     np.testing.assert_allclose(alone, expected[:17], rtol=0, atol=TOLERANCES[kind])
 
 
-def test_int8_orders_passages_as_single_precision_does(pairs: list[Pair], expected: np.ndarray) -> None:
-    """The shipped int8 file is what `auto` serves on a CPU: its logits correlate and its best passage is the same."""
+def test_int8_is_what_auto_serves_and_stays_close(pairs: list[Pair], expected: np.ndarray) -> None:
+    """Its weights are rounded, its arithmetic is not: logits move by a tenth at most, alone or together."""
     engine = load_engine(EngineOptions(str(STARTER), EngineKind.OPENVINO))
-    logits = engine.forward(engine.encode(pairs))
+    encoded = engine.encode(pairs)
     assert engine.info.precision == "int8"
-    assert np.corrcoef(logits, expected)[0, 1] > 0.99
-    by_query = len(pairs) // 3
-    for start in range(0, len(pairs), by_query):
-        own = slice(start, start + by_query)
-        best = np.argmax(logits[own])
-        assert expected[own][best] > np.max(expected[own]) - 0.25
+    tolerance = 0.3 if cpu_has_native_bf16() else 0.1
+    np.testing.assert_allclose(engine.forward(encoded), expected, rtol=0, atol=tolerance)
 
 
 def test_the_files_are_what_they_are_said_to_be() -> None:
