@@ -135,14 +135,16 @@ def _depends_on(operation: Operation, port: int, axis: int) -> bool:
 
 
 def _cut(operation: Operation, asking: list[Request]) -> None:
-    """Give those who ask the first token of this operation's output, and leave the others what they have."""
+    """Give those who ask the first token of what this operation feeds them, and leave the others what they have."""
     from openvino import opset13  # noqa: PLC0415 - only after telemetry is forbidden
 
-    for axis in {axis for _, axis in asking}:
-        first = opset13.slice(operation.output(0), [0], [1], [1], [axis])
-        for target, own_axis in asking:
-            if own_axis == axis:
-                target.replace_source_output(first.output(0))
+    cuts: dict[tuple[int, int], Any] = {}
+    for target, axis in asking:
+        # Of several outputs, such as the halves of a split, each asks for its own.
+        index = target.get_source_output().get_index()
+        if (index, axis) not in cuts:
+            cuts[index, axis] = opset13.slice(operation.output(index), [0], [1], [1], [axis])
+        target.replace_source_output(cuts[index, axis].output(0))
 
 
 def _rank(operation: Operation, port: int) -> int:

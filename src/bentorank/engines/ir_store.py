@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from bentorank.engines.checkpoint import Checkpoint
 
 # Part of every cache key: raise it when a conversion would come out differently.
-_FORMAT = 3
+_FORMAT = 4
 
 CONVERSION_TIMEOUT_S = 1800
 
