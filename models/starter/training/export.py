@@ -83,6 +83,7 @@ def main() -> None:
         "dtype": "float32",
         "sentence_transformers": {"activation_fn": "torch.nn.modules.activation.Sigmoid"},
     }
+    config.pop("_name_or_path", None)  # a path of the machine that trained
     (args.output / "config.json").write_text(json.dumps(config, indent=2, sort_keys=True) + "\n")
 
 
