@@ -62,10 +62,10 @@ def convert_to_f32(checkpoint: Checkpoint) -> ConvertedModel:
 
 
 def with_int8_weights(model: Any) -> Any:  # noqa: ANN401 - openvino is untyped
-    """The model with its matrices and tables in int8, a scale for each row; it computes as before.
+    """The model with its matrices and tables in int8, a scale for each row.
 
-    Activations are left alone: rounded to int8 after calibration with NNCF's defaults, the starter's logits correlated
-    by .84 to .90 with the exact ones, and came no faster on a CPU without int8 dot products.
+    How activations are rounded is the engine's choice, when it runs. Fixed here, by NNCF's default calibration, the
+    starter's logits correlated by .84 to .90 with the exact ones.
     """
     import nncf  # noqa: PLC0415 - optional
 

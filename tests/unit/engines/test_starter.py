@@ -13,7 +13,7 @@ from sentence_transformers import CrossEncoder
 
 from bentorank.engines import EngineKind, EngineOptions, Precision, load_engine
 from bentorank.engines.checkpoint import open_checkpoint
-from bentorank.engines.hardware import cpu_has_native_bf16
+from bentorank.engines.hardware import cpu_has_int8_dot_products, cpu_has_native_bf16
 from bentorank.engines.ir_store import prebuilt_int8
 from bentorank.types import ModelActivation, Pair
 
@@ -56,11 +56,11 @@ def test_single_precision_equals_sentence_transformers(
 
 
 def test_int8_is_what_auto_serves_and_stays_close(pairs: list[Pair], expected: np.ndarray) -> None:
-    """Its weights are rounded, its arithmetic is not: logits move by a tenth at most, alone or together."""
+    """Rounded weights move logits by a tenth at most; so do activations, where the CPU computes in less than f32."""
     engine = load_engine(EngineOptions(str(STARTER), EngineKind.OPENVINO))
     encoded = engine.encode(pairs)
     assert engine.info.precision == "int8"
-    tolerance = 0.3 if cpu_has_native_bf16() else 0.1
+    tolerance = 0.3 if cpu_has_native_bf16() or cpu_has_int8_dot_products() else 0.1
     np.testing.assert_allclose(engine.forward(encoded), expected, rtol=0, atol=tolerance)
 
 
