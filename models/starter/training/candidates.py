@@ -77,7 +77,7 @@ class ListMaker:
             keys = [(self.queries[index]["collection"], whole) for index, whole in block]
             for key in set(keys):
                 members = [entry for entry, own in zip(block, keys, strict=True) if own == key]
-                rows = self.embeddings[[index for index, _ in members]] @ self.shelves[key].embeddings.T
+                rows = self.shelves[key].cosines(self.embeddings[[index for index, _ in members]])
                 yield from ((index, whole, row) for (index, whole), row in zip(members, rows, strict=True))
 
     def save(self, path: Path, plan: list[tuple[int, bool]]) -> None:

@@ -32,7 +32,7 @@ class Encoder:
         self.batch_tokens = batch_tokens
 
     @torch.inference_mode()
-    def embed(self, texts: list[str], name: str, *, normalise: bool = True) -> np.ndarray:
+    def embed(self, texts: list[str], name: str) -> np.ndarray:
         encoded = self.tokenizer(texts, truncation=True, max_length=self.max_length)["input_ids"]
         order = sorted(range(len(texts)), key=lambda index: len(encoded[index]))
         output = np.zeros((len(texts), self.model.config.hidden_size), np.float32)
@@ -47,4 +47,4 @@ class Encoder:
                     hidden = self.model(**inputs).last_hidden_state.float()
                 output[batch] = ((hidden * mask[..., None]).sum(1) / mask.sum(1, keepdim=True)).numpy()
                 progress.advance(task, int(mask.sum()))
-        return output / np.linalg.norm(output, axis=1, keepdims=True) if normalise else output
+        return output / np.linalg.norm(output, axis=1, keepdims=True)

@@ -11,30 +11,28 @@ from pathlib import Path
 import numpy as np
 import torch
 from rich.console import Console
-from rich.progress import track
 from safetensors.torch import save_file
+from sentence_transformers import CrossEncoder
 from teacher import read_rows
 from torch import Tensor
 from torch.nn import functional
-from transformers import AutoModelForSequenceClassification, AutoTokenizer, PreTrainedTokenizerBase
+from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
 
-@torch.inference_mode()
-def held_out_logits(
-    model: torch.nn.Module, tokenizer: PreTrainedTokenizerBase, work_dir: Path
-) -> tuple[Tensor, Tensor]:
+def held_out_logits(checkpoint: Path, work_dir: Path) -> tuple[Tensor, Tensor]:
+    """Logits and labels of all pairs of the held-out lists, whose answers come first."""
     queries, units = read_rows(work_dir / "queries.jsonl"), read_rows(work_dir / "passages.jsonl")
     lists = np.load(work_dir / "lists-held-out.npz")
-    logits = []
-    rows = list(zip(lists["query"], lists["units"], strict=True))
-    for query, candidates in track(rows, "calibrating"):
-        texts = [queries[query]["text"]] * len(candidates), [units[unit]["text"] for unit in candidates]
-        inputs = tokenizer(*texts, truncation="only_second", max_length=512, padding=True, return_tensors="pt")
-        logits.append(model(**inputs).logits.squeeze(-1))
-    stacked = torch.stack(logits)
-    labels = torch.zeros_like(stacked)
+    pairs = [
+        (queries[query]["text"], units[unit]["text"])
+        for query, candidates in zip(lists["query"], lists["units"], strict=True)
+        for unit in candidates
+    ]
+    model = CrossEncoder(str(checkpoint), device="cpu", max_length=512)
+    logits = model.predict(pairs, activation_fn=torch.nn.Identity(), convert_to_tensor=True, show_progress_bar=True)
+    labels = torch.zeros(lists["units"].shape)
     labels[:, 0] = 1
-    return stacked.flatten(), labels.flatten()
+    return logits, labels.flatten()
 
 
 def fit_scale_and_shift(logits: Tensor, labels: Tensor) -> tuple[float, float]:
@@ -62,7 +60,7 @@ def main() -> None:
     model = AutoModelForSequenceClassification.from_pretrained(args.checkpoint, dtype=torch.float32).eval()
     tokenizer = AutoTokenizer.from_pretrained(args.checkpoint)
 
-    logits, labels = held_out_logits(model, tokenizer, args.work_dir)
+    logits, labels = held_out_logits(args.checkpoint, args.work_dir)
     scale, shift = fit_scale_and_shift(logits.clone(), labels.clone())
     with torch.no_grad():
         model.classifier.weight *= scale

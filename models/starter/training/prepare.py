@@ -3,7 +3,7 @@
 Writes to the work directory:
   passages.jsonl   one unit per line: short windows of one or a few sentences, and whole documents
   queries.jsonl    one query per line, with its kind and the positive units it is known to have
-  units.npy, queries.npy   the encoder's normalised embeddings, in the same order
+  windows.npy, queries.npy   the encoder's normalised embeddings of the short windows and the queries, in the same order
 """
 
 import argparse
@@ -27,7 +27,6 @@ from corpora import (
     read_squad,
 )
 from encoder import Encoder
-from rich.progress import track
 
 SQUAD_PARAGRAPHS = 3500
 TITLED = 0.2  # share of Wikipedia documents that carry their title in front, as many real indexes do
@@ -187,16 +186,8 @@ def main() -> None:
 
     encoder = Encoder()
     np.save(args.work_dir / "queries.npy", encoder.embed([query.text for query in queries], "queries"))
-    short = [index for index, unit in enumerate(units) if not unit.whole]
-    sums = encoder.embed([units[index].text for index in short], "windows", normalise=False)
-    embeddings = np.zeros((len(units), sums.shape[1]), np.float32)
-    embeddings[short] = sums
-    # A whole document's embedding is the length-weighted mean of its windows': nothing is cut off, and it is free.
-    for indices in track(by_document.values(), "documents"):
-        lengths = np.array([len(units[index].text) for index in indices[:-1]], np.float32)
-        embeddings[indices[-1]] = lengths @ embeddings[indices[:-1]]
-    embeddings /= np.linalg.norm(embeddings, axis=1, keepdims=True)
-    np.save(args.work_dir / "units.npy", embeddings.astype(np.float16))
+    windows = encoder.embed([unit.text for unit in units if not unit.whole], "windows")
+    np.save(args.work_dir / "windows.npy", windows.astype(np.float16))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The teacher: the encoder's cosine plus a share of BM25.
+"""The teacher: the encoder's cosine plus a share of BM25. A whole document has the cosine of its best window.
 
 Run as a script it compares shares on training questions, which is how BM25_SHARE was chosen.
 """
@@ -32,19 +32,29 @@ class Shelf:
     """The units of one collection at one level (windows or whole documents), with both scorers."""
 
     units: np.ndarray  # positions in passages.jsonl
-    embeddings: np.ndarray
+    windows: np.ndarray  # embeddings of the collection's windows
+    first_windows: np.ndarray  # each unit's first row of `windows`: of a document its first window, of a window itself
     lexical: LexicalIndex
 
-    def scores(self, text: str, embedding: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        return self.embeddings @ embedding, self.lexical.scores(text)
+    def cosines(self, queries: np.ndarray) -> np.ndarray:
+        """Of every query (rows) with every unit. An answer is one place: the best window says more than their mean."""
+        return np.maximum.reduceat(queries @ self.windows.T, self.first_windows, axis=1)
 
 
 def load_shelves(work_dir: Path, units: list[dict]) -> dict[tuple[str, bool], Shelf]:
-    embeddings = np.load(work_dir / "units.npy").astype(np.float32)
+    embeddings = np.load(work_dir / "windows.npy").astype(np.float32)
+    whole = np.array([unit["whole"] for unit in units])
+    documents, collections = (np.array([unit[name] for unit in units]) for name in ("document", "collection"))
     shelves = {}
-    for key in sorted({(unit["collection"], unit["whole"]) for unit in units}):
-        members = np.array([index for index, unit in enumerate(units) if (unit["collection"], unit["whole"]) == key])
-        shelves[key] = Shelf(members, embeddings[members], LexicalIndex([units[index]["text"] for index in members]))
+    for collection in np.unique(collections).tolist():
+        windows = np.flatnonzero(~whole & (collections == collection))
+        # The windows of a document follow one another.
+        begins = np.flatnonzero(np.r_[True, documents[windows][1:] != documents[windows][:-1]])
+        vectors = embeddings[np.cumsum(~whole)[windows] - 1]
+        for level, first_windows in ((False, np.arange(len(windows))), (True, begins)):
+            members = np.flatnonzero((whole == level) & (collections == collection))
+            lexical = LexicalIndex([units[index]["text"] for index in members])
+            shelves[collection, level] = Shelf(members, vectors, first_windows, lexical)
     return shelves
 
 
@@ -68,7 +78,8 @@ def main() -> None:
         gains = []
         for index in track(asked[: args.queries], kind):
             shelf = shelves[queries[index]["collection"], True]
-            cosine, bm25 = shelf.scores(queries[index]["text"], embeddings[index])
+            (cosine,) = shelf.cosines(embeddings[[index]])
+            bm25 = shelf.lexical.scores(queries[index]["text"])
             first = best(bm25, 100)
             relevant = {unit for unit in queries[index]["positives"] if units[unit]["whole"]}
             rankings = [bm25, *(mix(cosine, bm25, share) for share in shares)]
