@@ -1,0 +1,137 @@
+"""The asynchronous client."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import TYPE_CHECKING, Self, TypeVar, Unpack
+
+from tenacity import AsyncRetrying
+
+from bentorank_client.async_transport import AsyncTransport
+from bentorank_client.calls import Call, Servers
+from bentorank_client.errors import RerankError
+from bentorank_client.fallback import passthrough
+from bentorank_client.options import ClientOptions
+from bentorank_client.results import RerankRequest, RerankResult
+from bentorank_client.service_info import HEALTH_REQUEST, SERVICE_REQUEST, ModelInfo, read_health, read_models
+from bentorank_client.splitting import merge, split
+from bentorank_client.wire import read_ranking, rerank_request
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Sequence
+    from types import TracebackType
+
+    import httpx2
+
+    from bentorank_client.options import ClientArguments
+    from bentorank_client.wire import HttpRequest, HttpResponse
+
+T = TypeVar("T")
+
+
+class AsyncReranker:
+    """Orders documents by their relevance to a query. Usable from several event loops; survives pickle and copy.
+
+    Takes the fields of ClientOptions. Raises RerankError and its kinds, ValueError for an argument that cannot be.
+    """
+
+    def __init__(self, *, http_client: httpx2.AsyncClient | None = None, **options: Unpack[ClientArguments]) -> None:
+        self.options = ClientOptions(**options)
+        self._servers = Servers(self.options)
+        self._transport = AsyncTransport(self.options, http_client)
+
+    async def rerank(
+        self,
+        query: str,
+        documents: Sequence[str],
+        *,
+        top_n: int | None = None,
+        score_threshold: float | None = None,
+    ) -> RerankResult:
+        """The documents that are most relevant, best first; all of them without `top_n`."""
+        return await self._rerank(RerankRequest(query, documents, top_n, score_threshold), self._deadline())
+
+    async def rerank_batch(self, requests: Sequence[RerankRequest]) -> list[RerankResult]:
+        """A result for each request, in their order, all within one `timeout_s`."""
+        deadline = self._deadline()
+        return await self._concurrently(lambda request: self._rerank(request, deadline), requests)
+
+    async def health(self) -> bool:
+        """Whether the service has a model and takes requests."""
+        try:
+            return await self._call(HEALTH_REQUEST, self._deadline(), read_health)
+        except RerankError:
+            return False
+
+    async def models(self) -> tuple[ModelInfo, ...]:
+        """What the service has loaded."""
+        return await self._call(SERVICE_REQUEST, self._deadline(), read_models)
+
+    async def aclose(self) -> None:
+        """Close the running loop's idle connections. The client stays usable, and opens new ones."""
+        await self._transport.aclose()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return _restore, (type(self), self.options)
+
+    async def _rerank(self, request: RerankRequest, deadline: float) -> RerankResult:
+        if not request.documents:
+            return RerankResult((), model=self.options.model)
+        parts = split(request, self.options.max_batch_size)
+        try:
+            results = await self._concurrently(lambda part: self._rerank_part(part, deadline), parts)
+        except RerankError as error:
+            if self.options.on_error == "raise":
+                raise
+            return passthrough(request, error, self.options)
+        return merge(results, [len(part.documents) for part in parts], request.top_n)
+
+    async def _rerank_part(self, part: RerankRequest, deadline: float) -> RerankResult:
+        request = rerank_request(part, self.options)
+        return await self._call(request, deadline, lambda response: read_ranking(response, part))
+
+    async def _call(self, request: HttpRequest, deadline: float, read: Callable[[HttpResponse], T]) -> T:
+        call = Call(request, self.options, self._servers, deadline)
+        # Named, since tenacity would ask a library that need not be there if trio happens to be loaded.
+        retrying = AsyncRetrying(sleep=asyncio.sleep, **call.retry_arguments())
+        return await retrying(self._attempt, call, read)
+
+    async def _attempt(self, call: Call, read: Callable[[HttpResponse], T]) -> T:
+        with call.attempt() as attempt:
+            return read(await self._transport.send(call.request, attempt))
+
+    async def _concurrently(
+        self, work: Callable[[RerankRequest], Awaitable[T]], items: Sequence[RerankRequest]
+    ) -> list[T]:
+        if len(items) == 1:
+            return [await work(items[0])]
+        turnstile = asyncio.Semaphore(self.options.max_concurrency)
+
+        async def one(item: RerankRequest) -> T:
+            async with turnstile:
+                return await work(item)
+
+        tasks = [asyncio.create_task(one(item)) for item in items]
+        try:
+            return await asyncio.gather(*tasks)
+        finally:
+            # After a failure the others are not wanted any more.
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    def _deadline(self) -> float:
+        return time.monotonic() + self.options.timeout_s
+
+
+def _restore(kind: type[AsyncReranker], options: ClientOptions) -> AsyncReranker:
+    return kind(**options.as_arguments())

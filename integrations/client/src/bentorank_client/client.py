@@ -1,0 +1,85 @@
+"""Both clients over one set of options, which is what a framework's component wants."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol, Unpack, runtime_checkable
+
+from bentorank_client.async_reranker import AsyncReranker
+from bentorank_client.sync_reranker import Reranker
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from bentorank_client.options import ClientArguments, ClientOptions
+    from bentorank_client.results import RerankResult
+
+
+@runtime_checkable
+class SupportsRerank(Protocol):
+    """Anything that reranks both ways: RerankClient, and bentorank's LocalReranker."""
+
+    def rerank(
+        self,
+        query: str,
+        documents: Sequence[str],
+        *,
+        top_n: int | None = None,
+        score_threshold: float | None = None,
+    ) -> RerankResult:
+        """Blocking."""
+        ...
+
+    async def arerank(
+        self,
+        query: str,
+        documents: Sequence[str],
+        *,
+        top_n: int | None = None,
+        score_threshold: float | None = None,
+    ) -> RerankResult:
+        """Without blocking the event loop."""
+        ...
+
+
+class RerankClient:
+    """`rerank` and `arerank`. Takes the fields of ClientOptions; raises as Reranker does."""
+
+    def __init__(self, **options: Unpack[ClientArguments]) -> None:
+        self._sync = Reranker(**options)
+        self._async = AsyncReranker(**options)
+
+    @property
+    def options(self) -> ClientOptions:
+        """How this client behaves."""
+        return self._sync.options
+
+    def rerank(
+        self,
+        query: str,
+        documents: Sequence[str],
+        *,
+        top_n: int | None = None,
+        score_threshold: float | None = None,
+    ) -> RerankResult:
+        """See Reranker.rerank."""
+        return self._sync.rerank(query, documents, top_n=top_n, score_threshold=score_threshold)
+
+    async def arerank(
+        self,
+        query: str,
+        documents: Sequence[str],
+        *,
+        top_n: int | None = None,
+        score_threshold: float | None = None,
+    ) -> RerankResult:
+        """See AsyncReranker.rerank."""
+        return await self._async.rerank(query, documents, top_n=top_n, score_threshold=score_threshold)
+
+    def close(self) -> None:
+        """Close the blocking client's connections."""
+        self._sync.close()
+
+    async def aclose(self) -> None:
+        """Close the connections of the running loop, and the blocking client's."""
+        await self._async.aclose()
+        self._sync.close()

@@ -1,0 +1,130 @@
+"""The blocking client."""
+
+from __future__ import annotations
+
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
+from typing import TYPE_CHECKING, Self, TypeVar, Unpack
+
+from tenacity import Retrying
+
+from bentorank_client.calls import Call, Servers
+from bentorank_client.errors import RerankError
+from bentorank_client.fallback import passthrough
+from bentorank_client.options import ClientOptions
+from bentorank_client.results import RerankRequest, RerankResult
+from bentorank_client.service_info import HEALTH_REQUEST, SERVICE_REQUEST, ModelInfo, read_health, read_models
+from bentorank_client.splitting import merge, split
+from bentorank_client.sync_transport import SyncTransport
+from bentorank_client.wire import read_ranking, rerank_request
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from types import TracebackType
+
+    import httpx2
+
+    from bentorank_client.options import ClientArguments
+    from bentorank_client.wire import HttpRequest, HttpResponse
+
+T = TypeVar("T")
+
+
+class Reranker:
+    """Orders documents by their relevance to a query. Thread-safe; survives fork, pickle and copy.
+
+    Takes the fields of ClientOptions. Raises RerankError and its kinds, ValueError for an argument that cannot be.
+    """
+
+    def __init__(self, *, http_client: httpx2.Client | None = None, **options: Unpack[ClientArguments]) -> None:
+        self.options = ClientOptions(**options)
+        self._servers = Servers(self.options)
+        self._transport = SyncTransport(self.options, http_client)
+
+    def rerank(
+        self,
+        query: str,
+        documents: Sequence[str],
+        *,
+        top_n: int | None = None,
+        score_threshold: float | None = None,
+    ) -> RerankResult:
+        """The documents that are most relevant, best first; all of them without `top_n`."""
+        return self._rerank(RerankRequest(query, documents, top_n, score_threshold), self._deadline())
+
+    def rerank_batch(self, requests: Sequence[RerankRequest]) -> list[RerankResult]:
+        """A result for each request, in their order, all within one `timeout_s`."""
+        deadline = self._deadline()
+        return self._concurrently(lambda request: self._rerank(request, deadline), requests)
+
+    def health(self) -> bool:
+        """Whether the service has a model and takes requests."""
+        try:
+            return self._call(HEALTH_REQUEST, self._deadline(), read_health)
+        except RerankError:
+            return False
+
+    def models(self) -> tuple[ModelInfo, ...]:
+        """What the service has loaded."""
+        return self._call(SERVICE_REQUEST, self._deadline(), read_models)
+
+    def close(self) -> None:
+        """Close idle connections. The client stays usable, and opens new ones."""
+        self._transport.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return _restore, (type(self), self.options)
+
+    def _rerank(self, request: RerankRequest, deadline: float) -> RerankResult:
+        if not request.documents:
+            return RerankResult((), model=self.options.model)
+        parts = split(request, self.options.max_batch_size)
+        try:
+            results = self._concurrently(lambda part: self._rerank_part(part, deadline), parts)
+        except RerankError as error:
+            if self.options.on_error == "raise":
+                raise
+            return passthrough(request, error, self.options)
+        return merge(results, [len(part.documents) for part in parts], request.top_n)
+
+    def _rerank_part(self, part: RerankRequest, deadline: float) -> RerankResult:
+        request = rerank_request(part, self.options)
+        return self._call(request, deadline, lambda response: read_ranking(response, part))
+
+    def _call(self, request: HttpRequest, deadline: float, read: Callable[[HttpResponse], T]) -> T:
+        call = Call(request, self.options, self._servers, deadline)
+        answer: T = Retrying(**call.retry_arguments())(self._attempt, call, read)
+        return answer
+
+    def _attempt(self, call: Call, read: Callable[[HttpResponse], T]) -> T:
+        with call.attempt() as attempt:
+            return read(self._transport.send(call.request, attempt))
+
+    def _concurrently(self, work: Callable[[RerankRequest], T], items: Sequence[RerankRequest]) -> list[T]:
+        if len(items) == 1:
+            return [work(items[0])]
+        workers = max(1, min(self.options.max_concurrency, len(items)))
+        with ThreadPoolExecutor(workers, thread_name_prefix="bentorank-client") as pool:
+            # Each with the caller's context, so that traces hang together.
+            futures = [pool.submit(copy_context().run, work, item) for item in items]
+            try:
+                return [future.result() for future in futures]
+            except BaseException:
+                pool.shutdown(wait=False, cancel_futures=True)
+                raise
+
+    def _deadline(self) -> float:
+        return time.monotonic() + self.options.timeout_s
+
+
+def _restore(kind: type[Reranker], options: ClientOptions) -> Reranker:
+    return kind(**options.as_arguments())

@@ -1,0 +1,209 @@
+"""The native API as bytes: requests to send, answers to read. No I/O; see the service's `/docs`."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import dataclass, field, fields
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import TYPE_CHECKING, Any
+
+from bentorank_client.errors import (
+    APIStatusError,
+    AuthenticationError,
+    BadRequestError,
+    InvalidResponseError,
+    OverloadedError,
+    RateLimitError,
+)
+from bentorank_client.results import RankedDocument, RerankResult, Usage
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from bentorank_client.options import ClientOptions
+    from bentorank_client.results import RerankRequest
+
+try:
+    import orjson
+except ModuleNotFoundError:
+    orjson = None  # type: ignore[assignment]
+
+TIMEOUT_HEADER = "X-Request-Timeout"
+REQUEST_ID_HEADER = "X-Request-Id"
+MAX_MESSAGE_CHARS = 300
+USAGE_FIELDS = tuple(usage.name for usage in fields(Usage))
+
+_KINDS = {401: AuthenticationError, 403: AuthenticationError, 429: RateLimitError, 503: OverloadedError}
+_BAD_REQUEST_STATUSES = frozenset({400, 404, 405, 413, 415, 422})
+_WHAT_TO_DO = {
+    401: "check api_key or BENTORANK_API_KEY",
+    403: "check api_key or BENTORANK_API_KEY",
+    404: "check base_url, its path included",
+    429: "send less at once, or give the service more replicas",
+    503: "the service is starting or stopping; try again shortly",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class HttpRequest:
+    """What goes out, but for the server and the time left."""
+
+    method: str
+    path: str
+    body: bytes = field(default=b"", repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class HttpResponse:
+    """What came back. Header names are lower case."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes = field(repr=False)
+
+
+def rerank_request(request: RerankRequest, options: ClientOptions) -> HttpRequest:
+    """`POST /rerank`. Documents do not come back: the caller has them."""
+    wanted = {
+        "query": request.query,
+        "documents": request.documents,
+        "top_n": request.top_n,
+        "score_threshold": request.score_threshold,
+        "score_mode": options.score_mode,
+        "model": options.model,
+        "return_documents": False,
+    }
+    return HttpRequest("POST", "/rerank", _encode({name: value for name, value in wanted.items() if value is not None}))
+
+
+def headers_for(options: ClientOptions, *, user_agent: str, request_id: str, time_left_s: float) -> dict[str, str]:
+    """Identity, and until when an answer is worth having: the service drops work that comes too late."""
+    headers = {
+        "Accept": "application/json",
+        "Content-Type": "application/json",
+        "User-Agent": user_agent,
+        REQUEST_ID_HEADER: request_id,
+        TIMEOUT_HEADER: f"{max(time_left_s, 0.001):.3f}",
+    }
+    if options.api_key:
+        headers["Authorization"] = f"Bearer {options.api_key}"
+    return headers
+
+
+def read_ranking(response: HttpResponse, request: RerankRequest) -> RerankResult:
+    """The ranking of the documents of `request`. Raises APIStatusError or InvalidResponseError."""
+    # The status first: an error's body parsed as an answer would be a ranking of no documents.
+    raise_for_status(response)
+    body = read_json(response)
+    try:
+        results = tuple(_ranked(row) for row in body["results"])
+        usage = Usage(**{name: int(body["usage"][name]) for name in USAGE_FIELDS})
+    except (KeyError, TypeError, ValueError, AttributeError):
+        raise InvalidResponseError(
+            "the answer is not that of bentorank's POST /rerank; check base_url"
+        ) from None  # the cause may quote the answer
+    _check(results, request)
+    return RerankResult(results, model=_text(body.get("model")), usage=usage, request_id=_text(body.get("id")))
+
+
+def read_json(response: HttpResponse) -> dict[str, Any]:
+    """The body of a successful answer."""
+    try:
+        body = json.loads(response.body)
+    except ValueError:
+        raise InvalidResponseError("the answer is not JSON; check base_url") from None
+    if not isinstance(body, dict):
+        raise InvalidResponseError("the answer is not a JSON object; check base_url")
+    return body
+
+
+def raise_for_status(response: HttpResponse) -> None:
+    """Raise what the status means, in the service's own words if they are bentorank's."""
+    status = response.status
+    if 200 <= status < 300:  # noqa: PLR2004 - as HTTP has it
+        return
+    kind = _KINDS.get(status, BadRequestError if status in _BAD_REQUEST_STATUSES else APIStatusError)
+    envelope = _envelope(response.body)
+    message = f"the reranking service answered {status}"
+    if envelope:
+        message += f": {str(envelope['message'])[:MAX_MESSAGE_CHARS]}"
+    if status in _WHAT_TO_DO:
+        message += f" ({_WHAT_TO_DO[status]})"
+    raise kind(
+        message,
+        status=status,
+        code=_text(envelope.get("code")),
+        request_id=_text(envelope.get("request_id")) or response.headers.get(REQUEST_ID_HEADER.lower()),
+        retry_after_s=retry_after_s(response.headers),
+    )
+
+
+def retry_after_s(headers: Mapping[str, str]) -> float | None:
+    """`Retry-After-Ms`, or `Retry-After` in seconds or as a date (RFC 9110, 10.2.3); None if absent or absurd."""
+    for name, unit_s in (("retry-after-ms", 1e-3), ("retry-after", 1.0)):
+        text = headers.get(name)
+        if text is None:
+            continue
+        try:
+            seconds = float(text) * unit_s
+        except ValueError:
+            seconds = _seconds_until(text)
+        if 0 <= seconds < math.inf:
+            return seconds
+    return None
+
+
+def _seconds_until(date: str) -> float:
+    try:
+        moment = parsedate_to_datetime(date)
+    except ValueError:
+        return math.nan
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=UTC)
+    return max(0.0, (moment - datetime.now(UTC)).total_seconds())
+
+
+def _envelope(body: bytes) -> dict[str, Any]:
+    """The error body, if it is bentorank's: anything else may repeat the documents, which no message may hold."""
+    try:
+        envelope = json.loads(body)
+    except ValueError:
+        return {}
+    is_ours = isinstance(envelope, dict) and {"code", "message", "error_type", "request_id"} <= envelope.keys()
+    return envelope if is_ours else {}
+
+
+def _ranked(row: dict[str, Any]) -> RankedDocument:
+    index = row["index"]
+    if type(index) is not int:
+        raise TypeError
+    return RankedDocument(index, float(row["relevance_score"]), bool(row.get("truncated", False)))
+
+
+def _check(results: tuple[RankedDocument, ...], request: RerankRequest) -> None:
+    """Raises InvalidResponseError where a document is ranked twice, one that was not sent, or too few or many."""
+    indices = {ranked.index for ranked in results}
+    wanted = min(request.top_n or len(request.documents), len(request.documents))
+    complete = len(results) == wanted or (request.score_threshold is not None and len(results) < wanted)
+    in_range = all(0 <= index < len(request.documents) for index in indices)
+    finite = all(math.isfinite(ranked.relevance_score or 0.0) for ranked in results)
+    if not (complete and in_range and finite and len(indices) == len(results)):
+        raise InvalidResponseError(
+            f"the answer is not a ranking of the {len(request.documents)} documents sent: {len(results)} results,"
+            f" {len(indices)} of them different"
+        )
+
+
+def _text(value: object) -> str | None:
+    return value if isinstance(value, str) else None
+
+
+def _encode(body: dict[str, Any]) -> bytes:
+    try:
+        if orjson is not None:
+            return orjson.dumps(body)
+        return json.dumps(body, ensure_ascii=False, allow_nan=False).encode()
+    except (TypeError, ValueError):  # ValueError: a lone surrogate, which UTF-8 cannot write
+        raise ValueError("query and documents must be text that UTF-8 can write") from None
