@@ -49,8 +49,8 @@ $(VENV)/.serve: pyproject.toml constraints.txt models/starter/pyproject.toml | $
 	@$(PIP) --editable '.$(EXTRAS)' --editable models/starter
 	@touch $@
 
-$(VENV)/.test: pyproject.toml constraints.txt models/starter/pyproject.toml $(wildcard integrations/*/pyproject.toml) | $(BIN)/python
+$(VENV)/.test: pyproject.toml constraints.txt models/starter/pyproject.toml integrations/client/pyproject.toml | $(BIN)/python
 	@echo "installing bentorank with everything that its tests need (a few minutes, once)"
 	@$(PIP) 'torch==2.13.0'
-	@$(PIP) --editable '.[dev]' --editable models/starter $(foreach package,$(wildcard integrations/*/),--editable $(package))
+	@$(PIP) --editable '.[dev]' --editable models/starter --editable integrations/client
 	@touch $(VENV)/.serve $@

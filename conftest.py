@@ -6,10 +6,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 from support.contract import ContractClient
+from support.scripted_server import ScriptedServer
 from support.server import Server
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from support.scripted_server import Step
 
 
 @pytest.fixture(scope="session")
@@ -101,3 +104,17 @@ def starter_client(starter_service: Server) -> Iterator[ContractClient]:
     """A client of `starter_service`."""
     with ContractClient(starter_service.url) as client:
         yield client
+
+
+@pytest.fixture
+def scripted() -> Iterator[Callable[..., ScriptedServer]]:
+    """A function that starts a server which answers by the given script."""
+    servers: list[ScriptedServer] = []
+
+    def start(*script: Step) -> ScriptedServer:
+        servers.append(ScriptedServer(*script))
+        return servers[-1]
+
+    yield start
+    for server in servers:
+        server.close()

@@ -1,4 +1,4 @@
-"""Servers that misbehave, and the two clients under one interface."""
+"""The two clients under one interface."""
 
 from __future__ import annotations
 
@@ -7,24 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from bentorank_client import AsyncReranker, Reranker
-from support.scripted_server import ScriptedServer, Step
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-
-
-@pytest.fixture
-def scripted() -> Iterator[Callable[..., ScriptedServer]]:
-    """A function that starts a server with the given script."""
-    servers: list[ScriptedServer] = []
-
-    def start(*script: Step) -> ScriptedServer:
-        servers.append(ScriptedServer(*script))
-        return servers[-1]
-
-    yield start
-    for server in servers:
-        server.close()
 
 
 class AsyncInBlockingClothes:

@@ -48,6 +48,12 @@ class RerankClient:
         self._sync = Reranker(**options)
         self._async = AsyncReranker(**options)
 
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, RerankClient) and self.options == other.options
+
+    def __hash__(self) -> int:
+        return hash((type(self), self.options.base_url))
+
     @property
     def options(self) -> ClientOptions:
         """How this client behaves."""

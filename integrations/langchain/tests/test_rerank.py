@@ -1,0 +1,280 @@
+"""BentoRerank against a real server with the shipped model, alone, in a compression retriever and in a chain."""
+
+from __future__ import annotations
+
+import asyncio
+import copy
+import pickle
+import time
+
+import pytest
+from bentorank_client import BadRequestError, RerankError, RerankResult
+from bentorank_client.results import RankedDocument
+from langchain_bentorank import BentoRerank
+from langchain_classic.retrievers import ContextualCompressionRetriever
+from langchain_core.callbacks import BaseCallbackHandler
+from langchain_core.documents import BaseDocumentCompressor, Document
+from langchain_core.retrievers import BaseRetriever
+from langchain_core.runnables import RunnableLambda
+from support.scripted_server import ranking, status
+
+QUERY = "what do owls eat"
+
+
+class Passage(Document):
+    """A subclass, which has to survive."""
+
+    shelf: int = 7
+
+
+class Given(BaseRetriever):
+    """Finds the same documents for every query."""
+
+    documents: list[Document]
+
+    def _get_relevant_documents(self, query, *, run_manager):
+        return self.documents
+
+
+class Recorder(BaseCallbackHandler):
+    """Retriever runs as they start, end and fail."""
+
+    def __init__(self):
+        self.events = []
+
+    def on_retriever_start(self, serialized, query, *, run_id, parent_run_id=None, name=None, **kwargs):
+        self.events.append(("start", name, run_id, parent_run_id))
+
+    def on_retriever_end(self, documents, *, run_id, **kwargs):
+        self.events.append(("end", len(documents), run_id))
+
+    def on_retriever_error(self, error, *, run_id, **kwargs):
+        self.events.append(("error", type(error).__name__, run_id))
+
+
+@pytest.fixture
+def documents():
+    return [
+        Document("Bread needs flour.", id="bread", metadata={"page": 1}),
+        Passage(page_content="Owls eat mice.", id="owls", metadata={"page": 2, "relevance_score": 9}),
+        Document("Ships carry freight.", id="ships"),
+    ]
+
+
+async def closing(reranker, call):
+    try:
+        return await call
+    finally:
+        await reranker.aclose()
+
+
+@pytest.fixture(params=["sync", "async"])
+def compress(request):
+    """compress_documents, or acompress_documents in an event loop."""
+
+    def call(reranker, documents, query=QUERY, callbacks=None):
+        if request.param == "sync":
+            return reranker.compress_documents(documents, query, callbacks)
+        return asyncio.run(closing(reranker, reranker.acompress_documents(documents, query, callbacks)))
+
+    return call
+
+
+def test_the_best_come_first_as_copies(compress, documents, starter_service):
+    """Id, class and metadata stay, the score is added, and what was given is not touched."""
+    before = copy.deepcopy(documents)
+    first, *others = compress(BentoRerank(base_url=starter_service.url), documents)
+    assert (first.id, type(first), first.shelf, first.metadata["page"]) == ("owls", Passage, 7, 2)
+    assert 0 < first.metadata["relevance_score"] < 1
+    assert type(first.metadata["relevance_score"]) is float
+    assert {document.id for document in others} == {"bread", "ships"}
+    assert documents == before
+
+
+def test_top_n_and_threshold_cut_the_list(compress, documents, starter_service):
+    """None keeps all."""
+    everything = compress(BentoRerank(base_url=starter_service.url), documents)
+    assert compress(BentoRerank(base_url=starter_service.url, top_n=2), documents) == everything[:2]
+    threshold = everything[0].metadata["relevance_score"]
+    assert compress(BentoRerank(base_url=starter_service.url, score_threshold=threshold), documents) == everything[:1]
+
+
+def test_no_documents_need_no_service(compress):
+    """Nobody listens on port 9."""
+    assert compress(BentoRerank(base_url="http://127.0.0.1:9"), []) == []
+
+
+def test_score_key_and_formatter_are_the_callers(compress, documents, scripted):
+    """The model reads what the formatter writes."""
+    server = scripted(ranking())
+    reranker = BentoRerank(
+        base_url=server.url, score_key="score", document_formatter=lambda document: f"[{document.id}]"
+    )
+    assert all("score" in document.metadata for document in compress(reranker, documents))
+    assert server.requests[0][2]["documents"] == ["[bread]", "[owls]", "[ships]"]
+
+
+def test_a_failure_is_raised_or_passed_through(compress, documents, scripted):
+    """Passed through, documents keep their order and lose no more than stale scores."""
+    url = scripted(status(500)).url
+    with pytest.raises(RerankError):
+        compress(BentoRerank(base_url=url), documents)
+    passed = compress(BentoRerank(base_url=url, on_error="passthrough", top_n=2), documents)
+    assert [document.id for document in passed] == ["bread", "owls"]
+    assert [document.metadata for document in passed] == [
+        {"page": 1, "rerank_degraded": True},
+        {"page": 2, "rerank_degraded": True},
+    ]
+
+
+def test_each_rerank_is_a_run(compress, documents, starter_service, scripted):
+    """It ends with its documents, or with its error."""
+    recorder = Recorder()
+    compress(BentoRerank(base_url=starter_service.url), documents, callbacks=[recorder])
+    (start, name, run, _), (end, count, ended) = recorder.events
+    assert (start, name, end, count, run) == ("start", "BentoRerank", "end", 3, ended)
+    failing = Recorder()
+    with pytest.raises(BadRequestError):
+        compress(BentoRerank(base_url=scripted(status(400)).url), documents, callbacks=[failing])
+    assert [event[:2] for event in failing.events] == [("start", "BentoRerank"), ("error", "BadRequestError")]
+
+
+@pytest.mark.parametrize("mode", ["sync", "async"])
+def test_in_a_compression_retriever(mode, documents, starter_service):
+    """The rerank's run is a child of the retriever's."""
+    recorder = Recorder()
+    retriever = ContextualCompressionRetriever(
+        base_compressor=BentoRerank(base_url=starter_service.url, top_n=1),
+        base_retriever=Given(documents=documents),
+    )
+    config = {"callbacks": [recorder]}
+    found = retriever.invoke(QUERY, config) if mode == "sync" else asyncio.run(retriever.ainvoke(QUERY, config))
+    assert [document.id for document in found] == ["owls"]
+    starts = [event for event in recorder.events if event[0] == "start"]
+    (outer, _, rerank) = starts
+    assert rerank[1] == "BentoRerank"
+    assert rerank[3] == outer[2]
+
+
+@pytest.mark.parametrize("mode", ["sync", "async"])
+def test_in_a_chain(mode, documents, starter_service):
+    """As a runnable: its run hangs below the chain's, and batch comes for free."""
+    recorder = Recorder()
+    reranker = BentoRerank(base_url=starter_service.url, top_n=1)
+    chain = (
+        RunnableLambda(lambda query: {"query": query, "documents": documents})
+        | reranker.as_runnable()
+        | RunnableLambda(lambda found: found[0].page_content)
+    )
+    config = {"callbacks": [recorder]}
+    if mode == "sync":
+        assert chain.invoke(QUERY, config) == "Owls eat mice."
+    else:
+        assert asyncio.run(chain.ainvoke(QUERY, config)) == "Owls eat mice."
+    assert recorder.events[0][3] is not None
+    assert chain.batch([QUERY, QUERY]) == ["Owls eat mice."] * 2
+
+
+@pytest.mark.parametrize("mode", ["sync", "async"])
+def test_rerank_takes_what_tutorials_give_it(mode, documents, starter_service):
+    """Texts, documents or dicts; positions and scores come back."""
+    reranker = BentoRerank(base_url=starter_service.url)
+    mixed = [documents[0], "Owls eat mice.", {"title": "Ships", "text": "They carry freight."}]
+    if mode == "sync":
+        ranked = reranker.rerank(mixed, QUERY, top_n=2, model="any")
+    else:
+        ranked = asyncio.run(reranker.arerank(mixed, QUERY, top_n=2, model="any"))
+    assert ranked[0]["index"] == 1
+    assert ranked[0].keys() == {"index", "relevance_score"}
+    assert len(ranked) == 2
+
+
+@pytest.mark.parametrize(
+    "copied",
+    [
+        copy.deepcopy,
+        lambda reranker: pickle.loads(pickle.dumps(reranker)),
+        lambda reranker: reranker.model_copy(deep=True),
+        lambda reranker: BentoRerank(**reranker.model_dump()),
+    ],
+    ids=["deepcopy", "pickle", "model_copy", "model_dump"],
+)
+def test_copies_behave_alike(copied, documents, starter_service):
+    """Before and after a call."""
+    reranker = BentoRerank(base_url=starter_service.url, api_key="k", top_n=2)
+    expected = reranker.compress_documents(documents, QUERY)
+    assert copied(reranker).compress_documents(documents, QUERY) == expected
+    assert copied(reranker) == reranker
+
+
+def test_secrets_stay_secret():
+    """In repr, dumps and JSON."""
+    reranker = BentoRerank(base_url="http://127.0.0.1:9", api_key="canary")
+    assert "canary" not in f"{reranker!r} {reranker} {reranker.model_dump()} {reranker.model_dump_json()}"
+
+
+def test_impossible_fields_are_refused():
+    """When set and when assigned."""
+    with pytest.raises(ValueError, match="top_n"):
+        BentoRerank(top_n=0)
+    with pytest.raises(ValueError, match="top_k"):
+        BentoRerank(top_k=3)
+    with pytest.raises(ValueError, match="base_url"):
+        BentoRerank(base_url="localhost")
+    reranker = BentoRerank()
+    with pytest.raises(ValueError, match="top_n"):
+        reranker.top_n = -1
+
+
+def test_an_assignment_takes_effect(documents, scripted):
+    """The next call goes to the new address."""
+    first, second = scripted(ranking()), scripted(ranking())
+    reranker = BentoRerank(base_url=first.url)
+    reranker.compress_documents(documents, QUERY)
+    reranker.base_url = second.url
+    reranker.compress_documents(documents, QUERY)
+    assert [len(server.requests) for server in (first, second)] == [1, 1]
+
+
+def test_any_client_will_do(compress, documents):
+    """Such as one that ranks in this process."""
+
+    class Reversing:
+        def rerank(self, query, documents, *, top_n=None, score_threshold=None):
+            count = len(documents)
+            return RerankResult(tuple(RankedDocument(count - 1 - i, 1 - i / count) for i in range(count))[:top_n])
+
+        async def arerank(self, query, documents, **options):
+            return self.rerank(query, documents, **options)
+
+    found = compress(BentoRerank(client=Reversing(), top_n=2), documents)
+    assert [document.id for document in found] == ["ships", "owls"]
+
+
+def test_the_environment_names_service_and_key(documents, scripted, monkeypatch):
+    """Nothing needs to stand in the code."""
+    server = scripted(ranking())
+    monkeypatch.setenv("BENTORANK_BASE_URL", server.url)
+    monkeypatch.setenv("BENTORANK_API_KEY", "key")
+    BentoRerank().compress_documents(documents, QUERY)
+    assert server.requests[0][1]["authorization"] == "Bearer key"
+    assert server.requests[0][1]["user-agent"].startswith("langchain-bentorank/")
+
+
+def test_many_calls_wait_together(documents, scripted):
+    """No thread is held while the service works."""
+    server = scripted(lambda handler, body: (time.sleep(0.2), ranking()(handler, body)))
+    reranker = BentoRerank(base_url=server.url)
+
+    async def together():
+        await asyncio.gather(*(reranker.acompress_documents(documents, QUERY) for _ in range(64)))
+        await reranker.aclose()
+
+    started = time.monotonic()
+    asyncio.run(together())
+    assert time.monotonic() - started < 2
+
+
+def test_it_is_a_document_compressor():
+    """Wherever LangChain wants one."""
+    assert issubclass(BentoRerank, BaseDocumentCompressor)
