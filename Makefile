@@ -8,10 +8,10 @@ PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check --con
 # A CPU serves with OpenVINO alone; a GPU needs torch as well.
 EXTRAS := $(if $(wildcard /dev/nvidia0),[torch],)
 
-.PHONY: help serve test unit lint format bench eval build clean
+.PHONY: help serve test unit test-integrations lint format bench eval build clean
 
 help: ## Show the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 serve: $(VENV)/.serve ## Serve the shipped model; make serve PORT=8080 HOST=0.0.0.0
 	@$(BIN)/bentorank serve --host $(HOST) --port $(PORT)
@@ -20,6 +20,10 @@ test: lint unit ## Check style, types and layers, then run every test
 
 unit: $(VENV)/.test ## Run the tests alone
 	$(BIN)/python -m pytest
+
+test-integrations: $(VENV)/.test ## Test each framework's package with the lowest and the highest versions that it supports
+	@for framework in langchain llama-index haystack; do for versions in lowest highest; do \
+		integrations/test-framework $(BIN)/uv $$framework $$versions || exit 1; done; done
 
 lint: $(VENV)/.test ## Check style, types and layers
 	$(BIN)/ruff format --check .
@@ -38,7 +42,7 @@ build: $(VENV)/.test ## Build the Bento
 	BENTOML_DO_NOT_TRACK=True $(BIN)/bentoml build
 
 clean: ## Remove the virtual environment and caches
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) $(VENV)-* .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
 
 $(BIN)/python:
 	@echo "creating the virtual environment in $(VENV)"

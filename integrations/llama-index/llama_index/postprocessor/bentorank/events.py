@@ -1,0 +1,53 @@
+"""What LlamaIndex's observers are told of a rerank: a start and an end, in pairs, whatever happens in between."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from llama_index.core.callbacks import CBEventType, EventPayload
+from llama_index.core.instrumentation import get_dispatcher  # type: ignore[attr-defined]  # not in its __all__
+from llama_index.core.instrumentation.events.rerank import ReRankEndEvent, ReRankStartEvent
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from llama_index.core.schema import NodeWithScore, QueryBundle
+    from llama_index.postprocessor.bentorank.base import BentoRerank
+
+DEFAULT_MODEL = "bentorank"
+
+dispatcher = get_dispatcher(__name__)
+
+
+class Outcome:
+    """The nodes that a rerank ended with; none if it failed."""
+
+    nodes: list[NodeWithScore]
+
+    def __init__(self) -> None:
+        self.nodes = []
+
+    def is_now(self, nodes: list[NodeWithScore]) -> list[NodeWithScore]:
+        """Remember the nodes for the observers."""
+        self.nodes = nodes
+        return nodes
+
+
+@contextmanager
+def reranking(reranker: BentoRerank, nodes: list[NodeWithScore], query: QueryBundle) -> Iterator[Outcome]:
+    """Tell both kinds of observers, instrumentation and the older callbacks, about the block."""
+    model, top_n, outcome = reranker.model or DEFAULT_MODEL, reranker.top_n or len(nodes), Outcome()
+    payload: dict[str, Any] = {
+        EventPayload.NODES: nodes,
+        EventPayload.MODEL_NAME: model,
+        EventPayload.QUERY_STR: query.query_str,
+        EventPayload.TOP_K: top_n,
+    }
+    dispatcher.event(ReRankStartEvent(query=query, nodes=nodes, top_n=top_n, model_name=model))
+    try:
+        with reranker.callback_manager.event(CBEventType.RERANKING, payload=payload) as event:
+            yield outcome
+            event.on_end(payload={EventPayload.NODES: outcome.nodes})
+    finally:
+        dispatcher.event(ReRankEndEvent(nodes=outcome.nodes))

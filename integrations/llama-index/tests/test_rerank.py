@@ -1,0 +1,224 @@
+"""BentoRerank against a real server with the shipped model, alone and in real engines."""
+
+from __future__ import annotations
+
+import asyncio
+import copy
+import pickle
+from typing import Any
+
+import pytest
+from bentorank_client import RerankError
+from llama_index.core.base.base_retriever import BaseRetriever
+from llama_index.core.callbacks import CallbackManager, CBEventType, LlamaDebugHandler
+from llama_index.core.chat_engine import ContextChatEngine
+from llama_index.core.instrumentation import get_dispatcher
+from llama_index.core.instrumentation.event_handlers import BaseEventHandler
+from llama_index.core.instrumentation.span_handlers import SimpleSpanHandler
+from llama_index.core.llms.mock import MockLLM
+from llama_index.core.postprocessor.types import BaseNodePostprocessor
+from llama_index.core.query_engine import RetrieverQueryEngine
+from llama_index.core.schema import MetadataMode, NodeWithScore, QueryBundle, TextNode
+from llama_index.postprocessor.bentorank import BentoRerank
+from support.scripted_server import ranking, status
+
+QUERY = "what do owls eat"
+
+
+class Events(BaseEventHandler):
+    """Rerank events by name, with their nodes."""
+
+    seen: list[Any]
+
+    def handle(self, event, **_):
+        if event.class_name().startswith("ReRank"):
+            self.seen.append((event.class_name(), len(event.nodes)))
+
+
+class Given(BaseRetriever):
+    """Finds the same nodes for every query."""
+
+    def __init__(self, nodes):
+        super().__init__()
+        self.nodes = nodes
+
+    def _retrieve(self, query_bundle):
+        return self.nodes
+
+
+@pytest.fixture
+def events():
+    handler = Events(seen=[])
+    get_dispatcher().add_event_handler(handler)
+    yield handler.seen
+    get_dispatcher().event_handlers.remove(handler)
+
+
+@pytest.fixture
+def spans():
+    handler = SimpleSpanHandler()
+    get_dispatcher().add_span_handler(handler)
+    yield handler
+    get_dispatcher().span_handlers.remove(handler)
+
+
+@pytest.fixture
+def nodes():
+    return [
+        NodeWithScore(node=TextNode(id_="bread", text="Bread needs flour.", metadata={"page": 1}), score=0.9),
+        NodeWithScore(node=TextNode(id_="owls", text="Owls eat mice.", metadata={"page": 2}), score=0.2),
+        NodeWithScore(node=TextNode(id_="ships", text="Ships carry freight.")),
+    ]
+
+
+async def closing(reranker, call):
+    try:
+        return await call
+    finally:
+        await reranker.aclose()
+
+
+@pytest.fixture(params=["sync", "async"])
+def rerank(request):
+    """postprocess_nodes, or apostprocess_nodes in an event loop."""
+
+    def call(reranker, nodes, query=QUERY):
+        if request.param == "sync":
+            return reranker.postprocess_nodes(nodes, query_str=query)
+        return asyncio.run(closing(reranker, reranker.apostprocess_nodes(nodes, query_str=query)))
+
+    return call
+
+
+def ids(nodes):
+    return [node.node.node_id for node in nodes]
+
+
+def test_the_best_come_first(rerank, nodes, starter_service):
+    """With new scores; the nodes given are not touched."""
+    before = copy.deepcopy(nodes)
+    found = rerank(BentoRerank(base_url=starter_service.url), nodes)
+    assert ids(found)[0] == "owls"
+    assert sorted(ids(found)) == ["bread", "owls", "ships"]
+    assert type(found[0].score) is float
+    assert nodes == before
+    assert found[0].to_json()
+
+
+def test_top_n_and_threshold_cut_the_list(rerank, nodes, starter_service):
+    """None keeps all."""
+    everything = rerank(BentoRerank(base_url=starter_service.url), nodes)
+    assert rerank(BentoRerank(base_url=starter_service.url, top_n=2), nodes) == everything[:2]
+    cut = BentoRerank(base_url=starter_service.url, score_threshold=everything[0].score)
+    assert rerank(cut, nodes) == everything[:1]
+
+
+def test_metadata_is_read_as_the_mode_says(rerank, nodes, scripted):
+    """As for an embedding, unless set."""
+    server = scripted(ranking())
+    rerank(BentoRerank(base_url=server.url), nodes)
+    rerank(BentoRerank(base_url=server.url, metadata_mode=MetadataMode.NONE), nodes)
+    with_metadata, without = (body["documents"] for _, _, body in server.requests)
+    assert with_metadata[0] == "page: 1\n\nBread needs flour."
+    assert without[0] == "Bread needs flour."
+
+
+def test_a_retrieval_score_is_kept_where_no_model_reads_it(rerank, nodes, starter_service):
+    """In a copy of the node."""
+    found = rerank(BentoRerank(base_url=starter_service.url, keep_retrieval_score=True), nodes)
+    assert found[0].node.metadata == {"page": 2, "retrieval_score": 0.2}
+    for mode in (MetadataMode.EMBED, MetadataMode.LLM):
+        assert "retrieval_score" not in found[0].node.get_content(metadata_mode=mode)
+    assert nodes[1].node.metadata == {"page": 2}
+    assert nodes[1].node.excluded_llm_metadata_keys == []
+
+
+def test_a_failure_is_raised_or_passed_through(rerank, nodes, scripted):
+    """Passed through, nodes keep order and score."""
+    url = scripted(status(500)).url
+    with pytest.raises(RerankError):
+        rerank(BentoRerank(base_url=url), nodes)
+    passed = rerank(BentoRerank(base_url=url, on_error="passthrough", top_n=2), nodes)
+    assert [(node.node.node_id, node.score) for node in passed] == [("bread", 0.9), ("owls", 0.2)]
+    assert passed[0].node.metadata["rerank_degraded"] is True
+    assert "rerank_degraded" not in passed[0].node.get_content(metadata_mode=MetadataMode.LLM)
+
+
+def test_a_query_is_needed_and_nodes_are_not(rerank):
+    """Nobody listens on port 9."""
+    reranker = BentoRerank(base_url="http://127.0.0.1:9")
+    assert rerank(reranker, []) == []
+    with pytest.raises(ValueError, match=r"Missing query bundle in extra info\."):
+        rerank(reranker, [], query=None)
+
+
+def test_events_come_in_pairs(rerank, nodes, events, starter_service, scripted):
+    """After an answer, a failure, and none for no nodes."""
+    rerank(BentoRerank(base_url=starter_service.url, top_n=1), nodes)
+    with pytest.raises(RerankError):
+        rerank(BentoRerank(base_url=scripted(status(500)).url), nodes)
+    rerank(BentoRerank(base_url="http://127.0.0.1:9"), [])
+    assert events == [("ReRankStartEvent", 3), ("ReRankEndEvent", 1), ("ReRankStartEvent", 3), ("ReRankEndEvent", 0)]
+
+
+def test_the_older_callbacks_are_told_too(rerank, nodes, starter_service):
+    """Engines assign their callback manager."""
+    handler = LlamaDebugHandler(print_trace_on_end=False)
+    reranker = BentoRerank(base_url=starter_service.url)
+    reranker.callback_manager = CallbackManager([handler])
+    rerank(reranker, nodes)
+    ((start, end),) = handler.get_event_pairs(CBEventType.RERANKING)
+    assert len(start.payload["nodes"]) == len(end.payload["nodes"]) == 3
+
+
+def test_each_rerank_has_its_span(rerank, nodes, spans, starter_service):
+    """Asynchronous ones as well."""
+    rerank(BentoRerank(base_url=starter_service.url), nodes)
+    assert any("postprocess_nodes" in span.id_ for span in spans.completed_spans)
+
+
+@pytest.mark.parametrize("mode", ["sync", "async"])
+def test_in_a_query_engine(mode, nodes, starter_service):
+    """Retrieve, rerank, synthesise."""
+    reranker = BentoRerank(base_url=starter_service.url, top_n=1)
+    engine = RetrieverQueryEngine.from_args(Given(nodes), llm=MockLLM(), node_postprocessors=[reranker])
+    answer = engine.query(QUERY) if mode == "sync" else asyncio.run(closing(reranker, engine.aquery(QUERY)))
+    assert ids(answer.source_nodes) == ["owls"]
+
+
+@pytest.mark.parametrize("mode", ["sync", "async"])
+def test_in_a_chat_engine(mode, nodes, starter_service):
+    """The same, in a conversation."""
+    reranker = BentoRerank(base_url=starter_service.url, top_n=1)
+    engine = ContextChatEngine.from_defaults(Given(nodes), llm=MockLLM(), node_postprocessors=[reranker])
+    answer = engine.chat(QUERY) if mode == "sync" else asyncio.run(closing(reranker, engine.achat(QUERY)))
+    assert ids(answer.source_nodes) == ["owls"]
+
+
+@pytest.mark.parametrize(
+    "copied",
+    [
+        copy.deepcopy,
+        lambda reranker: pickle.loads(pickle.dumps(reranker)),
+        lambda reranker: BentoRerank.from_dict(reranker.to_dict()),
+        lambda reranker: BentoRerank.from_json(reranker.to_json()),
+    ],
+    ids=["deepcopy", "pickle", "dict", "json"],
+)
+def test_copies_behave_alike(copied, nodes, starter_service):
+    """Before and after a call; the address is kept, so nothing goes elsewhere."""
+    reranker = BentoRerank(base_url=starter_service.url, top_n=2, keep_retrieval_score=True)
+    expected = reranker.postprocess_nodes(nodes, QueryBundle(QUERY))
+    assert copied(reranker).postprocess_nodes(nodes, QueryBundle(QUERY)) == expected
+
+
+def test_secrets_stay_secret():
+    """In repr, dicts and JSON."""
+    reranker = BentoRerank(base_url="http://127.0.0.1:9", api_key="canary")
+    assert "canary" not in f"{reranker!r} {reranker} {reranker.to_dict()} {reranker.to_json()}"
+
+
+def test_it_is_a_node_postprocessor():
+    """By name and by class."""
+    assert BaseNodePostprocessor in BentoRerank.__mro__
+    assert BentoRerank.class_name() == "BentoRerank"
