@@ -13,6 +13,8 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from bentorank.errors import ConfigurationError
 
 PREFIX = "BENTORANK_"
+# What bentorank-client reads; service and client may be started from one environment.
+CLIENT_NAMES = frozenset({"BENTORANK_BASE_URL", "BENTORANK_API_KEY"})
 
 PositiveInt = Annotated[int, Field(ge=1)]
 PositiveSeconds = Annotated[float, Field(gt=0, le=3600, allow_inf_nan=False)]
@@ -132,7 +134,7 @@ def environment_name(field: str) -> str:
 
 
 def _refuse_unknown_names() -> None:
-    known = {environment_name(field) for field in Settings.model_fields}
+    known = CLIENT_NAMES | {environment_name(field) for field in Settings.model_fields}
     for name in sorted(os.environ):
         if name.upper().startswith(PREFIX) and name.upper() not in known:
             close = difflib.get_close_matches(name.upper(), known, n=1)

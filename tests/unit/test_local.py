@@ -1,0 +1,88 @@
+"""LocalReranker: the shipped model in this process, under the client's interface."""
+
+from __future__ import annotations
+
+import asyncio
+import copy
+import pickle
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from bentorank_client import APITimeoutError, BadRequestError, OverloadedError, RerankError, SupportsRerank
+
+from bentorank.local import LocalReranker
+
+DOCUMENTS = ["Bread needs flour.", "Owls eat mice.", "Ships carry freight."]
+
+
+@pytest.fixture(scope="module")
+def local():
+    with LocalReranker() as reranker:
+        yield reranker
+
+
+def test_the_best_come_first(local):
+    """With and without await; cut as asked."""
+    everything = local.rerank("what do owls eat", DOCUMENTS)
+    assert everything[0].index == 1
+    assert everything.usage.pairs == 3
+    assert asyncio.run(local.arerank("what do owls eat", DOCUMENTS, top_n=1)).results == everything[:1]
+    threshold = everything[0].relevance_score
+    assert local.rerank("what do owls eat", DOCUMENTS, score_threshold=threshold).results == everything[:1]
+    assert local.rerank("what do owls eat", []).results == ()
+    assert isinstance(local, SupportsRerank)
+
+
+def test_threads_and_event_loops_share_the_model(local):
+    """All get the same answer."""
+    with ThreadPoolExecutor(8) as threads:
+        blocking = threads.map(lambda _: local.rerank("owls", DOCUMENTS).results, range(8))
+        awaited = threads.map(lambda _: asyncio.run(local.arerank("owls", DOCUMENTS)).results, range(8))
+        assert len({*blocking, *awaited}) == 1
+
+
+def test_it_says_what_a_service_would(local):
+    """Not a ranking, but the client's error."""
+    with pytest.raises(BadRequestError, match="query: must not be blank"):
+        local.rerank(" ", DOCUMENTS)
+    slow = LocalReranker(engine="fake", fake_batch_delay_ms=500, request_timeout_s=0.1)
+    with slow, pytest.raises(APITimeoutError):
+        slow.rerank("owls", DOCUMENTS)
+    with pytest.raises(RerankError, match="closed"):
+        slow.rerank("owls", DOCUMENTS)
+
+
+def test_copies_share_the_model_and_a_pickle_loads_it(local):
+    """With the same settings."""
+    assert copy.copy(local) is copy.deepcopy(local) is local
+    reranker = LocalReranker(engine="fake", score_mode="logit")
+    with reranker, pickle.loads(pickle.dumps(reranker)) as restored:
+        assert restored.rerank("owls", DOCUMENTS) == reranker.rerank("owls", DOCUMENTS)
+
+
+def test_a_forked_process_is_told(local):
+    """Threads do not survive a fork, and a call would hang."""
+    local._process -= 1
+    try:
+        with pytest.raises(RuntimeError, match="make one in each process"):
+            local.rerank("owls", DOCUMENTS)
+    finally:
+        local._process += 1
+
+
+def test_settings_that_do_not_exist_are_refused():
+    """By name."""
+    with pytest.raises(ValueError, match="modle"):
+        LocalReranker(modle="starter")
+
+
+def test_closing_tells_those_who_wait():
+    """Instead of leaving them to wait for ever."""
+    slow = LocalReranker(engine="fake", fake_batch_delay_ms=300, max_batch_tokens=8)
+    with ThreadPoolExecutor(1) as threads:
+        waiting = threads.submit(slow.rerank, "owls", DOCUMENTS * 10)
+        time.sleep(0.1)
+        slow.close()
+        with pytest.raises(OverloadedError):
+            waiting.result(timeout=5)
