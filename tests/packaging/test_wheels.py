@@ -67,3 +67,24 @@ def test_installed_wheels_rank_without_a_checkout(wheels, tmp_path):
     assert Path(package).is_relative_to(site)
     assert Path(model) == site / "bentorank_starter" / "model"
     assert best == "1"
+
+
+@pytest.mark.parametrize(
+    ("folder", "package"),
+    [
+        ("client", "bentorank_client"),
+        ("langchain", "langchain_bentorank"),
+        ("llama-index", "llama_index/postprocessor/bentorank"),
+        ("haystack", "haystack_integrations/components/rankers/bentorank"),
+    ],
+)
+def test_the_wheel_of_an_integration_is_its_package_alone(folder, package, tmp_path):
+    """Typed, without tests, and without an `__init__.py` that would hide a shared namespace's other packages."""
+    with zipfile.ZipFile(build_wheel(ROOT / "integrations" / folder, tmp_path)) as wheel:
+        names = {name for name in wheel.namelist() if ".dist-info/" not in name}
+        (metadata,) = [name for name in wheel.namelist() if name.endswith(".dist-info/METADATA")]
+        described = wheel.read(metadata).decode()
+    assert {f"{package}/__init__.py", f"{package}/py.typed"} <= names
+    assert all(name.startswith(f"{package}/") for name in names)
+    assert "Requires-Python: >=3.11" in described
+    assert f"# {metadata.split('-')[0].replace('_', '-')}" in described

@@ -49,15 +49,24 @@ def test_the_first_request_is_answered_as_shown(starter_service):
         assert result["score"] == pytest.approx(expected["score"], abs=0.1)
 
 
-def test_the_python_example_runs(starter_service):
+def test_the_example_with_bentoml_s_client_runs(starter_service):
     """The BentoML client gets a logit."""
-    (example,) = blocks("python")
+    (example,) = [block for block in blocks("python") if "import bentoml" in block]
     namespace: dict[str, Any] = {}
     exec(example.replace(DOCUMENTED_URL, starter_service.url), namespace)
     namespace["client"]._temp_dir.cleanup()  # which it leaves to the garbage collector, and that complains
     logits = namespace["logits"]
     assert isinstance(logits, list)
     assert isinstance(logits[0], float)
+
+
+def test_the_example_with_our_client_runs(starter_service):
+    """The mountain that was asked for comes first."""
+    (example,) = [block for block in blocks("python") if "bentorank_client" in block]
+    namespace: dict[str, Any] = {}
+    exec(example.replace(DOCUMENTED_URL, starter_service.url), namespace)
+    namespace["reranker"].close()
+    assert [ranked.index for ranked in namespace["result"]] == [1]
 
 
 def test_every_link_to_a_file_leads_somewhere():

@@ -1,0 +1,17 @@
+"""The README's first example does what it says."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+README = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
+
+
+def test_the_example_runs(starter_service, capsys):
+    """The mountain that was asked for comes out."""
+    example = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)[0]
+    namespace: dict[str, Any] = {}
+    exec(example.replace("http://127.0.0.1:3000", starter_service.url), namespace)
+    assert "Everest" in capsys.readouterr().out
