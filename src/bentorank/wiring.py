@@ -20,10 +20,8 @@ STARTER_FOLDERS = [Path(__file__).parents[level] / "models" / "starter" for leve
 # Bare metal and containers; Windows' Linux.
 NVIDIA_NODES = ("/dev/nvidia0", "/dev/dxg")
 
-# A CPU is saturated by few tokens at a time and a pass costs it little; a GPU wants large batches.
-CPU_MAX_BATCH_TOKENS = 1024
+# What starting a forward pass costs, in tokens that could be computed in its place.
 CPU_FORWARD_OVERHEAD_TOKENS = 32
-ACCELERATOR_MAX_BATCH_TOKENS = 32_768
 ACCELERATOR_FORWARD_OVERHEAD_TOKENS = 2048
 
 # BentoML's own timeout only catches what ours has missed.
@@ -86,10 +84,9 @@ def uses_gpu(settings: Settings) -> bool:
 def scheduler_limits(settings: Settings, info: EngineInfo) -> SchedulerLimits:
     """The token budgets for the device that was loaded, unless the settings name them."""
     on_cpu = info.device == "cpu"
-    default = CPU_MAX_BATCH_TOKENS if on_cpu else ACCELERATOR_MAX_BATCH_TOKENS
     return SchedulerLimits(
         max_queue_tokens=settings.max_queue_tokens,
-        max_batch_tokens=settings.max_batch_tokens or min(default, settings.max_queue_tokens),
+        max_batch_tokens=settings.max_batch_tokens or min(info.batch_tokens, settings.max_queue_tokens),
         forward_overhead_tokens=CPU_FORWARD_OVERHEAD_TOKENS if on_cpu else ACCELERATOR_FORWARD_OVERHEAD_TOKENS,
         stalled_after_s=settings.stalled_after_s,
     )

@@ -14,6 +14,11 @@ if TYPE_CHECKING:
     from bentorank.types import EncodedPair, ModelActivation, Pair
 
 
+# A CPU is saturated by few tokens at a time; a GPU wants large batches.
+CPU_BATCH_TOKENS = 1024
+ACCELERATOR_BATCH_TOKENS = 32_768
+
+
 @dataclass(frozen=True, slots=True)
 class EngineInfo:
     """What is loaded, for the API, the logs and the cache key.
@@ -29,6 +34,11 @@ class EngineInfo:
     max_tokens: int
     activation: ModelActivation
     fingerprint: str
+
+    @property
+    def batch_tokens(self) -> int:
+        """Tokens of a forward pass that suit the device, padding included."""
+        return CPU_BATCH_TOKENS if self.device == "cpu" else ACCELERATOR_BATCH_TOKENS
 
 
 class Engine(Protocol):

@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     from bentorank.engines.protocol import Engine
     from bentorank.types import EncodedPair
 
-BATCH_TOKENS_CPU = 1_024
-BATCH_TOKENS_ACCELERATOR = 32_768
 SERVER_TIMEOUT_S = 300.0
 
 
@@ -52,8 +50,6 @@ class EngineScorer:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
-        on_cpu = engine.info.device == "cpu"
-        self._batch_tokens = BATCH_TOKENS_CPU if on_cpu else BATCH_TOKENS_ACCELERATOR
 
     @property
     def name(self) -> str:
@@ -64,7 +60,7 @@ class EngineScorer:
     def score(self, query: str, passages: Sequence[str]) -> Scored:
         """Logits."""
         encoded = self._engine.encode([Pair(query, passage) for passage in passages])
-        logits = forward_all(self._engine, encoded, self._batch_tokens)
+        logits = forward_all(self._engine, encoded, self._engine.info.batch_tokens)
         return Scored(logits.astype(np.float64), sum(pair.truncated for pair in encoded))
 
 
