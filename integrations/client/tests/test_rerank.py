@@ -97,6 +97,19 @@ def test_the_environment_names_service_and_key(make_client, scripted, monkeypatc
     assert [headers.get("authorization") for _, headers, _ in server.requests] == ["Bearer from the environment", None]
 
 
+def test_a_trace_goes_on_in_the_service(make_client, scripted):
+    """As W3C trace context."""
+    trace = pytest.importorskip("opentelemetry.trace", reason="OpenTelemetry is optional")
+    server = scripted(ranking())
+    span = trace.NonRecordingSpan(trace.SpanContext(0xABC, 0xDEF, is_remote=False))
+    with trace.use_span(span):
+        make_client(base_url=server.url).rerank("q", ["a"])
+    make_client(base_url=server.url).rerank("q", ["a"])
+    (_, traced, _), (_, untraced, _) = server.requests
+    assert f"{0xABC:032x}-{0xDEF:016x}" in traced["traceparent"]
+    assert "traceparent" not in untraced
+
+
 @pytest.mark.parametrize(
     ("options", "named"),
     [

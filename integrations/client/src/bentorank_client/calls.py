@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Self
 from bentorank_client.breaker import breaker_of
 from bentorank_client.errors import APIStatusError, APITimeoutError, CircuitOpenError, RerankError
 from bentorank_client.retry import RetryBudget, retry_arguments
-from bentorank_client.wire import HttpRequest, headers_for
+from bentorank_client.trace_context import add_trace_context
+from bentorank_client.wire import headers_for
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from bentorank_client.breaker import CircuitBreaker
     from bentorank_client.options import ClientOptions
     from bentorank_client.retry import RetryArguments
+    from bentorank_client.wire import HttpRequest
 
 SERVER_ERROR = 500
 # Connections are closed below the five seconds and more after which servers close theirs.
@@ -113,7 +115,11 @@ class Call:
 
     def _headers(self, time_left_s: float) -> dict[str, str]:
         user_agent = f"{self._options.user_agent} {USER_AGENT}".strip()
-        return headers_for(self._options, user_agent=user_agent, request_id=self._request_id, time_left_s=time_left_s)
+        headers = headers_for(
+            self._options, user_agent=user_agent, request_id=self._request_id, time_left_s=time_left_s
+        )
+        add_trace_context(headers)
+        return headers
 
     def _time_left_s(self) -> float:
         return self._deadline - time.monotonic()
