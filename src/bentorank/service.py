@@ -27,6 +27,7 @@ from bentorank.observability.reporting import report_for_ever
 from bentorank.reranker import Reranker
 from bentorank.scheduling import Scheduler
 from bentorank.settings import read_settings
+from bentorank.supervision import stop_when_orphaned
 from bentorank.types import Pair
 from bentorank.wiring import bentoml_config, engine_options, scheduler_limits
 
@@ -123,6 +124,11 @@ class BentoRank:
     async def start_reporting(self) -> None:
         """Keep the metrics of queue and batches fresh."""
         self._reporting = asyncio.create_task(report_for_ever(state.reranker.scheduler))
+
+    @bentoml.on_startup
+    async def watch_supervisor(self) -> None:
+        """Stop when the supervisor was killed."""
+        self._watching = asyncio.create_task(stop_when_orphaned())
 
     @bentoml.on_shutdown
     def close(self) -> None:

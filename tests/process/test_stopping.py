@@ -6,6 +6,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 
 import httpx2
+import psutil
 import pytest
 from support.server import running_server, wait_until
 
@@ -68,3 +69,14 @@ def test_a_lost_worker_is_replaced(tmp_path):
         wait_until(lambda: second not in server.worker_pids, within_s=5)
         server.wait_until_ready(RESPAWNED_WITHIN_S)
         assert rerank(server.url, ["a"]).status_code == 200
+
+
+def test_a_worker_does_not_outlive_its_supervisor(tmp_path):
+    """Killed without a word, the supervisor leaves no process behind that would hold the port against the next."""
+    with running_server(tmp_path, engine="fake") as server:
+        workers = server.worker_pids
+        assert workers
+        os.kill(server.pid, signal.SIGKILL)
+        server.wait()
+        wait_until(lambda: not any(psutil.pid_exists(worker) for worker in workers), within_s=10)
+        assert server.status_of("/livez") is None
