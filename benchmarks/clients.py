@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import signal
 import statistics
 import subprocess
 import sys
@@ -23,6 +22,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import orjson
+import psutil
 import typer
 from bentorank_client import AsyncReranker, RankedDocument, Reranker, RerankError, RerankResult
 from bentorank_client.breaker import CircuitBreaker
@@ -182,7 +182,9 @@ class Service:
     def kill(self) -> None:
         """`kill -9`, supervisor and workers."""
         assert self._process is not None, "bug: not started"
-        os.killpg(self._process.pid, signal.SIGKILL)
+        supervisor = psutil.Process(self._process.pid)
+        for process in [supervisor, *supervisor.children(recursive=True)]:
+            process.kill()
         self._process.wait()
 
     def stop(self) -> None:

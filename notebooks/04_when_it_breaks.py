@@ -14,8 +14,6 @@
 # A service of our own, killed in the middle of the work. What does a caller see?
 
 # %%
-import os
-import signal
 import socket
 import subprocess
 import sys
@@ -23,6 +21,7 @@ import time
 import urllib.request
 from pathlib import Path
 
+import psutil
 from bentorank_client import CircuitOpenError, Reranker, RerankError
 from bentorank_client.breaker import breaker_of
 
@@ -47,8 +46,9 @@ def start():
 
 
 def kill(service):
-    """`kill -9`: no goodbye."""
-    os.killpg(service.pid, signal.SIGKILL)
+    """`kill -9` of supervisor and worker: no goodbye."""
+    for process in [psutil.Process(service.pid), *psutil.Process(service.pid).children(recursive=True)]:
+        process.kill()
     service.wait()
 
 
