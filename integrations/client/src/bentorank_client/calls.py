@@ -8,7 +8,6 @@ import uuid
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from itertools import count
-from threading import Lock
 from typing import TYPE_CHECKING, Self
 
 from bentorank_client.breaker import breaker_of
@@ -40,7 +39,6 @@ class Servers:
         self.base_urls = options.base_urls
         self.budget = RetryBudget()
         self._turn = count()
-        self._lock = Lock()
 
     def in_turn(self) -> list[str]:
         """Every server once, each call beginning with the next."""
