@@ -25,7 +25,7 @@ import orjson
 import psutil
 import typer
 from bentorank_client import AsyncReranker, RankedDocument, Reranker, RerankError, RerankResult
-from bentorank_client.breaker import CircuitBreaker
+from bentorank_client.breaker import CircuitBreaker, breaker_of
 from rich.console import Console
 
 from benchmarks.machine import describe_machine
@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 DOCUMENTS = [f"Passage number {number}. " + "Owls hunt mice at night and rest by day. " * 12 for number in range(100)]
 QUERY = "what do owls eat"
 READY_TIMEOUT_S = 60.0
+PAUSE_S = 0.3  # between a caller's calls around the kill, so that they last longer than the outage
 console = Console(stderr=True)
 
 
@@ -205,6 +206,7 @@ async def together(url: str, count: int) -> float:
 def killed(services: list[Service], calls: int, **options: Any) -> Counter[str]:  # noqa: ANN401 - ClientOptions
     """Outcomes of calls, eight at a time, while the first service is killed and started again."""
     victim = services[0]
+    time.sleep(breaker_of(victim.url).open_for_s)  # what an earlier scenario has left
     arguments: ClientArguments = {"base_url": [service.url for service in services], **options}
     with Reranker(**arguments) as reranker, ThreadPoolExecutor(9) as threads:
 
@@ -214,7 +216,7 @@ def killed(services: list[Service], calls: int, **options: Any) -> Counter[str]:
             except RerankError as error:
                 return f"error: {type(error).__name__}"
             finally:
-                time.sleep(0.05)
+                time.sleep(PAUSE_S)
 
         def accident() -> None:
             time.sleep(1.0)
@@ -259,7 +261,7 @@ def as_markdown(result: dict[str, Any]) -> str:
         [scenario, ", ".join(f"{count} {outcome}" for outcome, count in sorted(counts.items()))]
         for scenario, counts in result["killed"].items()
     ]
-    outage_rows = [[name, f"{value:,.2f}"] for name, value in result["outage"].items()]
+    outage_rows = [[name, f"{value:,.4g}"] for name, value in result["outage"].items()]
     return "\n\n".join(
         [
             "# Clients",
