@@ -78,32 +78,21 @@ def starter_service(fleet: Callable[..., Server]) -> Server:
     return fleet("starter")
 
 
-@pytest.fixture
-def client(service: Server) -> Iterator[ContractClient]:
-    """A client of `service` that checks every answer against the OpenAPI document."""
-    with ContractClient(service.url) as client:
-        yield client
+def _client_of(service: str) -> Callable[..., Iterator[ContractClient]]:
+    """A fixture: a client of that fixture's server, which checks every answer against the OpenAPI document."""
+
+    @pytest.fixture
+    def client(request: pytest.FixtureRequest) -> Iterator[ContractClient]:
+        with ContractClient(request.getfixturevalue(service).url) as client:
+            yield client
+
+    return client
 
 
-@pytest.fixture
-def small_client(small_service: Server) -> Iterator[ContractClient]:
-    """A client of `small_service`."""
-    with ContractClient(small_service.url) as client:
-        yield client
-
-
-@pytest.fixture
-def slow_client(slow_service: Server) -> Iterator[ContractClient]:
-    """A client of `slow_service`."""
-    with ContractClient(slow_service.url) as client:
-        yield client
-
-
-@pytest.fixture
-def starter_client(starter_service: Server) -> Iterator[ContractClient]:
-    """A client of `starter_service`."""
-    with ContractClient(starter_service.url) as client:
-        yield client
+client = _client_of("service")
+small_client = _client_of("small_service")
+slow_client = _client_of("slow_service")
+starter_client = _client_of("starter_service")
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from bentorank_client.async_transport import AsyncTransport
 from bentorank_client.calls import Call, Servers
 from bentorank_client.errors import RerankError
 from bentorank_client.fallback import passthrough
-from bentorank_client.options import ClientOptions
+from bentorank_client.options import ClientOptions, made_with
 from bentorank_client.results import RerankRequest, RerankResult
 from bentorank_client.service_info import HEALTH_REQUEST, SERVICE_REQUEST, ModelInfo, read_health, read_models
 from bentorank_client.splitting import merge, split
@@ -81,7 +81,7 @@ class AsyncReranker:
         await self.aclose()
 
     def __reduce__(self) -> tuple[object, ...]:
-        return _restore, (type(self), self.options)
+        return made_with, (type(self), self.options)
 
     async def _rerank(self, request: RerankRequest, deadline: float) -> RerankResult:
         if not request.documents:
@@ -131,7 +131,3 @@ class AsyncReranker:
 
     def _deadline(self) -> float:
         return time.monotonic() + self.options.timeout_s
-
-
-def _restore(kind: type[AsyncReranker], options: ClientOptions) -> AsyncReranker:
-    return kind(**options.as_arguments())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, field, fields
-from typing import TYPE_CHECKING, Literal, TypedDict, cast
+from typing import TYPE_CHECKING, Literal, TypedDict, TypeVar, cast
 from urllib.parse import urlsplit
 
 if TYPE_CHECKING:
@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 BASE_URL_VARIABLE = "BENTORANK_BASE_URL"
 API_KEY_VARIABLE = "BENTORANK_API_KEY"
 DEFAULT_BASE_URL = "http://127.0.0.1:3000"
+
+T = TypeVar("T")
 
 OnError = Literal["raise", "passthrough"]
 ScoreMode = Literal["probability", "logit", "model"]
@@ -83,6 +85,11 @@ class ClientOptions:
     def as_arguments(self) -> ClientArguments:
         """For another client that shall behave alike."""
         return cast("ClientArguments", {option.name: getattr(self, option.name) for option in fields(self)})
+
+
+def made_with(kind: Callable[..., T], options: ClientOptions) -> T:
+    """A client of this kind that behaves alike; how copies and pickles are restored."""
+    return kind(**options.as_arguments())
 
 
 def _checked_url(url: str) -> str:
