@@ -155,6 +155,15 @@ def test_a_copy_behaves_alike(kind, copied):
     assert copied(client).options == client.options
 
 
+@pytest.mark.parametrize("kind", [Reranker, AsyncReranker])
+@pytest.mark.parametrize("copied", [copy.copy, copy.deepcopy, lambda client: pickle.loads(pickle.dumps(client))])
+def test_a_copy_of_a_client_without_a_key_looks_for_none(kind, copied, monkeypatch):
+    """Whoever said that no key is to be sent meant it for the worker process too."""
+    monkeypatch.setenv("BENTORANK_API_KEY", "meant for another service")
+    client = kind(base_url="http://127.0.0.1:9", api_key="")
+    assert not copied(client).options.api_key
+
+
 def test_one_client_serves_many_threads(service):
     """At the same time."""
     with Reranker(base_url=service.url) as client, ThreadPoolExecutor(8) as threads:

@@ -69,7 +69,8 @@ class ClientOptions:
         split = urls.split(",") if isinstance(urls, str) else urls
         object.__setattr__(self, "base_url", tuple(_checked_url(url) for url in split))
         key = os.environ.get(API_KEY_VARIABLE) if self.api_key is None else self.api_key
-        object.__setattr__(self, "api_key", _checked_key(key))
+        # Empty rather than None where there is none: a copy must not look for one again.
+        object.__setattr__(self, "api_key", _checked_key(key or ""))
         for name in ("timeout_s", "connect_timeout_s"):
             _require(0 < getattr(self, name) < float("inf"), f"{name}: must be a positive number of seconds")
         for name in ("max_attempts", "max_batch_size", "max_concurrency"):
@@ -103,11 +104,9 @@ def _checked_url(url: str) -> str:
     return url.strip().rstrip("/")
 
 
-def _checked_key(key: str | None) -> str | None:
-    if not key:
-        return None
+def _checked_key(key: str) -> str:
     # Anything else cannot stand in a header, and an HTTP library's complaint would quote it.
-    _require(key.isascii() and key.isprintable() and key == key.strip(), "api_key: must be printable ASCII, unspaced")
+    _require(not key or (key.isascii() and key.isprintable() and key == key.strip()), "api_key: must be printable ASCII, unspaced")
     return key
 
 
