@@ -106,7 +106,10 @@ def _checked_url(url: str) -> str:
 
 def _checked_key(key: str) -> str:
     # Anything else cannot stand in a header, and an HTTP library's complaint would quote it.
-    _require(not key or (key.isascii() and key.isprintable() and key == key.strip()), "api_key: must be printable ASCII, unspaced")
+    _require(
+        not key or (key.isascii() and key.isprintable() and key == key.strip()),
+        "api_key: must be printable ASCII, unspaced",
+    )
     return key
 
 
