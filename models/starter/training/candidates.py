@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from lexical import best
 from rich.progress import track
-from teacher import load_shelves, mix, read_rows
+from teacher import QUESTIONS, load_shelves, mix, read_rows
 
 LIST_SIZE = 8
 BLOCK = 512
@@ -77,7 +77,9 @@ class ListMaker:
             keys = [(self.queries[index]["collection"], whole) for index, whole in block]
             for key in set(keys):
                 members = [entry for entry, own in zip(block, keys, strict=True) if own == key]
-                rows = self.shelves[key].cosines(self.embeddings[[index for index, _ in members]])
+                indices = [index for index, _ in members]
+                topics = np.array([self.queries[index]["kind"] not in QUESTIONS for index in indices])
+                rows = self.shelves[key].cosines(self.embeddings[indices], topics)
                 yield from ((index, whole, row) for (index, whole), row in zip(members, rows, strict=True))
 
     def save(self, path: Path, plan: list[tuple[int, bool]]) -> None:

@@ -1,4 +1,8 @@
-"""The teacher: the encoder's cosine plus a share of BM25. A whole document has the cosine of its best window.
+"""The teacher: the encoder's cosine plus a share of BM25.
+
+A question is answered in one place of a document, so a whole document has the cosine of its best window. A topic (a
+title, keywords, a sentence) is what a document is about from end to end, so there the mean of all its windows counts as
+much.
 
 Run as a script it compares shares on training questions, which is how BM25_SHARE was chosen.
 """
@@ -16,6 +20,7 @@ from rich.table import Table
 
 # Each alone misses what the other sees: the cosine names and numbers, BM25 every paraphrase.
 BM25_SHARE = 0.3
+QUESTIONS = ("squad", "qed", "claim")  # kinds of queries; the others are topics
 
 
 def read_rows(path: Path) -> list[dict]:
@@ -34,11 +39,14 @@ class Shelf:
     units: np.ndarray  # positions in passages.jsonl
     windows: np.ndarray  # embeddings of the collection's windows
     first_windows: np.ndarray  # each unit's first row of `windows`: of a document its first window, of a window itself
+    means: np.ndarray  # each unit's normalised mean of its windows' embeddings
     lexical: LexicalIndex
 
-    def cosines(self, queries: np.ndarray) -> np.ndarray:
-        """Of every query (rows) with every unit. An answer is one place: the best window says more than their mean."""
-        return np.maximum.reduceat(queries @ self.windows.T, self.first_windows, axis=1)
+    def cosines(self, queries: np.ndarray, topics: np.ndarray) -> np.ndarray:
+        """Of every query (rows) with every unit; `topics` says which queries are no questions."""
+        best_window = np.maximum.reduceat(queries @ self.windows.T, self.first_windows, axis=1)
+        whole = queries @ self.means.T
+        return np.where(topics[:, None], (best_window + whole) / 2, best_window)
 
 
 def load_shelves(work_dir: Path, units: list[dict]) -> dict[tuple[str, bool], Shelf]:
@@ -53,8 +61,10 @@ def load_shelves(work_dir: Path, units: list[dict]) -> dict[tuple[str, bool], Sh
         vectors = embeddings[np.cumsum(~whole)[windows] - 1]
         for level, first_windows in ((False, np.arange(len(windows))), (True, begins)):
             members = np.flatnonzero((whole == level) & (collections == collection))
+            means = np.add.reduceat(vectors, first_windows, axis=0)
+            means /= np.linalg.norm(means, axis=1, keepdims=True)
             lexical = LexicalIndex([units[index]["text"] for index in members])
-            shelves[collection, level] = Shelf(members, vectors, first_windows, lexical)
+            shelves[collection, level] = Shelf(members, vectors, first_windows, means, lexical)
     return shelves
 
 
@@ -73,12 +83,12 @@ def main() -> None:
     embeddings, shelves = np.load(args.work_dir / "queries.npy"), load_shelves(args.work_dir, units)
     shares = (0.0, 0.1, 0.2, 0.3, 0.4, 0.6, 1.0)
     table = Table("questions", "BM25", *(f"+{share}" for share in shares), title="nDCG@10 over BM25's best 100")
-    for kind in ("squad", "qed", "claim"):
+    for kind in QUESTIONS:
         asked = [index for index, query in enumerate(queries) if query["kind"] == kind and not query["held_out"]]
         gains = []
         for index in track(asked[: args.queries], kind):
             shelf = shelves[queries[index]["collection"], True]
-            (cosine,) = shelf.cosines(embeddings[[index]])
+            (cosine,) = shelf.cosines(embeddings[[index]], np.array([False]))
             bm25 = shelf.lexical.scores(queries[index]["text"])
             first = best(bm25, 100)
             relevant = {unit for unit in queries[index]["positives"] if units[unit]["whole"]}

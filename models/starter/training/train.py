@@ -214,7 +214,7 @@ class Trainer:
 
     def step(self) -> Step:
         long_step = self.rng.random() < (0.85 if self.progress >= self.args.whole_from else 0.15)
-        lists, max_length = (self.whole, 256) if long_step else (self.windows, 160)
+        lists, max_length = (self.whole, self.args.max_length) if long_step else (self.windows, 160)
         # Every process gets long and short lists alike: all wait for the slowest.
         taken = sorted(lists.take(self.args.lists_per_step), key=lambda row: self.pairs.tokens(lists.units[row]))
         rows = taken[self.rank :: self.world]
@@ -249,6 +249,7 @@ def read_arguments() -> argparse.Namespace:
     parser.add_argument("--rate", type=float, default=1.5e-4)
     parser.add_argument("--lists-per-step", type=int, default=8)
     parser.add_argument("--tokens", type=int, default=640, help="per micro-batch")
+    parser.add_argument("--max-length", type=int, default=256, help="tokens of a query with a whole document")
     parser.add_argument("--whole-from", type=float, default=0.5, help="progress at which whole documents take over")
     parser.add_argument("--checkpoint-minutes", type=float, default=10)
     parser.add_argument("--seed", type=int, default=3)
