@@ -3,8 +3,12 @@
 BentorankError
 ├── InvalidRequestError      400  the caller's mistake: names the field and the limit
 │   ├── MalformedBodyError   400  not JSON, or not a JSON object
+│   ├── DocumentTooLongError 400  longer than the model reads, where the caller wants no cut
+│   ├── UnauthorizedError    401
 │   ├── NotFoundError        404
+│   │   └── ModelNotFoundError
 │   ├── MethodNotAllowedError 405
+│   ├── RequestTimeoutError  408  the request itself took too long to arrive
 │   ├── PayloadTooLargeError 413
 │   └── UnsupportedMediaTypeError 415
 ├── OverloadedError          429  the queue is full, or the deadline cannot be met
@@ -54,6 +58,28 @@ class MalformedBodyError(InvalidRequestError):
     code = "malformed_body"
 
 
+class DocumentTooLongError(InvalidRequestError):
+    """A document does not fit into the model's window, and the caller wants neither a cut nor chunks."""
+
+    code = "document_too_long"
+    error_type = "Tokenizer"
+
+    def __init__(self, position: int, *, tokens: int, room: int) -> None:
+        field = f"documents[{position}]"
+        super().__init__(
+            f"{field}: {tokens} tokens, and beside this query the model reads {room}; let it be truncated or split",
+            field=field,
+        )
+
+
+class UnauthorizedError(InvalidRequestError):
+    """The service wants an API key, and the request has none or a wrong one."""
+
+    status = 401
+    code = "unauthorized"
+    error_type = "Unauthorized"
+
+
 class NotFoundError(InvalidRequestError):
     """No such route."""
 
@@ -61,11 +87,25 @@ class NotFoundError(InvalidRequestError):
     code = "not_found"
 
 
+class ModelNotFoundError(NotFoundError):
+    """No such model, where names are taken strictly."""
+
+    code = "model_not_found"
+
+
 class MethodNotAllowedError(InvalidRequestError):
     """The route exists, but not for this method."""
 
     status = 405
     code = "method_not_allowed"
+
+
+class RequestTimeoutError(InvalidRequestError):
+    """The request took too long to arrive."""
+
+    status = 408
+    code = "request_timeout"
+    error_type = "Timeout"
 
 
 class PayloadTooLargeError(InvalidRequestError):

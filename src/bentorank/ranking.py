@@ -1,33 +1,51 @@
-"""From logits to a ranking: order, presented score, threshold, cut. Pure."""
+"""From logits to a ranking: best chunk, order, presented score, threshold, cut. Pure."""
 
 from __future__ import annotations
 
 import math
 from typing import TYPE_CHECKING
 
-from bentorank.types import ModelActivation, RankedDocument, ScoreMode
+from bentorank.types import ModelActivation, RankedDocument, RelevantSpan, ScoreMode
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from bentorank.types import RerankJob
+    from bentorank.types import RerankJob, ScoredChunk
 
 
 def rank(
-    logits: Sequence[float], truncated: Sequence[bool], job: RerankJob, activation: ModelActivation
+    documents: Sequence[Sequence[ScoredChunk]], job: RerankJob, activation: ModelActivation
 ) -> tuple[RankedDocument, ...]:
-    """Order the documents of `job` by logit, ties by their place in the request, then present, filter and cut.
+    """Order the documents of `job` by the logit of their best chunk, ties by their place in the request, then present,
+    filter and cut.
 
     The order is taken before any activation: a sigmoid saturates and would tie the best documents.
     """
+    logits = [max(chunk.logit for chunk in chunks) for chunks in documents]
     order = sorted(range(len(logits)), key=lambda index: -logits[index])
     ranked = (
-        RankedDocument(index, logits[index], present(logits[index], job.score_mode, activation), truncated[index])
+        RankedDocument(
+            index,
+            logits[index],
+            present(logits[index], job.score_mode, activation),
+            documents[index][0].truncated,
+            _spans(documents[index], job.score_mode, activation),
+        )
         for index in order
     )
     threshold = job.score_threshold
     kept = [document for document in ranked if threshold is None or document.relevance_score >= threshold]
     return tuple(kept[: job.top_n])
+
+
+def _spans(chunks: Sequence[ScoredChunk], mode: ScoreMode, activation: ModelActivation) -> tuple[RelevantSpan, ...]:
+    """The best chunk first, ties in the order of the text."""
+    best_first = sorted(chunks, key=lambda chunk: -chunk.logit)
+    return tuple(
+        RelevantSpan(chunk.span, present(chunk.logit, mode, activation))
+        for chunk in best_first
+        if chunk.span is not None
+    )
 
 
 def present(logit: float, mode: ScoreMode, activation: ModelActivation) -> float:

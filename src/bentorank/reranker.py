@@ -5,26 +5,47 @@ from __future__ import annotations
 import asyncio
 import time
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
-from bentorank.errors import BentorankError, DeadlineExceededError, InvalidRequestError, ScoringError
+from bentorank.errors import (
+    BentorankError,
+    DeadlineExceededError,
+    InvalidRequestError,
+    PayloadTooLargeError,
+    ScoringError,
+)
 from bentorank.ranking import rank
-from bentorank.types import EncodedPair, Pair, Ranking, Timings, Usage
+from bentorank.types import Pair, Ranking, ScoredChunk, Timings, Usage
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from bentorank.engines.protocol import Engine, EngineInfo
     from bentorank.scheduling import Outcome, Scheduler
-    from bentorank.types import RerankJob
+    from bentorank.types import EncodedPair, LengthPolicy, RerankJob
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+# As many tokens as 1,000 documents of 512 have, and some.
+DEFAULT_MAX_REQUEST_TOKENS = 600_000
 
 
 class Reranker:
     """Reranks with one engine behind one scheduler; any number of concurrent callers on event loops."""
 
-    def __init__(self, engine: Engine, scheduler: Scheduler, *, tokenizer_threads: int) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        scheduler: Scheduler,
+        *,
+        tokenizer_threads: int,
+        max_request_tokens: int = DEFAULT_MAX_REQUEST_TOKENS,
+    ) -> None:
         self._engine = engine
         self._scheduler = scheduler
+        self._max_request_tokens = max_request_tokens
         self._tokenizer = ThreadPoolExecutor(tokenizer_threads, thread_name_prefix="tokenize")
 
     @property
@@ -40,21 +61,26 @@ class Reranker:
     async def rerank(self, job: RerankJob) -> Ranking:
         """Rank the documents of `job` by relevance to its query.
 
-        Raises InvalidRequestError, OverloadedError, DeadlineExceededError or UnavailableError as the parts below do,
-        and ScoringError naming the documents that the model could not score.
+        Raises InvalidRequestError, PayloadTooLargeError, OverloadedError, DeadlineExceededError or UnavailableError
+        as the parts below do, and ScoringError naming the documents that the model could not score.
         """
         started = time.monotonic()
-        encoded = await self._encode([Pair(job.query, document.content) for document in job.documents])
+        pairs = [Pair(job.query, document.content) for document in job.documents]
+        encoded = await self._off_loop(self._engine.encode_chunks, pairs, job.length)
+        chunks = [chunk for chunks_of_document in encoded for chunk in chunks_of_document]
         tokenized = time.monotonic()
         _check_deadline(job.deadline, tokenized)
-        scored = await self._scheduler.score(encoded, job.deadline)
-        logits = _logits(scored.outcomes)
-        results = rank(logits, [pair.truncated for pair in encoded], job, self.info.activation)
+        self._check_size(chunks)
+        scored = await self._scheduler.score(chunks, job.deadline)
+        logits = _logits(scored.outcomes, encoded)
+        results = rank(_scored_documents(encoded, logits), job, self.info.activation)
         total_s = time.monotonic() - started
         return Ranking(
             results=results,
             usage=_usage(encoded),
             timings_ms=_timings(total_s, tokenized - started, scored.inference_s),
+            query_truncated=any(chunk.query_truncated for chunk in chunks[:1]),
+            warnings=_warnings(encoded),
         )
 
     async def score(self, pairs: Sequence[Pair], deadline: float | None = None) -> list[float | BentorankError]:
@@ -63,18 +89,37 @@ class Reranker:
         Raises OverloadedError, DeadlineExceededError or UnavailableError for all of them.
         """
         try:
-            encoded = await self._encode(pairs)
+            encoded = await self._off_loop(self._engine.encode, pairs)
         except InvalidRequestError as error:
             # Some pair's query is too long for the model: asking for each alone tells which.
             return [error] if len(pairs) == 1 else await self._score_one_by_one(pairs, deadline)
         return [*(await self._scheduler.score(encoded, deadline)).outcomes]
 
+    async def score_all(
+        self, pairs: Sequence[Pair], length: LengthPolicy, deadline: float | None = None
+    ) -> tuple[list[float], int]:
+        """The logit of each of some unrelated pairs, and how many tokens they had. Raises as `rerank` does."""
+        encoded = await self._off_loop(self._engine.encode_chunks, pairs, length)
+        chunks = [chunk for (chunk,) in encoded]
+        self._check_size(chunks)
+        scored = await self._scheduler.score(chunks, deadline)
+        return _logits(scored.outcomes, encoded), sum(chunk.length for chunk in chunks)
+
     async def _score_one_by_one(self, pairs: Sequence[Pair], deadline: float | None) -> list[float | BentorankError]:
         return [outcome for pair in pairs for outcome in await self.score([pair], deadline)]
 
-    async def _encode(self, pairs: Sequence[Pair]) -> list[EncodedPair]:
+    async def _off_loop(self, encode: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         # Tokenising is CPU work in native code that releases the GIL: off the event loop with it.
-        return await asyncio.get_running_loop().run_in_executor(self._tokenizer, self._engine.encode, pairs)
+        work = partial(encode, *args, **kwargs)
+        return await asyncio.get_running_loop().run_in_executor(self._tokenizer, work)
+
+    def _check_size(self, chunks: Sequence[EncodedPair]) -> None:
+        tokens = sum(chunk.length for chunk in chunks)
+        if tokens > self._max_request_tokens:
+            raise PayloadTooLargeError(
+                f"documents: {tokens} tokens to score, more than the limit of {self._max_request_tokens}",
+                field="documents",
+            )
 
     def close(self) -> None:
         """Stop the scheduler and the tokenizer threads."""
@@ -87,11 +132,15 @@ def _check_deadline(deadline: float | None, now: float) -> None:
         raise DeadlineExceededError("the deadline passed before the documents were tokenised")
 
 
-def _logits(outcomes: Sequence[Outcome]) -> list[float]:
+def _logits(outcomes: Sequence[Outcome], encoded: Sequence[Sequence[EncodedPair]]) -> list[float]:
     """The logits, unless a pair failed: an answer without some of its documents would be a silent cut."""
-    failed = [position for position, outcome in enumerate(outcomes) if isinstance(outcome, BentorankError)]
-    if failed:
-        first = outcomes[failed[0]]
+    documents = [position for position, chunks in enumerate(encoded) for _ in chunks]
+    errors = {
+        documents[number]: outcome for number, outcome in enumerate(outcomes) if isinstance(outcome, BentorankError)
+    }
+    if errors:
+        failed = list(errors)
+        first = errors[failed[0]]
         assert isinstance(first, ScoringError), "bug: an outcome is a logit or a ScoringError"
         named = ", ".join(f"documents[{position}]" for position in failed[:5])
         more = f" and {len(failed) - 5} more" if len(failed) > 5 else ""  # noqa: PLR2004 - name a few, count the rest
@@ -99,13 +148,33 @@ def _logits(outcomes: Sequence[Outcome]) -> list[float]:
     return [outcome for outcome in outcomes if isinstance(outcome, float)]
 
 
-def _usage(encoded: Sequence[EncodedPair]) -> Usage:
+def _scored_documents(encoded: Sequence[Sequence[EncodedPair]], logits: Sequence[float]) -> list[list[ScoredChunk]]:
+    """The logits, given back to the documents whose chunks they are."""
+    remaining = iter(logits)
+    return [[ScoredChunk(next(remaining), chunk.truncated, chunk.span) for chunk in chunks] for chunks in encoded]
+
+
+def _usage(encoded: Sequence[Sequence[EncodedPair]]) -> Usage:
     return Usage(
-        tokens=sum(pair.length for pair in encoded),
-        pairs=len(encoded),
+        tokens=sum(chunk.length for chunks in encoded for chunk in chunks),
+        pairs=sum(map(len, encoded)),
         cached_pairs=0,
-        truncated_documents=sum(pair.truncated for pair in encoded),
+        truncated_documents=_truncated(encoded),
     )
+
+
+def _truncated(encoded: Sequence[Sequence[EncodedPair]]) -> int:
+    return sum(chunks[0].truncated for chunks in encoded)
+
+
+def _warnings(encoded: Sequence[Sequence[EncodedPair]]) -> tuple[str, ...]:
+    """What the caller may not have expected; every cut is one."""
+    warnings = []
+    if any(chunk.query_truncated for chunks in encoded[:1] for chunk in chunks):
+        warnings.append("the query was longer than half of what the model reads and was cut to that")
+    if cut := _truncated(encoded):
+        warnings.append(f"{cut} of {len(encoded)} documents were longer than was to be read and were cut")
+    return tuple(warnings)
 
 
 def _timings(total_s: float, tokenize_s: float, inference_s: float) -> Timings:

@@ -31,6 +31,39 @@ class ModelActivation(StrEnum):
     IDENTITY = "identity"
 
 
+class Overflow(StrEnum):
+    """What happens to a passage that is longer than the model reads beside its query."""
+
+    TRUNCATE = "truncate"
+    CHUNK = "chunk"
+    ERROR = "error"
+
+
+@dataclass(frozen=True, slots=True)
+class LengthPolicy:
+    """How much of a long passage is read. Lengths are in tokens of the model, without special tokens.
+
+    `max_tokens_per_doc` cuts every passage first. With `CHUNK` a passage that still does not fit is split into chunks
+    that share at least `overlap_tokens`, at most `max_chunks_per_doc` of them, and has the score of its best chunk.
+    `keep_end` cuts from the front. `cut_query` cuts a query of more than half the window where it would be refused.
+    """
+
+    overflow: Overflow = Overflow.TRUNCATE
+    max_tokens_per_doc: int | None = None
+    max_chunks_per_doc: int | None = None
+    overlap_tokens: int = 0
+    keep_end: bool = False
+    cut_query: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """Part of a passage: code points, from `start` up to and without `end`."""
+
+    start: int
+    end: int
+
+
 @dataclass(frozen=True, slots=True)
 class Pair:
     """One (query, passage) text pair, the unit that a cross-encoder scores."""
@@ -44,12 +77,15 @@ class EncodedPair:
     """A pair as model input: token ids with special tokens, cut to the model's window.
 
     `input_ids` has shape (length,), int64. `token_type_ids` has the same shape, or is None where the
-    model has no segments. `truncated` says that the passage lost tokens.
+    model has no segments. `truncated` says that the passage lost tokens, `query_truncated` that the query did.
+    `span` is where the chunk stands in its passage, if passages were to be split where they do not fit.
     """
 
     input_ids: NDArray[np.int64]
     token_type_ids: NDArray[np.int64] | None = None
     truncated: bool = False
+    query_truncated: bool = False
+    span: Span | None = None
 
     @property
     def length(self) -> int:
@@ -79,21 +115,43 @@ class RerankJob:
     score_mode: ScoreMode = ScoreMode.PROBABILITY
     score_threshold: float | None = None
     deadline: float | None = None
+    length: LengthPolicy = field(default_factory=LengthPolicy)
+
+
+@dataclass(frozen=True, slots=True)
+class ScoredChunk:
+    """One chunk of a passage with its logit. A passage that was not to be split is one chunk without a span."""
+
+    logit: float
+    truncated: bool = False
+    span: Span | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RelevantSpan:
+    """A chunk of a ranked document with its score, presented as the job asks."""
+
+    span: Span
+    relevance_score: float
 
 
 @dataclass(frozen=True, slots=True)
 class RankedDocument:
-    """A candidate in its place: `index` is its position in the request, `logit` what it was ordered by."""
+    """A candidate in its place: `index` is its position in the request, `logit` what it was ordered by.
+
+    Where long passages were to be split, `spans` are all its chunks, the best first.
+    """
 
     index: int
     logit: float
     relevance_score: float
     truncated: bool = False
+    spans: tuple[RelevantSpan, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """What a rerank cost. `tokens` counts special tokens and excludes padding and cached pairs."""
+    """What a rerank cost. `tokens` counts special tokens and excludes padding and cached pairs; a chunk is a pair."""
 
     tokens: int
     pairs: int
@@ -118,4 +176,5 @@ class Ranking:
     results: tuple[RankedDocument, ...]
     usage: Usage
     timings_ms: Timings
+    query_truncated: bool = False
     warnings: tuple[str, ...] = field(default=())

@@ -13,8 +13,9 @@ import numpy as np
 from tokenizers import Tokenizer
 
 from bentorank.engines.fingerprint import fingerprint
+from bentorank.engines.overflow import plan_reading
 from bentorank.errors import ConfigurationError, InvalidRequestError
-from bentorank.types import EncodedPair
+from bentorank.types import EncodedPair, LengthPolicy, Overflow, Span
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -41,6 +42,28 @@ class PairTemplate:
     def special_tokens(self) -> int:
         """How many tokens of every pair are not text."""
         return len(self.prefix) + len(self.middle) + len(self.suffix)
+
+
+@dataclass(frozen=True, slots=True)
+class TokenisedPassage:
+    """Token ids of a passage, and where in its text each token stands, if that is wanted."""
+
+    ids: list[int]
+    offsets: list[tuple[int, int]] | None = None
+
+    def span(self, start: int, end: int) -> Span | None:
+        """Where the tokens from `start` up to `end` stand in the text."""
+        if self.offsets is None:
+            return None
+        return Span(self.offsets[start][0], self.offsets[end - 1][1]) if end > start else Span(0, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class TokenisedQuery:
+    """Token ids of a query, prompt included."""
+
+    ids: list[int]
+    truncated: bool
 
 
 class PairEncoder:
@@ -70,25 +93,45 @@ class PairEncoder:
         return self._text_tokens // 2
 
     def encode(self, pairs: Sequence[Pair]) -> list[EncodedPair]:
-        """Encode `pairs` in order; each distinct query is tokenised once.
+        """Encode `pairs` in order, cutting each passage that does not fit; each distinct query is tokenised once.
 
         Raises InvalidRequestError when a query has more than `max_query_tokens`.
         """
-        queries = self._encode_queries(list(dict.fromkeys(pair.query for pair in pairs)))
-        passages = self._encode_passages([pair.passage for pair in pairs])
-        return [self._join(queries[pair.query], passage) for pair, passage in zip(pairs, passages, strict=True)]
+        return [chunk for (chunk,) in self.encode_chunks(pairs, LengthPolicy())]
 
-    def _encode_queries(self, queries: list[str]) -> dict[str, list[int]]:
+    def encode_chunks(self, pairs: Sequence[Pair], policy: LengthPolicy) -> list[list[EncodedPair]]:
+        """The chunks of each pair's passage that `policy` wants read, at least one each.
+
+        Raises InvalidRequestError for a query that is too long, DocumentTooLongError if the policy refuses a passage.
+        """
+        queries = self._encode_queries(list(dict.fromkeys(pair.query for pair in pairs)), cut=policy.cut_query)
+        passages = self._encode_passages([pair.passage for pair in pairs], policy)
+        return [
+            self._join(queries[pair.query], passage, policy, position)
+            for position, (pair, passage) in enumerate(zip(pairs, passages, strict=True))
+        ]
+
+    def _encode_queries(self, queries: list[str], *, cut: bool) -> dict[str, TokenisedQuery]:
         encoded = self._tokenise([self._prompt + query for query in queries])
+        limit = self.max_query_tokens
         longest = max(map(len, encoded), default=0)
-        if longest > self.max_query_tokens:
+        if longest > limit and not cut:
             raise InvalidRequestError(
-                f"the query has {longest} tokens and this model reads at most {self.max_query_tokens}",
-                field="query",
+                f"the query has {longest} tokens and this model reads at most {limit}", field="query"
             )
-        return dict(zip(queries, encoded, strict=True))
+        return {
+            query: TokenisedQuery(ids[:limit], truncated=len(ids) > limit)
+            for query, ids in zip(queries, encoded, strict=True)
+        }
 
-    def _encode_passages(self, passages: list[str]) -> list[list[int]]:
+    def _encode_passages(self, passages: list[str], policy: LengthPolicy) -> list[TokenisedPassage]:
+        if policy.overflow is Overflow.CHUNK:
+            encodings = self._tokenizer.encode_batch(passages, add_special_tokens=False)
+            return [TokenisedPassage(encoding.ids, encoding.offsets) for encoding in encodings]
+        ids = self._tokenise(passages) if policy.keep_end else self._tokenise_beginnings(passages)
+        return [TokenisedPassage(ids_of_passage) for ids_of_passage in ids]
+
+    def _tokenise_beginnings(self, passages: list[str]) -> list[list[int]]:
         """Token ids of each passage, whole or more than the window holds."""
         encoded = self._tokenise([self._shorten(passage) for passage in passages])
         # A cut passage that nevertheless fits has unusually long words, or little but spaces: read all of it.
@@ -120,14 +163,26 @@ class PairEncoder:
         encodings = self._tokenizer.encode_batch_fast(texts, add_special_tokens=False)
         return [encoding.ids for encoding in encodings]
 
-    def _join(self, query: list[int], passage: list[int]) -> EncodedPair:
+    def _join(
+        self, query: TokenisedQuery, passage: TokenisedPassage, policy: LengthPolicy, position: int
+    ) -> list[EncodedPair]:
+        room = self._text_tokens - len(query.ids)
+        reading = plan_reading(len(passage.ids), room, policy, position=position)
+        return [
+            EncodedPair(
+                *self._input(query.ids, passage.ids[start:end]),
+                truncated=reading.truncated,
+                query_truncated=query.truncated,
+                span=passage.span(start, end),
+            )
+            for start, end in reading.parts
+        ]
+
+    def _input(self, query: list[int], passage: list[int]) -> tuple[NDArray[np.int64], NDArray[np.int64] | None]:
         template = self._template
-        room = self._text_tokens - len(query)
-        kept = passage[:room]
-        parts = (template.prefix, query, template.middle, kept, template.suffix)
+        parts = (template.prefix, query, template.middle, passage, template.suffix)
         input_ids = np.array([token for part in parts for token in part], dtype=np.int64)
-        types = self._segment_ids([len(part) for part in parts]) if self._token_types else None
-        return EncodedPair(input_ids=input_ids, token_type_ids=types, truncated=len(kept) < len(passage))
+        return input_ids, self._segment_ids([len(part) for part in parts]) if self._token_types else None
 
     def _segment_ids(self, lengths: list[int]) -> NDArray[np.int64]:
         return np.repeat(np.array(self._template.segments, dtype=np.int64), lengths)

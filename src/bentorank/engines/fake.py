@@ -15,9 +15,10 @@ import numpy as np
 
 from bentorank.engines.fingerprint import fingerprint
 from bentorank.engines.options import FakeOptions
+from bentorank.engines.overflow import plan_reading
 from bentorank.engines.protocol import EngineInfo
 from bentorank.errors import InvalidRequestError
-from bentorank.types import EncodedPair, ModelActivation
+from bentorank.types import EncodedPair, LengthPolicy, ModelActivation, Overflow, Span
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -59,7 +60,16 @@ class FakeEngine:
 
         Raises InvalidRequestError when a query has more words than half of the window.
         """
-        return [self._encode_pair(pair) for pair in pairs]
+        return [chunk for (chunk,) in self.encode_chunks(pairs, LengthPolicy())]
+
+    def encode_chunks(self, pairs: Sequence[Pair], policy: LengthPolicy) -> list[list[EncodedPair]]:
+        """As `encode`, by `policy`. See Engine.encode_chunks for what it raises."""
+        queries = {query: self._encode_query(query, policy) for query in {pair.query for pair in pairs}}
+        encoded = []
+        for position, pair in enumerate(pairs):
+            ids, cut = queries[pair.query]
+            encoded.append(self._encode_passage(ids, pair.passage, policy, position, query_truncated=cut))
+        return encoded
 
     def forward(self, batch: Sequence[EncodedPair]) -> NDArray[np.float32]:
         """Logits between about -5 and 5, shape (len(batch),), after the delays that were asked for."""
@@ -70,21 +80,39 @@ class FakeEngine:
     def warm_up(self) -> None:
         """Nothing to prepare."""
 
-    def _encode_pair(self, pair: Pair) -> EncodedPair:
-        query, passage = _word_ids(pair.query), _word_ids(pair.passage)
+    def _encode_query(self, query: str, policy: LengthPolicy) -> tuple[list[int], bool]:
+        """Word ids, and whether some were cut."""
+        ids = [_id_of(word) for word in _WORD.findall(query)]
         limit = (self.info.max_tokens - 1) // 2
-        if len(query) > limit:
+        if len(ids) > limit and not policy.cut_query:
             raise InvalidRequestError(
-                f"the query has {len(query)} tokens and this model reads at most {limit}",
-                field="query",
+                f"the query has {len(ids)} tokens and this model reads at most {limit}", field="query"
             )
-        room = self.info.max_tokens - 1 - len(query)
-        ids = np.array([*query, _SEPARATOR, *passage[:room]], dtype=np.int64)
-        return EncodedPair(input_ids=ids, truncated=len(passage) > room)
+        return ids[:limit], len(ids) > limit
+
+    def _encode_passage(
+        self, query: list[int], passage: str, policy: LengthPolicy, position: int, *, query_truncated: bool
+    ) -> list[EncodedPair]:
+        words = list(_WORD.finditer(passage))
+        reading = plan_reading(len(words), self.info.max_tokens - 1 - len(query), policy, position=position)
+        wants_spans = policy.overflow is Overflow.CHUNK
+        return [
+            EncodedPair(
+                input_ids=np.array([*query, _SEPARATOR, *(_id_of(word[0]) for word in words[start:end])], np.int64),
+                truncated=reading.truncated,
+                query_truncated=query_truncated,
+                span=_span(words[start:end]) if wants_spans else None,
+            )
+            for start, end in reading.parts
+        ]
 
 
-def _word_ids(text: str) -> list[int]:
-    return [_MARKERS.get(word) or _hash(word) for word in _WORD.findall(text.lower())]
+def _id_of(word: str) -> int:
+    return _MARKERS.get(word.lower()) or _hash(word.lower())
+
+
+def _span(words: list[re.Match[str]]) -> Span:
+    return Span(words[0].start(), words[-1].end()) if words else Span(0, 0)
 
 
 def _hash(word: str) -> int:

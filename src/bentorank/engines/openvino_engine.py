@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from bentorank.engines.checkpoint import Checkpoint
     from bentorank.engines.options import EngineOptions
-    from bentorank.types import EncodedPair, Pair
+    from bentorank.types import EncodedPair, LengthPolicy, Pair
 
 
 # OpenVINO prepares its kernels anew for every shape it has not met, which costs 10 to 20 ms of CPU. Fewer widths made
@@ -81,6 +81,10 @@ class OpenVINOEngine:
     def encode(self, pairs: Sequence[Pair]) -> list[EncodedPair]:
         """Tokenise `pairs`; see PairEncoder."""
         return self._encoder.encode(pairs)
+
+    def encode_chunks(self, pairs: Sequence[Pair], policy: LengthPolicy) -> list[list[EncodedPair]]:
+        """What `policy` wants read of each passage; any thread. See Engine.encode_chunks for what it raises."""
+        return self._encoder.encode_chunks(pairs, policy)
 
     def forward(self, batch: Sequence[EncodedPair]) -> NDArray[np.float32]:
         """Logits of shape (len(batch),)."""

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from bentorank.types import EncodedPair, ModelActivation, Pair
+    from bentorank.types import EncodedPair, LengthPolicy, ModelActivation, Pair
 
 
 # A CPU is saturated by few tokens at a time; a GPU wants large batches.
@@ -53,6 +53,14 @@ class Engine(Protocol):
         """Tokenise, cutting each passage to what the window leaves beside its query. Any thread.
 
         Raises InvalidRequestError when a query takes more than half of the window.
+        """
+        ...
+
+    def encode_chunks(self, pairs: Sequence[Pair], policy: LengthPolicy) -> list[list[EncodedPair]]:
+        """Tokenise what `policy` wants read of each passage: one pair for each chunk of it. Any thread.
+
+        Raises InvalidRequestError when a query takes more than half of the window, unless the policy cuts it, and
+        DocumentTooLongError for a passage that does not fit, if the policy refuses those.
         """
         ...
 

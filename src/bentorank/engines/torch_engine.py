@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from bentorank.engines.checkpoint import Checkpoint
     from bentorank.engines.options import EngineOptions
-    from bentorank.types import EncodedPair, Pair
+    from bentorank.types import EncodedPair, LengthPolicy, Pair
 
 _DTYPES = {Precision.F32: torch.float32, Precision.BF16: torch.bfloat16, Precision.F16: torch.float16}
 
@@ -64,6 +64,10 @@ class TorchEngine:
     def encode(self, pairs: Sequence[Pair]) -> list[EncodedPair]:
         """Tokenise `pairs`; see PairEncoder."""
         return self._encoder.encode(pairs)
+
+    def encode_chunks(self, pairs: Sequence[Pair], policy: LengthPolicy) -> list[list[EncodedPair]]:
+        """What `policy` wants read of each passage; any thread. See Engine.encode_chunks for what it raises."""
+        return self._encoder.encode_chunks(pairs, policy)
 
     @torch.inference_mode()
     def forward(self, batch: Sequence[EncodedPair]) -> NDArray[np.float32]:
