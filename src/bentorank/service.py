@@ -17,10 +17,13 @@ from pydantic import BaseModel, Field
 
 from bentorank.engines.loading import load_engine
 from bentorank.errors import BentorankError, ConfigurationError
-from bentorank.http.app import build_app, paths_of
+from bentorank.http.app import Routes, build_app, paths_of
+from bentorank.http.catalogue import CatalogueRoutes
+from bentorank.http.cors import with_cors
 from bentorank.http.edge import Edge
-from bentorank.http.limits import RequestLimits
-from bentorank.http.routes import NativeRoutes
+from bentorank.http.header_timeout import limit_header_time
+from bentorank.http.probes import ProbeRoutes
+from bentorank.http.routes import RerankRoutes
 from bentorank.http.service_state import ServiceState
 from bentorank.observability.logging import configure_logging
 from bentorank.observability.reporting import report_for_ever
@@ -29,7 +32,7 @@ from bentorank.scheduling import Scheduler
 from bentorank.settings import read_settings
 from bentorank.supervision import stop_when_orphaned
 from bentorank.types import Pair
-from bentorank.wiring import bentoml_config, engine_options, scheduler_limits
+from bentorank.wiring import bentoml_config, engine_options, job_rules, key_ring, scheduler_limits
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -47,18 +50,18 @@ logger = logging.getLogger(__name__)
 
 settings = read_settings()
 configure_logging(settings.log_level)
-state = ServiceState(settings.served_model_name, docs=settings.docs)
-routes = NativeRoutes(
-    state,
-    RequestLimits(
-        settings.max_documents,
-        settings.max_document_chars,
-        settings.max_query_chars,
-        settings.max_batch_requests,
+limit_header_time(settings.header_timeout_s)
+keys = key_ring(settings)
+rules = job_rules(settings)
+state = ServiceState(settings.served_model_name, strict_model=settings.strict_model, docs=settings.docs)
+app = build_app(
+    Routes(
+        RerankRoutes(state, rules, settings.request_timeout_s, settings.max_json_depth),
+        CatalogueRoutes(state, rules, needs_key=keys.is_required, tokenizer_threads=settings.tokenizer_threads),
+        ProbeRoutes(state),
     ),
-    settings.request_timeout_s,
+    docs=settings.docs,
 )
-app = build_app(routes, docs=settings.docs)
 
 
 class TextPair(BaseModel):
@@ -80,12 +83,14 @@ class EdgeService(Service[Any]):
 
     def to_asgi(self, is_main: bool = True) -> ASGIApp:  # noqa: FBT001, FBT002 - BentoML's signature
         """BentoML's application behind the edge."""
-        return Edge(
+        edge = Edge(
             super().to_asgi(is_main),
             known_paths=paths_of(app, SCORE_ROUTE),
+            keys=keys,
             max_body_bytes=settings.max_body_bytes,
             access_log=settings.access_log,
         )
+        return with_cors(edge, settings.cors_origins)
 
 
 @bentoml.service(name="bentorank", service_class=EdgeService, **bentoml_config(settings))
@@ -104,7 +109,12 @@ class BentoRank:
         engine.warm_up()
         scheduler = Scheduler(engine, scheduler_limits(settings, engine.info), on_death=_exit_for_a_new_process)
         scheduler.start()
-        state.loaded = Reranker(engine, scheduler, tokenizer_threads=settings.tokenizer_threads)
+        state.loaded = Reranker(
+            engine,
+            scheduler,
+            tokenizer_threads=settings.tokenizer_threads,
+            max_request_tokens=settings.max_request_tokens,
+        )
 
     @bentoml.on_startup
     async def drain_on_sigterm(self) -> None:

@@ -7,8 +7,8 @@ import os
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, ValidationError, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import BeforeValidator, Field, SecretStr, StringConstraints, ValidationError, model_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from bentorank.errors import ConfigurationError
 
@@ -17,6 +17,19 @@ PREFIX = "BENTORANK_"
 CLIENT_NAMES = frozenset({"BENTORANK_BASE_URL", "BENTORANK_API_KEY"})
 
 PositiveInt = Annotated[int, Field(ge=1)]
+
+# As a browser sends it: no path, no slash at the end.
+ORIGIN = r"^(\*|[a-z][a-z0-9+.-]*://[^/\s,]+)$"
+
+
+def _split(value: object) -> object:
+    """A list in one variable: its items, between commas."""
+    return [item.strip() for item in value.split(",") if item.strip()] if isinstance(value, str) else value
+
+
+Listed = BeforeValidator(_split)
+Key = Annotated[SecretStr, Field(min_length=8)]
+Origin = Annotated[str, StringConstraints(pattern=ORIGIN)]
 PositiveSeconds = Annotated[float, Field(gt=0, le=3600, allow_inf_nan=False)]
 
 
@@ -29,6 +42,9 @@ class Settings(BaseSettings):
     model: str = Field("starter", description="`starter` (the shipped model), a folder, or a Hugging Face model id.")
     model_revision: str | None = Field(None, description="Commit, tag or branch of a Hugging Face model.")
     served_model_name: str | None = Field(None, description="Name of the model in answers; its own name unless set.")
+    strict_model: bool = Field(
+        default=False, description="Refuse requests that name another model with 404; any name is taken unless set."
+    )
     engine: Literal["auto", "torch", "openvino", "fake"] = Field(
         "auto", description="`auto`: torch on a GPU, OpenVINO on a CPU. `fake` ranks nothing: for load tests."
     )
@@ -72,6 +88,35 @@ class Settings(BaseSettings):
         64, description="Requests in one `/rerank/batch`; more are refused with 413."
     )
 
+    max_request_tokens: PositiveInt = Field(
+        600_000, description="Tokens to score of one request, chunks included; more are refused with 413."
+    )
+    max_json_depth: Annotated[int, Field(ge=4, le=500)] = Field(
+        64, description="Levels that a body may be nested; deeper is refused with 400."
+    )
+    header_timeout_s: PositiveSeconds = Field(
+        15.0, description="Time for the head of a request; who takes longer is answered 408 and cut off."
+    )
+    overflow: Literal["truncate", "chunk", "error"] = Field(
+        "truncate",
+        description="What happens to a document that does not fit into the model's window, unless the request says.",
+    )
+    query_overflow: Literal["error", "truncate"] = Field(
+        "error", description="What happens to a query longer than half the window: refused with 400, or cut to that."
+    )
+
+    # Access
+    api_keys: Annotated[tuple[Key, ...], NoDecode, Listed] = Field(
+        (), description="Keys that requests must show, between commas; none is needed unless set."
+    )
+    api_keys_file: Path | None = Field(
+        None, description="A file of further keys, one a line; read again when it changes, so keys rotate."
+    )
+    metrics_need_key: bool = Field(default=False, description="`/metrics` is for holders of a key alone.")
+    cors_origins: Annotated[tuple[Origin, ...], NoDecode, Listed] = Field(
+        (), description="Origins of web pages that may call the service, between commas; `*` is all, none unless set."
+    )
+
     # Process
     host: str = Field(
         "127.0.0.1", description="Address that `bentorank serve` listens on; `0.0.0.0` for every interface."
@@ -113,6 +158,8 @@ class Settings(BaseSettings):
             raise ValueError(f"device {self.device} puts all {self.workers} workers on one GPU: use device cuda")
         if self.gpus is not None and 0 < self.gpus < self.workers:
             raise ValueError(f"workers is {self.workers} but gpus is {self.gpus}: each worker needs its own GPU")
+        if self.metrics_need_key and not self.api_keys and self.api_keys_file is None:
+            raise ValueError("metrics_need_key is set, but there are no keys: set api_keys or api_keys_file")
         return self
 
 

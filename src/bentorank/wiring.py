@@ -1,4 +1,4 @@
-"""From the settings to the options of each part: engine, scheduler, BentoML."""
+"""From the settings to the options of each part: engine, scheduler, requests, keys, BentoML."""
 
 from __future__ import annotations
 
@@ -7,7 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 from bentorank.engines.options import EngineKind, EngineOptions, FakeOptions, Precision
 from bentorank.errors import ConfigurationError
+from bentorank.http.auth import KeyRing
+from bentorank.http.dialects.dialect import JobRules
+from bentorank.http.limits import RequestLimits
 from bentorank.scheduling import SchedulerLimits
+from bentorank.types import Overflow
 
 if TYPE_CHECKING:
     from bentorank.engines.protocol import EngineInfo
@@ -90,6 +94,20 @@ def scheduler_limits(settings: Settings, info: EngineInfo) -> SchedulerLimits:
         forward_overhead_tokens=CPU_FORWARD_OVERHEAD_TOKENS if on_cpu else ACCELERATOR_FORWARD_OVERHEAD_TOKENS,
         stalled_after_s=settings.stalled_after_s,
     )
+
+
+def job_rules(settings: Settings) -> JobRules:
+    """What every request may ask for, and what becomes of what does not fit."""
+    limits = RequestLimits(
+        settings.max_documents, settings.max_document_chars, settings.max_query_chars, settings.max_batch_requests
+    )
+    return JobRules(limits, Overflow(settings.overflow), cut_query=settings.query_overflow == "truncate")
+
+
+def key_ring(settings: Settings) -> KeyRing:
+    """The API keys. Raises ConfigurationError if their file cannot be used."""
+    fixed = [key.get_secret_value() for key in settings.api_keys]
+    return KeyRing(fixed, settings.api_keys_file, guards_metrics=settings.metrics_need_key)
 
 
 def bentoml_config(settings: Settings) -> dict[str, Any]:

@@ -48,7 +48,7 @@ def refused(response, status, message):
         ({"top_k": True}, "top_k: must be a valid integer"),
         ({"top_k": 2.5}, "top_k: must be a valid integer"),
         ({"top_k": 10**30}, "top_k: must be a valid integer"),
-        ({"top_n": 0}, "top_n: must be greater than or equal to 1"),
+        ({"top_n": -1}, "top_n: must be greater than or equal to 0"),
         ({"top_k": 1, "top_n": 2}, "top_n: contradicts top_k"),
         ({"score_mode": "percent"}, "score_mode: must be 'probability', 'logit' or 'model'"),
         ({"score_mode": 1}, "score_mode: must be 'probability', 'logit' or 'model'"),
@@ -119,16 +119,17 @@ def test_json_that_is_no_object_is_a_400(client, body):
     refused(client.post("/rerank", content=body, headers=JSON), 400, "the body must be a JSON object")
 
 
-def test_metadata_nests_to_a_limit(client):
-    """Deep metadata could be read but not written: it is refused before any work."""
+def test_a_body_nests_to_a_limit(client):
+    """Deep JSON could be read but not written: it is refused before any work."""
 
     def rerank(levels):
         metadata = {"a": json.loads("[" * (levels - 1) + "]" * (levels - 1))}
         return client.rerank("alpha", [{"content": "alpha", "metadata": metadata}])
 
-    assert rerank(64).status_code == 200
-    for levels in (65, 300, 900):
-        refused(rerank(levels), 400, "documents[0].metadata: nested deeper than the limit of 64 levels")
+    # The body, the list and the document are three levels more.
+    assert rerank(61).status_code == 200
+    for levels in (62, 300, 900):
+        refused(rerank(levels), 400, "documents: nested deeper than the limit of 64 levels")
 
 
 @pytest.mark.parametrize(

@@ -178,16 +178,19 @@ def test_the_openapi_document_covers_every_own_endpoint(client):
     """What the root lists is documented, but for what BentoML serves itself."""
     documented = {f"{method.upper()} {path}" for path, item in client.document["paths"].items() for method in item}
     served_by_bentoml = {"POST /bentoml/score", "GET /livez", "GET /readyz", "GET /metrics", "GET /docs"}
-    assert set(client.get("/").json()["endpoints"]) - served_by_bentoml == documented - {"GET /"}
+    assert set(client.get("/").json()["endpoints"]) - served_by_bentoml <= documented
 
 
-def test_the_documented_example_works(client):
-    """Whoever presses `Try it out` gets an answer."""
-    for path in ("/rerank",):
-        (example,) = client.document["components"]["schemas"]["RerankBody"]["examples"]
-        answer = client.post(path, json=example)
-        assert answer.status_code == 200
-        assert len(answer.json()["results"]) == 1
+def test_every_documented_example_works(client):
+    """Whoever presses `Try it out` gets an answer, in the dialect that the example shows."""
+    shown = 0
+    for path, item in client.document["paths"].items():
+        if "post" in item:
+            for example in item["post"]["requestBody"]["content"]["application/json"]["examples"].values():
+                answer = client.post(path.replace("{model_id}", "nvidia/some-model"), json=example["value"])
+                assert answer.status_code == 200, (path, answer.text)
+                shown += 1
+    assert shown >= 15
 
 
 def references(value):

@@ -48,7 +48,13 @@ def test_the_answer_says_what_it_cost(client):
     answer = client.rerank("alpha beta", ["alpha", "beta gamma delta"]).json()
     assert answer["query"] == "alpha beta"
     assert answer["model"] == "fake"
-    assert answer["usage"] == {"total_tokens": 4 + 6, "pairs": 2, "cached_pairs": 0, "truncated_documents": 0}
+    assert answer["usage"] == {
+        "prompt_tokens": 4 + 6,
+        "total_tokens": 4 + 6,
+        "pairs": 2,
+        "cached_pairs": 0,
+        "truncated_documents": 0,
+    }
     timings = answer["timings_ms"]
     assert timings["total"] == answer["latency_ms"]
     assert timings["queue"] + timings["tokenize"] + timings["inference"] <= timings["total"] + 0.01

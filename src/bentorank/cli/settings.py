@@ -49,6 +49,8 @@ def markdown_table() -> str:
 def _shown(value: Any) -> str:  # noqa: ANN401 - any setting's value
     if value is None:
         return "unset"
+    if isinstance(value, tuple):
+        return ", ".join(map(str, value)) or "unset"
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 

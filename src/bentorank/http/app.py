@@ -1,16 +1,32 @@
-"""The FastAPI application: which route lives where, and what its documentation says."""
+"""The FastAPI application: which route lives where. What its documentation says of bodies: `openapi.py`."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from functools import reduce
+from operator import or_
 from typing import TYPE_CHECKING, Any
 
 from fastapi import FastAPI
-from fastapi.openapi.utils import get_openapi
 from fastapi_offline import FastAPIOffline
 
 from bentorank import __version__
-from bentorank.http.requests import RerankBatchBody, RerankBody
-from bentorank.http.responses import ErrorBody, HealthBody, RerankBatchResponse, RerankResponse, ServiceBody
+from bentorank.http.auth import PUBLIC_PATHS
+from bentorank.http.dialects.native_request import RerankBatchBody
+from bentorank.http.dialects.native_response import RerankBatchResponse
+from bentorank.http.dialects.score import ScoreBody, ScoreResponse
+from bentorank.http.endpoints import BATCH_PATH, RERANK_PATHS, SCORE_PATHS
+from bentorank.http.model_paths import MODEL_TEMPLATE
+from bentorank.http.openapi import POST_ERRORS, document_of, errors, path_parameter, request_body
+from bentorank.http.responses import (
+    ClusterAuthBody,
+    HealthBody,
+    InfoBody,
+    ModelBody,
+    ModelsBody,
+    NimHealthBody,
+    ServiceBody,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -19,7 +35,9 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.responses import Response
 
-    from bentorank.http.routes import NativeRoutes
+    from bentorank.http.catalogue import CatalogueRoutes
+    from bentorank.http.probes import ProbeRoutes
+    from bentorank.http.routes import RerankRoutes
 
     Handler = Callable[[Request], Awaitable[Response]]
 
@@ -31,38 +49,27 @@ BENTOML_PATHS = frozenset({"/livez", "/readyz", "/healthz", "/metrics", "/schema
 ASSETS = "/docs-assets"
 ASSET_NAMES = ("swagger-ui-bundle.js", "swagger-ui.css", "favicon.png")
 
-ERRORS = {
-    400: "The request breaks a rule; the message names the field.",
-    404: "No such route.",
-    405: "The route does not take this method.",
-    413: "The body, or what it asks for, is larger than a limit; the message names the limit.",
-    415: "The body is not declared as JSON.",
-    429: "Overloaded; `Retry-After` says when to come back.",
-    500: "The model could not score a document, or an internal error.",
-    503: "Loading or draining; `Retry-After` says when to come back.",
-    504: "The deadline passed, or cannot be met.",
-}
+MODEL_IN_PATH = path_parameter("model_id", "Any name unless the service takes names strictly.")
 
 
-def build_app(routes: NativeRoutes, *, docs: bool) -> FastAPI:
-    """The application over `routes`. Handlers read and write bodies themselves; the models document them."""
+@dataclass(frozen=True, slots=True)
+class Routes:
+    """Every handler of the application."""
+
+    rerank: RerankRoutes
+    catalogue: CatalogueRoutes
+    probes: ProbeRoutes
+
+
+def build_app(routes: Routes, *, docs: bool) -> FastAPI:
+    """The application over `routes`."""
     about: dict[str, Any] = {"title": "bentorank", "version": __version__, "description": DESCRIPTION}
     # The page's scripts come from this service, not from a CDN: it works, and stays private, without a network.
     app = FastAPIOffline(redoc_url=None, static_url=ASSETS, **about) if docs else FastAPI(openapi_url=None, **about)
-    _add_post(app, "/rerank", routes.rerank, RerankBody, RerankResponse)
-    _add_post(app, "/rerank/batch", routes.rerank_batch, RerankBatchBody, RerankBatchResponse)
-    app.add_api_route(
-        "/", routes.service, methods=["GET"], operation_id="service", response_model=ServiceBody, responses=_errors(503)
-    )
-    app.add_api_route(
-        "/health",
-        routes.health,
-        methods=["GET"],
-        operation_id="health",
-        response_model=HealthBody,
-        responses=_errors(503),
-    )
-    app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]
+    _add_rerank(app, routes.rerank)
+    _add_catalogue(app, routes.catalogue)
+    _add_probes(app, routes.probes)
+    _add_openapi(app, needs_key=routes.catalogue.needs_key)
     return app
 
 
@@ -73,41 +80,71 @@ def paths_of(app: FastAPI, *extra: str) -> frozenset[str]:
     return (BENTOML_PATHS | own | assets | set(extra)) - {ASSETS}
 
 
-def _add_post(
-    app: FastAPI,
-    path: str,
-    handler: Handler,
-    body: type[BaseModel],
-    response: type[BaseModel],
-) -> None:
+def _add_rerank(app: FastAPI, routes: RerankRoutes) -> None:
+    for path, dialects in RERANK_PATHS.items():
+        response = reduce(or_, (dialect.response for dialect in dialects))
+        bodies = [dialect.body for dialect in dialects]
+        _add_post(app, path, routes.rerank, bodies, response)
+    _add_post(app, BATCH_PATH, routes.rerank_batch, [RerankBatchBody], RerankBatchResponse)
+    for path in SCORE_PATHS:
+        _add_post(app, path, routes.score, [ScoreBody], ScoreResponse)
+
+
+def _add_catalogue(app: FastAPI, routes: CatalogueRoutes) -> None:
+    _add_get(app, "/", routes.service, ServiceBody)
+    _add_get(app, "/info", routes.info, InfoBody)
+    for path in ("/v1/models", "/models", "/infinity/models"):
+        _add_get(app, path, routes.models, ModelsBody)
+    _add_get(app, MODEL_TEMPLATE, routes.model, ModelBody)
+    _add_get(app, "/v1/cluster/auth", routes.cluster_auth, ClusterAuthBody)
+
+
+def _add_probes(app: FastAPI, routes: ProbeRoutes) -> None:
+    for path in ("/health", "/ping", "/infinity/health"):
+        _add_get(app, path, routes.health, HealthBody)
+    _add_get(app, "/v1/health/live", routes.live, NimHealthBody)
+    _add_get(app, "/v1/health/ready", routes.ready, NimHealthBody)
+
+
+def _add_openapi(app: FastAPI, *, needs_key: bool) -> None:
+    bodies: set[type[BaseModel]] = {RerankBatchBody, ScoreBody}
+    bodies.update(dialect.body for dialects in RERANK_PATHS.values() for dialect in dialects)
+    guarded = paths_of(app) - PUBLIC_PATHS if needs_key else frozenset()
+
+    def openapi() -> dict[str, Any]:
+        if app.openapi_schema is None:
+            in_order = sorted(bodies, key=lambda body: body.__name__)
+            app.openapi_schema = document_of(app, in_order, guarded=guarded)
+        return app.openapi_schema
+
+    app.openapi = openapi  # type: ignore[method-assign]
+
+
+def _add_get(app: FastAPI, path: str, handler: Handler, response: type[BaseModel]) -> None:
+    public = path in PUBLIC_PATHS
+    with_model = path == MODEL_TEMPLATE
+    app.add_api_route(
+        path,
+        handler,
+        methods=["GET"],
+        operation_id=f"get_{_operation(path) or 'service'}",
+        response_model=response,
+        responses=errors(*([] if public else [401]), *([404] if with_model else []), 503),
+        openapi_extra=MODEL_IN_PATH if with_model else None,
+    )
+
+
+def _add_post(app: FastAPI, path: str, handler: Handler, bodies: list[type[BaseModel]], response: Any) -> None:  # noqa: ANN401 - a type
     app.add_api_route(
         path,
         handler,
         methods=["POST"],
-        operation_id=path.strip("/").replace("/", "_"),
+        operation_id=_operation(path),
         response_model=response,
-        responses=_errors(*(status for status in ERRORS if status not in {404, 405})),
-        openapi_extra={
-            "requestBody": {
-                "required": True,
-                "content": {"application/json": {"schema": {"$ref": f"#/components/schemas/{body.__name__}"}}},
-            }
-        },
+        responses=errors(*POST_ERRORS),
+        openapi_extra=request_body(bodies) | (MODEL_IN_PATH if "{" in path else {}),
     )
 
 
-def _errors(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    return {status: {"model": ErrorBody, "description": ERRORS[status]} for status in statuses}
-
-
-def _openapi(app: FastAPI) -> dict[str, Any]:
-    """FastAPI's document with the schemas of the request bodies, which it cannot see from the handlers."""
-    if app.openapi_schema is None:
-        document = get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes)
-        schemas = document.setdefault("components", {}).setdefault("schemas", {})
-        for body in (RerankBody, RerankBatchBody):
-            schema = body.model_json_schema(ref_template="#/components/schemas/{model}")
-            schemas.update(schema.pop("$defs", {}))
-            schemas[body.__name__] = schema
-        app.openapi_schema = document
-    return app.openapi_schema
+def _operation(path: str) -> str:
+    return path.strip("/").replace("/", "_").replace("{", "").replace("}", "")

@@ -10,6 +10,8 @@ from pydantic import BaseModel, ValidationError
 from bentorank.errors import InvalidRequestError, MalformedBodyError, UnsupportedMediaTypeError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from pydantic_core import ErrorDetails
     from starlette.requests import Request
 
@@ -17,16 +19,24 @@ Body = TypeVar("Body", bound=BaseModel)
 
 # Parts of pydantic's error locations that name a branch of a union, not a field.
 UNION_TAGS = {"text", "object"}
+# The fields that may be deep.
+KNOWN_FIELDS = {"documents", "requests", "input", "passages", "texts", "query"}
 
 
-async def read_body(request: Request, model: type[Body]) -> Body:
-    """The request's JSON body as `model`.
+async def read_object(request: Request, *, max_json_depth: int) -> dict[str, object]:
+    """The request's body, which must be a JSON object.
 
-    Raises UnsupportedMediaTypeError, MalformedBodyError or InvalidRequestError.
+    Raises UnsupportedMediaTypeError or MalformedBodyError.
     """
     _check_media_type(request.headers.get("content-type", ""))
     _check_content_encoding(request.headers.get("content-encoding", "identity"))
     parsed = _parse_object(await request.body())
+    _check_depth(parsed, max_json_depth)
+    return parsed
+
+
+def read_as(model: type[Body], parsed: dict[str, object]) -> Body:
+    """A JSON object as `model`. Raises InvalidRequestError."""
     try:
         return model.model_validate(parsed)
     except ValidationError as error:
@@ -60,6 +70,26 @@ def _parse_object(body: bytes) -> dict[str, object]:
     return parsed
 
 
+def _check_depth(parsed: dict[str, object], max_json_depth: int) -> None:
+    """Deep JSON can be read but not written, and costs more than its bytes."""
+    for field, value in parsed.items():
+        if _is_deeper_than(max_json_depth - 1, value):
+            # The field is the caller's own word, so the message does not repeat it unless it is one of ours.
+            shown = field if field in KNOWN_FIELDS else "the body"
+            raise InvalidRequestError(f"{shown}: nested deeper than the limit of {max_json_depth} levels", field=shown)
+
+
+def _is_deeper_than(levels: int, value: object) -> bool:
+    children: Iterable[object]
+    if isinstance(value, dict):
+        children = value.values()
+    elif isinstance(value, list):
+        children = value
+    else:
+        return False
+    return levels == 0 or any(_is_deeper_than(levels - 1, child) for child in children)
+
+
 def _first_problem(error: ValidationError) -> InvalidRequestError:
     problem = error.errors(include_url=False, include_input=False)[0]
     field = _field_path(problem["loc"])
@@ -86,7 +116,7 @@ def _readable(problem: ErrorDetails) -> str:
             return "is required"
         case "too_short":
             return f"must hold at least {problem['ctx']['min_length']} item"
-        case "model_type" if "documents" in problem["loc"]:
+        case "model_type" if "documents" in problem["loc"] or "input" in problem["loc"]:
             return "must be a text or an object with `content`"
         case "model_type" | "dict_type":
             return "must be an object"

@@ -11,14 +11,17 @@ import time
 import traceback
 from typing import TYPE_CHECKING
 
-from bentorank.errors import BentorankError, NotFoundError, PayloadTooLargeError
+from bentorank.errors import BentorankError, NotFoundError, PayloadTooLargeError, UnauthorizedError
 from bentorank.http.body_limit import check_declared_length, limited
 from bentorank.http.envelope import error_response
 from bentorank.http.foreign_errors import error_of
+from bentorank.http.model_paths import templated
 from bentorank.http.request_context import RequestContext, begin_request
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+    from bentorank.http.auth import KeyRing
 
 logger = logging.getLogger(__name__)
 
@@ -30,13 +33,14 @@ MAX_REPLACED_BODY_BYTES = 65_536
 
 
 class Edge:
-    """Request ids, known paths only, the body limit, one error body, one log line for each request if wanted."""
+    """Request ids, known paths only, keys, the body limit, one error body, a log line for each request if wanted."""
 
     def __init__(
-        self, app: ASGIApp, *, known_paths: frozenset[str], max_body_bytes: int, access_log: bool = False
+        self, app: ASGIApp, *, known_paths: frozenset[str], keys: KeyRing, max_body_bytes: int, access_log: bool = False
     ) -> None:
         self._app = app
         self._known_paths = known_paths
+        self._keys = keys
         self._max_body_bytes = max_body_bytes
         self._access_log = access_log
 
@@ -50,6 +54,7 @@ class Edge:
             return
         started = time.monotonic()
         context = begin_request(scope)
+        scope = templated(scope)
         answer = _Answer(context, send)
         try:
             self._check(scope)
@@ -74,6 +79,7 @@ class Edge:
     def _check(self, scope: Scope) -> None:
         if scope["path"] not in self._known_paths:
             raise NotFoundError("no such route; GET / lists the endpoints")
+        self._keys.check(scope)
         check_declared_length(scope, self._max_body_bytes)
 
 
@@ -113,7 +119,7 @@ class _Answer:
         response = error_response(error, self._context.request_id)
         response.headers["x-request-id"] = self._context.request_id
         response.raw_headers.extend(self._kept_headers)
-        if isinstance(error, PayloadTooLargeError):
+        if isinstance(error, PayloadTooLargeError | UnauthorizedError):
             # The rest of the body stays unread, so the connection cannot serve another request.
             response.headers["connection"] = "close"
         await response(scope, receive, self._send)

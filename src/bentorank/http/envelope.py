@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 import orjson
 from starlette.responses import Response
 
+from bentorank.errors import UnauthorizedError
+
 if TYPE_CHECKING:
     from bentorank.errors import BentorankError
 
@@ -24,7 +26,9 @@ def error_body(error: BentorankError, request_id: str) -> dict[str, str]:
 
 
 def error_headers(error: BentorankError) -> dict[str, str]:
-    """`Retry-After` in whole seconds, where waiting helps."""
+    """`Retry-After` in whole seconds, where waiting helps; with 401 how to show a key (RFC 9110, 11.6.1)."""
+    if isinstance(error, UnauthorizedError):
+        return {"www-authenticate": "Bearer"}
     return {} if error.retry_after_s is None else {"retry-after": str(error.retry_after_s)}
 
 

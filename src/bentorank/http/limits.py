@@ -22,6 +22,18 @@ class RequestLimits:
     max_query_chars: int
     max_batch_requests: int
 
+    def check(
+        self,
+        query: str,
+        documents: Sequence[Document],
+        *,
+        query_field: str = "query",
+        documents_field: str = "documents",
+    ) -> None:
+        """`check_query` and `check_documents`."""
+        self.check_query(query, query_field)
+        self.check_documents(documents, documents_field)
+
     def check_query(self, query: str, field: str = "query") -> None:
         """Raises InvalidRequestError for a blank query, PayloadTooLargeError for one that is too long."""
         if not query or query.isspace():
@@ -33,15 +45,18 @@ class RequestLimits:
 
     def check_documents(self, documents: Sequence[Document], field: str = "documents") -> None:
         """Raises PayloadTooLargeError for too many documents or one that is too long."""
-        if len(documents) > self.max_documents:
+        self.check_texts([document.content for document in documents], field)
+
+    def check_texts(self, texts: Sequence[str], field: str) -> None:
+        """`check_documents` for bare texts."""
+        if len(texts) > self.max_documents:
             raise PayloadTooLargeError(
-                f"{field}: {len(documents)} documents, more than the limit of {self.max_documents}", field=field
+                f"{field}: {len(texts)} documents, more than the limit of {self.max_documents}", field=field
             )
-        for index, document in enumerate(documents):
-            if len(document.content) > self.max_document_chars:
+        for index, text in enumerate(texts):
+            if len(text) > self.max_document_chars:
                 raise PayloadTooLargeError(
-                    f"{field}[{index}]: {len(document.content)} characters, more than the limit of"
-                    f" {self.max_document_chars}",
+                    f"{field}[{index}]: {len(text)} characters, more than the limit of {self.max_document_chars}",
                     field=f"{field}[{index}]",
                 )
 

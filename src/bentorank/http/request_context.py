@@ -20,10 +20,14 @@ SCOPE_KEY = "bentorank"
 
 @dataclass(slots=True)
 class RequestContext:
-    """`error` is what the request ended with; set by whoever knows, read where the answer leaves the process."""
+    """`error` is what the request ended with; set by whoever knows, read where the answer leaves the process.
+
+    `model_id` is the model's name in the path, of those paths that have one.
+    """
 
     request_id: str
     error: BentorankError | None = None
+    model_id: str | None = None
 
 
 def begin_request(scope: Scope) -> RequestContext:

@@ -1,69 +1,10 @@
-"""The native API's response bodies. The models document them; `http/native.py` writes the same shapes as dicts."""
+"""The bodies of answers that are no ranking: what the service is, how it is, and errors."""
 
 from __future__ import annotations
 
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
-
-
-class ResultBody(BaseModel):
-    """One document in its place."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    index: int = Field(ge=0, description="Position of the document in the request.")
-    score: float = Field(description="Same as `relevance_score`.")
-    relevance_score: float = Field(description="Relevance to the query, presented as `score_mode` asks.")
-    truncated: bool = Field(description="Whether the document was cut to fit the model's window.")
-    content: str | None = Field(None, description="The passage; absent with `return_documents: false`.")
-    metadata: dict[str, Any] | None = Field(None, description="As sent; absent if none was sent.")
-
-
-class UsageBody(BaseModel):
-    """What the rerank cost."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    total_tokens: int = Field(ge=0, description="Tokens scored, special tokens included.")
-    pairs: int = Field(ge=0, description="Query-document pairs scored.")
-    cached_pairs: int = Field(ge=0, description="Pairs whose score was remembered.")
-    truncated_documents: int = Field(ge=0, description="Documents cut to fit the model's window.")
-
-
-class TimingsBody(BaseModel):
-    """Where the time went, in milliseconds."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    queue: float = Field(ge=0)
-    tokenize: float = Field(ge=0)
-    inference: float = Field(ge=0)
-    total: float = Field(ge=0)
-
-
-class RerankResponse(BaseModel):
-    """The documents in order of relevance, best first."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    id: str
-    model: str
-    query: str
-    results: list[ResultBody]
-    usage: UsageBody
-    timings_ms: TimingsBody
-    latency_ms: float = Field(ge=0, description="Same as `timings_ms.total`.")
-    warnings: list[str]
-
-
-class RerankBatchResponse(BaseModel):
-    """One response for each request of the batch, in their order."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    responses: list[RerankResponse]
-    latency_ms: float = Field(ge=0)
 
 
 class ServiceBody(BaseModel):
@@ -89,6 +30,88 @@ class HealthBody(BaseModel):
     status: Literal["healthy"]
     model_loaded: bool
     timestamp: str = Field(description="UTC, ISO 8601.")
+
+
+class NimHealthBody(BaseModel):
+    """How this service is, as NVIDIA NIM tells it."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    object: Literal["health.response"]
+    message: str
+    status: Literal["live", "ready"]
+
+
+class ModelBody(BaseModel):
+    """The model that is loaded."""
+
+    model_config = ConfigDict(extra="forbid", protected_namespaces=())
+
+    id: str
+    object: Literal["model"]
+    created: int = Field(description="When the service started, in seconds since 1970.")
+    owned_by: str
+    backend: str = Field(description="The engine.")
+    capabilities: list[str]
+    stats: dict[str, Any]
+    model_name: str
+    model_type: Literal["rerank"]
+
+
+class ModelsBody(BaseModel):
+    """The models that are loaded: one."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    object: Literal["list"]
+    data: list[ModelBody]
+
+
+class ClusterAuthBody(BaseModel):
+    """Whether requests need a key."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    auth: bool
+
+
+class RerankerLabels(BaseModel):
+    """The one label of a reranker."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    id2label: dict[str, str]
+    label2id: dict[str, int]
+
+
+class InfoModelType(BaseModel):
+    """What kind of model it is."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    reranker: RerankerLabels
+
+
+class InfoBody(BaseModel):
+    """The model and its limits, as TEI tells them."""
+
+    model_config = ConfigDict(extra="forbid", protected_namespaces=())
+
+    model_id: str
+    model_sha: str | None
+    model_dtype: str
+    served_model_name: str
+    model_type: InfoModelType
+    max_concurrent_requests: int
+    max_input_length: int = Field(description="Tokens of a query with a document.")
+    max_batch_tokens: int
+    max_batch_requests: int | None
+    max_client_batch_size: int = Field(description="Documents of one request.")
+    auto_truncate: bool = Field(description="Whether documents that do not fit are cut or split unless a request says.")
+    tokenization_workers: int
+    version: str
+    sha: str | None
+    docker_label: str | None
 
 
 class ErrorBody(BaseModel):

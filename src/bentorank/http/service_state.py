@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from bentorank import __version__
-from bentorank.errors import BentorankError, UnavailableError
+from bentorank.errors import BentorankError, ModelNotFoundError, UnavailableError
 from bentorank.types import Pair
 
 if TYPE_CHECKING:
@@ -16,9 +16,17 @@ if TYPE_CHECKING:
 
 DOCS = "GET /docs"
 ENDPOINTS = {
-    "POST /rerank": "order documents by their relevance to a query",
+    "POST /rerank": "order documents by their relevance to a query; TEI too",
     "POST /rerank/batch": "several rerank requests in one",
+    "POST /v1/rerank": "Cohere v1, Jina, vLLM, Xinference; Voyage",
+    "POST /v2/rerank": "Cohere v2",
+    "POST /v1/reranking": "Mixedbread",
+    "POST /v1/ranking": "NVIDIA NIM",
+    "POST /infinity/rerank": "Infinity",
+    "POST /score": "vLLM's scores of text pairs",
     "POST /bentoml/score": "logits of text pairs, for BentoML clients (method `score`)",
+    "GET /v1/models": "the model that is loaded",
+    "GET /info": "the same, and limits, as TEI tells them",
     "GET /health": "status, model_loaded, timestamp",
     "GET /livez": "liveness probe",
     "GET /readyz": "readiness probe",
@@ -36,6 +44,7 @@ class ServiceState:
     """Written by the service's lifecycle, read by the routes; lives on one event loop."""
 
     served_model_name: str | None
+    strict_model: bool = False
     docs: bool = True
     draining: bool = False
     loaded: Reranker | None = None
@@ -51,6 +60,11 @@ class ServiceState:
     def model_name(self) -> str:
         """The name that answers carry."""
         return self.served_model_name or self.reranker.info.model
+
+    def check_model(self, name: str | None) -> None:
+        """Raises ModelNotFoundError where names are taken strictly and this is not the name of the loaded model."""
+        if self.strict_model and name and name not in (self.model_name, self.reranker.info.model):
+            raise ModelNotFoundError("model: not loaded here; GET /v1/models names the one that is", field="model")
 
     @property
     def is_loaded(self) -> bool:

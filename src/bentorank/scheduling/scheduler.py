@@ -157,6 +157,11 @@ class Scheduler:
         return QueueState(self._queue.tokens + self._computing_tokens, len(self._tickets), self._speed.tokens_per_s)
 
     @property
+    def max_batch_tokens(self) -> int:
+        """Tokens of one forward pass, padding included."""
+        return self._limits.max_batch_tokens
+
+    @property
     def is_alive(self) -> bool:
         """False once the model thread has died or one forward pass has taken longer than `stalled_after_s`."""
         since = self._computing_since

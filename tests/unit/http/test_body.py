@@ -7,12 +7,14 @@ from hypothesis import strategies as st
 from starlette.requests import Request
 
 from bentorank.errors import BentorankError, InvalidRequestError, MalformedBodyError, UnsupportedMediaTypeError
-from bentorank.http.body import read_body
+from bentorank.http.body import read_as, read_object
+from bentorank.http.dialects.dialect import JobRules
+from bentorank.http.dialects.native import to_job
+from bentorank.http.dialects.native_request import RerankBatchBody, RerankBody
 from bentorank.http.limits import RequestLimits
-from bentorank.http.native import to_job
-from bentorank.http.requests import RerankBatchBody, RerankBody
 
 LIMITS = RequestLimits(max_documents=4, max_document_chars=20, max_query_chars=10, max_batch_requests=2)
+RULES = JobRules(LIMITS)
 
 
 def read(body, model=RerankBody, content_type="application/json", **headers):
@@ -21,7 +23,8 @@ def read(body, model=RerankBody, content_type="application/json", **headers):
 
     sent = {"content-type": content_type, **headers}
     raw = [(name.replace("_", "-").encode(), value.encode()) for name, value in sent.items()]
-    return finished(read_body(Request({"type": "http", "headers": raw}, receive), model))
+    parsed = finished(read_object(Request({"type": "http", "headers": raw}, receive), max_json_depth=64))
+    return read_as(model, parsed)
 
 
 def finished(coroutine):
@@ -54,7 +57,7 @@ def test_any_json_makes_a_job_or_a_named_error(value):
     """Whatever JSON comes: a job within the limits, or an error of ours that starts with a field of the request."""
     body = orjson.dumps(value) if fits(value) else b"{}"
     try:
-        job = to_job(read(body), LIMITS, 0.0)
+        job = to_job(read(body), RULES, 0.0)
     except MalformedBodyError:
         pass
     except InvalidRequestError as error:
@@ -80,7 +83,7 @@ def test_any_json_makes_a_batch_or_an_error(value):
     try:
         batch = read(body, RerankBatchBody)
         for i, request in enumerate(batch.requests):
-            to_job(request, LIMITS, 0.0, field_prefix=f"requests[{i}].")
+            to_job(request, RULES, 0.0, field_prefix=f"requests[{i}].")
     except BentorankError as error:
         assert error.message.startswith("requests")
 
@@ -132,10 +135,10 @@ def test_limits_are_named(options, limit):
     """One past each limit."""
     body = RerankBody(**{"query": "q", "documents": ["d"], **options})
     with pytest.raises(InvalidRequestError, match=limit):
-        to_job(body, LIMITS, 0.0)
+        to_job(body, RULES, 0.0)
 
 
 def test_what_is_at_the_limits_passes():
     """All of them at once."""
     body = RerankBody(query="q" * 10, documents=["d" * 20] * 4)
-    assert len(to_job(body, LIMITS, 0.0).documents) == 4
+    assert len(to_job(body, RULES, 0.0).documents) == 4

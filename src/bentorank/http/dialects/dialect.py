@@ -1,0 +1,68 @@
+"""What a dialect is: a body that it reads, and how it says a ranking."""
+
+from __future__ import annotations
+
+import math
+import time
+import uuid
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+from pydantic import BaseModel
+
+from bentorank.types import LengthPolicy, Overflow
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from bentorank.http.limits import RequestLimits
+    from bentorank.types import Ranking, RerankJob
+
+Body = TypeVar("Body", bound=BaseModel)
+
+# Cohere bills a query with up to so many documents as one unit.
+DOCUMENTS_PER_SEARCH_UNIT = 100
+
+
+@dataclass(frozen=True, slots=True)
+class JobRules:
+    """What the service lays down for every request, whatever its dialect."""
+
+    limits: RequestLimits
+    overflow: Overflow = Overflow.TRUNCATE
+    cut_query: bool = False
+
+    def length(self, overflow: Overflow | None = None, **options: Any) -> LengthPolicy:  # noqa: ANN401 - LengthPolicy's
+        """The policy for long passages: the request's where it says one, else the service's."""
+        return LengthPolicy(overflow=overflow or self.overflow, cut_query=self.cut_query, **options)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What every answer carries beside the ranking."""
+
+    model: str
+    id: str = field(default_factory=lambda: uuid.uuid4().hex)
+    created: int = field(default_factory=lambda: int(time.time()))  # noqa: TID251 - a date, no duration
+
+
+@dataclass(frozen=True, slots=True)
+class Dialect(Generic[Body]):
+    """One API. `to_job` raises InvalidRequestError or PayloadTooLargeError naming the field as the caller wrote it."""
+
+    name: str
+    body: type[Body]
+    response: Any  # the type of what `to_response` makes, for the documentation
+    documents_field: str
+    to_job: Callable[[Body, JobRules, float], RerankJob]
+    to_response: Callable[[Body, RerankJob, Ranking, Answer], object]
+
+
+def search_units(documents: int) -> int:
+    """As Cohere counts them."""
+    return math.ceil(documents / DOCUMENTS_PER_SEARCH_UNIT)
+
+
+def token_usage(ranking: Ranking) -> dict[str, int]:
+    """`usage` as most dialects write it."""
+    return {"prompt_tokens": ranking.usage.tokens, "total_tokens": ranking.usage.tokens}

@@ -1,0 +1,72 @@
+"""Types of fields that several dialects share, as lenient as published clients need them."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import orjson
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag, WithJsonSchema
+
+from bentorank.errors import InvalidRequestError
+from bentorank.types import Document
+
+_WORDS = {"true": True, "false": False}
+
+
+def _read_word(value: object) -> object:
+    return _WORDS.get(value.lower(), value) if isinstance(value, str) else value
+
+
+LenientBool = Annotated[
+    bool,
+    BeforeValidator(_read_word),
+    WithJsonSchema(
+        {"anyOf": [{"type": "boolean"}, {"type": "string", "pattern": "^([Tt][Rr][Uu][Ee]|[Ff][Aa][Ll][Ss][Ee])$"}]}
+    ),
+]
+"""Some clients send their booleans as words."""
+
+Count = Annotated[int, Field(ge=0)]
+PositiveInt = Annotated[int, Field(ge=1)]
+Model = Annotated[str | None, Field(None, description="Any name unless the service takes names strictly.")]
+Query = Annotated[str, Field(description="What the documents are to be relevant to. Not blank.")]
+
+
+class DocumentBody(BaseModel):
+    """A candidate passage as an object; `text` may stand for `content`."""
+
+    model_config = ConfigDict(strict=True, extra="allow")
+
+    content: str | None = Field(None, description="The passage.")
+    text: str | None = Field(None, description="The passage, under the name that other APIs use.")
+    metadata: dict[str, Any] | None = Field(None, description="Anything; comes back with the result.")
+
+
+def _document_kind(value: object) -> str:
+    return "text" if isinstance(value, str) else "object"
+
+
+DocumentInput = Annotated[
+    Annotated[str, Tag("text")] | Annotated[DocumentBody, Tag("object")], Discriminator(_document_kind)
+]
+
+
+def read_document(document: str | DocumentBody, rank_fields: list[str] | None, field: str) -> Document:
+    """The passage of a document. Raises InvalidRequestError naming `field` if it has none."""
+    if isinstance(document, str):
+        return Document(document)
+    if rank_fields:
+        return Document(_join_fields(document, rank_fields, field), document.metadata)
+    content = document.content if document.content is not None else document.text
+    if content is None:
+        raise InvalidRequestError(f"{field}.content: is required", field=f"{field}.content")
+    return Document(content, document.metadata)
+
+
+def _join_fields(document: DocumentBody, rank_fields: list[str], field: str) -> str:
+    """The values of `rank_fields`, a line each, in that order."""
+    values = [getattr(document, name, None) for name in rank_fields if name in document.model_fields_set]
+    lines = [value if isinstance(value, str) else orjson.dumps(value).decode() for value in values if value is not None]
+    if not lines:
+        raise InvalidRequestError(f"{field}: has none of the rank_fields", field=field)
+    return "\n".join(lines)

@@ -1,0 +1,107 @@
+"""Infinity: documents come back as bare strings. Mounted under `/infinity`, because elsewhere they are objects.
+
+Source: infinity_emb/fastapi_schemas/pymodels.py of infinity-emb 0.0.78.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from bentorank.http.dialects.dialect import Answer, Dialect, JobRules, token_usage
+from bentorank.http.dialects.fields import LenientBool, Model, PositiveInt, Query
+from bentorank.types import Document, RerankJob, ScoreMode
+
+if TYPE_CHECKING:
+    from bentorank.types import Ranking
+
+
+class InfinityBody(BaseModel):
+    """One query and the documents to order by their relevance to it."""
+
+    model_config = ConfigDict(
+        strict=True,
+        title="Infinity",
+        json_schema_extra={
+            "examples": [
+                {
+                    "query": "how tall is mount everest",
+                    "documents": ["K2 lies on the border.", "Mount Everest rises 8,849 m above sea level."],
+                    "return_documents": True,
+                }
+            ]
+        },
+    )
+
+    query: Query
+    documents: list[str] = Field(min_length=1)
+    return_documents: LenientBool | None = None
+    raw_scores: LenientBool | None = Field(None, description="Logits instead of probabilities.")
+    model: Model = None
+    top_n: PositiveInt | None = None
+
+
+class InfinityResult(BaseModel):
+    """One document in its place."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    index: int = Field(ge=0)
+    relevance_score: float
+    document: str | None = Field(None, description="Absent unless asked for.")
+
+
+class InfinityUsage(BaseModel):
+    """What the rerank cost."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    prompt_tokens: int
+    total_tokens: int
+
+
+class InfinityResponse(BaseModel):
+    """The documents, best first."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    object: Literal["rerank"]
+    results: list[InfinityResult]
+    model: str
+    usage: InfinityUsage
+    id: str
+    created: int
+
+
+def to_job(body: InfinityBody, rules: JobRules, deadline: float) -> RerankJob:
+    """What the body asks for."""
+    documents = tuple(map(Document, body.documents))
+    rules.limits.check(body.query, documents)
+    return RerankJob(
+        query=body.query,
+        documents=documents,
+        top_n=body.top_n,
+        score_mode=ScoreMode.LOGIT if body.raw_scores else ScoreMode.PROBABILITY,
+        deadline=deadline,
+        length=rules.length(),
+    )
+
+
+def to_response(body: InfinityBody, _job: RerankJob, ranking: Ranking, answer: Answer) -> dict[str, Any]:
+    """The answer, best document first."""
+    return {
+        "object": "rerank",
+        "results": [
+            {"index": ranked.index, "relevance_score": ranked.relevance_score}
+            | ({"document": body.documents[ranked.index]} if body.return_documents else {})
+            for ranked in ranking.results
+        ],
+        "model": answer.model,
+        "usage": token_usage(ranking),
+        "id": f"infinity-{answer.id}",
+        "created": answer.created,
+    }
+
+
+INFINITY = Dialect("infinity", InfinityBody, InfinityResponse, "documents", to_job, to_response)

@@ -1,0 +1,121 @@
+"""The native dialect, and the superset of Cohere v1, Jina, vLLM, Xinference and llama.cpp that it is.
+
+Shapes: `native_request.py`, `native_response.py`. The two dialects differ only in what comes back unless asked for.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from bentorank.errors import InvalidRequestError
+from bentorank.http.dialects.cohere_v2 import meta
+from bentorank.http.dialects.dialect import Answer, Dialect, JobRules, token_usage
+from bentorank.http.dialects.fields import read_document
+from bentorank.http.dialects.native_request import RerankBody, SupersetBody
+from bentorank.http.dialects.native_response import RerankResponse
+from bentorank.types import LengthPolicy, Overflow, RerankJob
+
+if TYPE_CHECKING:
+    from bentorank.types import Document, RankedDocument, Ranking
+
+DEFAULT_OVERLAP_TOKENS = 32
+
+
+def to_job(body: RerankBody, rules: JobRules, deadline: float, *, field_prefix: str = "") -> RerankJob:
+    """What the body asks for. Raises InvalidRequestError or PayloadTooLargeError naming the field."""
+    query_field, documents_field = f"{field_prefix}query", f"{field_prefix}documents"
+    rules.limits.check_query(body.query, query_field)
+    documents = tuple(
+        read_document(document, body.rank_fields, f"{documents_field}[{index}]")
+        for index, document in enumerate(body.documents)
+    )
+    rules.limits.check_documents(documents, documents_field)
+    if body.top_k is not None and body.top_n is not None and body.top_k != body.top_n:
+        raise InvalidRequestError(
+            f"{field_prefix}top_n: contradicts top_k; send one of them", field=f"{field_prefix}top_n"
+        )
+    return RerankJob(
+        query=body.query,
+        documents=documents,
+        top_n=body.top_k or body.top_n or None,
+        score_mode=body.mode,
+        score_threshold=body.score_threshold,
+        deadline=deadline,
+        length=_length(body, rules),
+    )
+
+
+def _length(body: RerankBody, rules: JobRules) -> LengthPolicy:
+    overflow = Overflow(body.overflow) if body.overflow else Overflow.CHUNK if body.max_chunks_per_doc else None
+    return rules.length(
+        overflow,
+        max_tokens_per_doc=body.max_tokens_per_doc or None,
+        max_chunks_per_doc=body.max_chunks_per_doc,
+        overlap_tokens=DEFAULT_OVERLAP_TOKENS if body.overlap_tokens is None else body.overlap_tokens,
+    )
+
+
+def to_native_response(body: RerankBody, job: RerankJob, ranking: Ranking, answer: Answer) -> dict[str, Any]:
+    """The answer with the documents, unless the body does not want them."""
+    return _response(body, job, ranking, answer, with_content=body.return_documents is not False)
+
+
+def to_superset_response(body: RerankBody, job: RerankJob, ranking: Ranking, answer: Answer) -> dict[str, Any]:
+    """The answer without the documents, unless the body wants them."""
+    return _response(body, job, ranking, answer, with_content=False)
+
+
+def _response(
+    body: RerankBody, job: RerankJob, ranking: Ranking, answer: Answer, *, with_content: bool
+) -> dict[str, Any]:
+    timings, usage = ranking.timings_ms, ranking.usage
+    with_document = body.return_documents is True
+    return {
+        "id": f"rerank-{answer.id}",
+        "object": "rerank",
+        "created": answer.created,
+        "model": answer.model,
+        "query": job.query,
+        "results": [
+            _result(ranked, job.documents[ranked.index], with_content=with_content, with_document=with_document)
+            for ranked in ranking.results
+        ],
+        "usage": {
+            **token_usage(ranking),
+            "pairs": usage.pairs,
+            "cached_pairs": usage.cached_pairs,
+            "truncated_documents": usage.truncated_documents,
+        },
+        "timings_ms": {
+            "queue": timings.queue,
+            "tokenize": timings.tokenize,
+            "inference": timings.inference,
+            "total": timings.total,
+        },
+        "latency_ms": timings.total,
+        "warnings": list(ranking.warnings),
+        "meta": meta(ranking, documents=len(job.documents), version="1"),
+    }
+
+
+def _result(ranked: RankedDocument, document: Document, *, with_content: bool, with_document: bool) -> dict[str, Any]:
+    result: dict[str, Any] = {
+        "index": ranked.index,
+        "score": ranked.relevance_score,
+        "relevance_score": ranked.relevance_score,
+        "truncated": ranked.truncated,
+    }
+    if ranked.spans:
+        best = ranked.spans[0].span
+        result["span"] = {"start": best.start, "end": best.end}
+    if with_content:
+        result["content"] = document.content
+        if document.metadata is not None:
+            result["metadata"] = document.metadata
+    if with_document:
+        result["document"] = {"text": document.content}
+    return result
+
+
+NATIVE = Dialect("native", RerankBody, RerankResponse, "documents", to_job, to_native_response)
+SUPERSET = Dialect("superset", SupersetBody, RerankResponse, "documents", to_job, to_superset_response)

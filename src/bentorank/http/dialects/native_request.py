@@ -1,0 +1,121 @@
+"""The native API's request bodies, as pydantic models: what the OpenAPI document says is what is checked.
+
+They take the fields of Cohere v1, Jina, vLLM, Xinference, SiliconFlow and llama.cpp too, under those APIs' names.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from bentorank.http.dialects.fields import Count, DocumentInput, LenientBool, PositiveInt, Query
+from bentorank.types import ScoreMode
+
+
+class RerankBody(BaseModel):
+    """One query and the documents to order by their relevance to it."""
+
+    model_config = ConfigDict(
+        strict=True,
+        title="Native",
+        json_schema_extra={
+            "examples": [
+                {
+                    "query": "how tall is mount everest",
+                    "documents": [
+                        {"content": "K2 lies on the border of Pakistan and China.", "metadata": {"id": "k2"}},
+                        {"content": "Mount Everest rises 8,849 m above sea level.", "metadata": {"id": "everest"}},
+                    ],
+                    "top_k": 1,
+                }
+            ]
+        },
+    )
+
+    query: Query
+    documents: list[DocumentInput] = Field(min_length=1, description="Texts, or objects with `content`.")
+    rank_fields: list[str] | None = Field(
+        None, description="The fields of a document that are read, a line each, instead of `content`."
+    )
+    top_k: PositiveInt | None = Field(None, description="How many results to return; all unless set.")
+    top_n: Count | None = Field(None, description="Another name of `top_k`; 0 is all.")
+    score_mode: Literal["probability", "logit", "model"] | None = Field(
+        None,
+        description="`probability` (default): sigmoid of the logit; `logit`: the raw logit; `model`: the checkpoint's"
+        " own activation. The order is the same.",
+    )
+    raw_scores: LenientBool | None = Field(None, description="`true` is `score_mode: logit`.")
+    use_activation: LenientBool | None = Field(None, description="`false` is `score_mode: logit`.")
+    score_threshold: float | None = Field(
+        None, allow_inf_nan=False, description="Leave out results whose `relevance_score` is lower."
+    )
+    overflow: Literal["truncate", "chunk", "error"] | None = Field(
+        None,
+        description="What happens to a document that does not fit into the model's window beside the query. `truncate`:"
+        " it is cut, and marked; `chunk`: it is split and has the score of its best chunk; `error`: the request is"
+        " refused. Unless set: `chunk` if `max_chunks_per_doc` is, else what the service is set to, `truncate` by"
+        " default.",
+    )
+    max_tokens_per_doc: Count | None = Field(None, description="Cut every document to so many tokens; 0 is no limit.")
+    max_chunks_per_doc: PositiveInt | None = Field(None, description="Read no more chunks of a document than this.")
+    overlap_tokens: Count | None = Field(
+        None, description="Least number of tokens that neighbouring chunks share; 32 unless set, half a chunk at most."
+    )
+    return_documents: LenientBool | None = Field(
+        None,
+        description="Whether results carry `content` and `metadata`: true unless set on `/rerank`, false elsewhere."
+        " When set to true they carry `document` as well.",
+    )
+    model: str | None = Field(None, description="Any name unless the service takes names strictly.")
+    deadline_ms: float | None = Field(
+        None, gt=0, allow_inf_nan=False, description="Give up after this many milliseconds."
+    )
+
+    @property
+    def mode(self) -> ScoreMode:
+        """The score mode asked for, or the default."""
+        if self.score_mode:
+            return ScoreMode(self.score_mode)
+        return ScoreMode.LOGIT if self.raw_scores or self.use_activation is False else ScoreMode.PROBABILITY
+
+
+class SupersetBody(RerankBody):
+    """The same under the other paths, as Cohere v1, Jina, vLLM, Xinference, SiliconFlow and llama.cpp write it."""
+
+    model_config = ConfigDict(
+        strict=True,
+        title="Cohere v1, Jina, vLLM, Xinference",
+        json_schema_extra={
+            "examples": [
+                {
+                    "model": "starter",
+                    "query": "how tall is mount everest",
+                    "documents": ["K2 lies on the border.", "Mount Everest rises 8,849 m above sea level."],
+                    "top_n": 1,
+                    "return_documents": True,
+                }
+            ]
+        },
+    )
+
+
+class RerankBatchBody(BaseModel):
+    """Several rerank requests in one body, answered together."""
+
+    model_config = ConfigDict(
+        strict=True,
+        title="Batch",
+        json_schema_extra={
+            "examples": [
+                {
+                    "requests": [
+                        {"query": "highest mountain", "documents": ["Mount Everest", "Lake Baikal"], "top_k": 1},
+                        {"query": "deepest lake", "documents": ["Mount Everest", "Lake Baikal"], "top_k": 1},
+                    ]
+                }
+            ]
+        },
+    )
+
+    requests: list[RerankBody] = Field(min_length=1, description="Each as in `POST /rerank`.")

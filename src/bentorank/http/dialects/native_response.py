@@ -1,0 +1,93 @@
+"""The native API's response bodies. The models document them; `native.py` writes the same shapes as dicts."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from bentorank.http.dialects.cohere_v2 import CohereMeta
+
+
+class SpanBody(BaseModel):
+    """Part of a document: code points from `start` up to and without `end`."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    start: int = Field(ge=0)
+    end: int = Field(ge=0)
+
+
+class DocumentText(BaseModel):
+    """A passage, as Cohere v1 and Jina give it back."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    text: str
+
+
+class ResultBody(BaseModel):
+    """One document in its place."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    index: int = Field(ge=0, description="Position of the document in the request.")
+    score: float = Field(description="Same as `relevance_score`.")
+    relevance_score: float = Field(description="Relevance to the query, presented as `score_mode` asks.")
+    truncated: bool = Field(description="Whether the document was cut to fit the model's window.")
+    span: SpanBody | None = Field(
+        None, description="The chunk that has this score, where documents were to be split; absent otherwise."
+    )
+    content: str | None = Field(None, description="The passage; absent unless documents are to come back.")
+    metadata: dict[str, Any] | None = Field(None, description="As sent; absent if none was sent.")
+    document: DocumentText | None = Field(None, description="The passage again, with `return_documents: true`.")
+
+
+class UsageBody(BaseModel):
+    """What the rerank cost."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    prompt_tokens: int = Field(ge=0, description="Same as `total_tokens`.")
+    total_tokens: int = Field(ge=0, description="Tokens scored, special tokens included.")
+    pairs: int = Field(ge=0, description="Query-document pairs scored; a document that was split has several.")
+    cached_pairs: int = Field(ge=0, description="Pairs whose score was remembered.")
+    truncated_documents: int = Field(ge=0, description="Documents cut to fit the model's window.")
+
+
+class TimingsBody(BaseModel):
+    """Where the time went, in milliseconds."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    queue: float = Field(ge=0)
+    tokenize: float = Field(ge=0)
+    inference: float = Field(ge=0)
+    total: float = Field(ge=0)
+
+
+class RerankResponse(BaseModel):
+    """The documents in order of relevance, best first."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    id: str
+    object: Literal["rerank"]
+    created: int = Field(description="Seconds since 1970.")
+    model: str
+    query: str
+    results: list[ResultBody]
+    usage: UsageBody
+    timings_ms: TimingsBody
+    latency_ms: float = Field(ge=0, description="Same as `timings_ms.total`.")
+    warnings: list[str] = Field(description="Such as documents that were cut.")
+    meta: CohereMeta = Field(description="As Cohere v1 has it.")
+
+
+class RerankBatchResponse(BaseModel):
+    """One response for each request of the batch, in their order."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    responses: list[RerankResponse]
+    latency_ms: float = Field(ge=0)

@@ -1,0 +1,100 @@
+"""Voyage: `top_k` and `truncation` in, `data` out.
+
+Source: voyageai/_base.py and object/reranking.py of the Python package voyageai 0.5.0.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from bentorank.http.dialects.dialect import Answer, Dialect, JobRules
+from bentorank.http.dialects.fields import LenientBool, Model, PositiveInt, Query
+from bentorank.types import Document, Overflow, RerankJob
+
+if TYPE_CHECKING:
+    from bentorank.types import Ranking
+
+
+class VoyageBody(BaseModel):
+    """One query and the documents to order by their relevance to it."""
+
+    model_config = ConfigDict(
+        strict=True,
+        title="Voyage",
+        json_schema_extra={
+            "examples": [
+                {
+                    "model": "starter",
+                    "query": "how tall is mount everest",
+                    "documents": ["K2 lies on the border.", "Mount Everest rises 8,849 m above sea level."],
+                    "top_k": 1,
+                    "truncation": True,
+                }
+            ]
+        },
+    )
+
+    query: Query
+    documents: list[str] = Field(min_length=1)
+    model: Model = None
+    top_k: PositiveInt | None = None
+    truncation: LenientBool | None = Field(None, description="`false` refuses a document that does not fit.")
+    return_documents: LenientBool | None = None
+
+
+class VoyageResult(BaseModel):
+    """One document in its place."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    index: int = Field(ge=0)
+    relevance_score: float
+    document: str | None = Field(None, description="Absent unless asked for.")
+
+
+class VoyageUsage(BaseModel):
+    """What the rerank cost."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    total_tokens: int
+
+
+class VoyageResponse(BaseModel):
+    """The documents, best first."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    object: Literal["list"]
+    data: list[VoyageResult]
+    model: str
+    usage: VoyageUsage
+
+
+def to_job(body: VoyageBody, rules: JobRules, deadline: float) -> RerankJob:
+    """What the body asks for."""
+    documents = tuple(map(Document, body.documents))
+    rules.limits.check(body.query, documents)
+    overflow = {None: None, True: Overflow.TRUNCATE, False: Overflow.ERROR}[body.truncation]
+    return RerankJob(
+        query=body.query, documents=documents, top_n=body.top_k, deadline=deadline, length=rules.length(overflow)
+    )
+
+
+def to_response(body: VoyageBody, _job: RerankJob, ranking: Ranking, answer: Answer) -> dict[str, Any]:
+    """The answer, best document first."""
+    return {
+        "object": "list",
+        "data": [
+            {"index": ranked.index, "relevance_score": ranked.relevance_score}
+            | ({"document": body.documents[ranked.index]} if body.return_documents else {})
+            for ranked in ranking.results
+        ],
+        "model": answer.model,
+        "usage": {"total_tokens": ranking.usage.tokens},
+    }
+
+
+VOYAGE = Dialect("voyage", VoyageBody, VoyageResponse, "documents", to_job, to_response)
