@@ -10,7 +10,8 @@ BentorankError
 │   ├── MethodNotAllowedError 405
 │   ├── RequestTimeoutError  408  the request itself took too long to arrive
 │   ├── PayloadTooLargeError 413
-│   └── UnsupportedMediaTypeError 415
+│   ├── UnsupportedMediaTypeError 415
+│   └── HeadTooLargeError    431  request line and headers are larger than a limit
 ├── OverloadedError          429  the queue is full, or the deadline cannot be met
 ├── UnavailableError         503  loading or draining
 ├── DeadlineExceededError    504
@@ -120,6 +121,13 @@ class UnsupportedMediaTypeError(InvalidRequestError):
 
     status = 415
     code = "unsupported_media_type"
+
+
+class HeadTooLargeError(InvalidRequestError):
+    """Request line and headers are larger than a limit."""
+
+    status = 431
+    code = "headers_too_large"
 
 
 class OverloadedError(BentorankError):

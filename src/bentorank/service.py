@@ -21,7 +21,7 @@ from bentorank.http.app import Routes, build_app, paths_of
 from bentorank.http.catalogue import CatalogueRoutes
 from bentorank.http.cors import with_cors
 from bentorank.http.edge import Edge
-from bentorank.http.header_timeout import limit_header_time
+from bentorank.http.head_limits import limit_heads
 from bentorank.http.probes import ProbeRoutes
 from bentorank.http.routes import RerankRoutes
 from bentorank.http.service_state import ServiceState
@@ -50,7 +50,7 @@ logger = logging.getLogger(__name__)
 
 settings = read_settings()
 configure_logging(settings.log_level)
-limit_header_time(settings.header_timeout_s)
+limit_heads(timeout_s=settings.header_timeout_s, max_bytes=settings.max_header_bytes)
 keys = key_ring(settings)
 rules = job_rules(settings)
 state = ServiceState(settings.served_model_name, strict_model=settings.strict_model, docs=settings.docs)

@@ -97,6 +97,9 @@ class Settings(BaseSettings):
     header_timeout_s: PositiveSeconds = Field(
         15.0, description="Time for the head of a request; who takes longer is answered 408 and cut off."
     )
+    max_header_bytes: Annotated[int, Field(ge=1024)] = Field(
+        65_536, description="Size of the head of a request; more is refused with 431."
+    )
     overflow: Literal["truncate", "chunk", "error"] = Field(
         "truncate",
         description="What happens to a document that does not fit into the model's window, unless the request says.",

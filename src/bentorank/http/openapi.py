@@ -49,7 +49,7 @@ def request_body(bodies: Sequence[type[BaseModel]]) -> dict[str, Any]:
     examples = {
         str(body.model_config.get("title", body.__name__)): {"value": example}
         for body in bodies
-        for example in _examples_of(body)
+        for example in body.model_json_schema()["examples"]
     }
     content = {"schema": references[0] if len(references) == 1 else {"anyOf": references}, "examples": examples}
     return {"requestBody": {"required": True, "content": {"application/json": content}}}
@@ -75,9 +75,3 @@ def document_of(app: FastAPI, bodies: Sequence[type[BaseModel]], *, guarded: fro
             for operation in document["paths"][path].values():
                 operation["security"] = [{name: []} for name in KEY_SCHEMES]
     return document
-
-
-def _examples_of(body: type[BaseModel]) -> list[Any]:
-    extra = body.model_config.get("json_schema_extra")
-    examples = extra.get("examples") if isinstance(extra, dict) else None
-    return examples if isinstance(examples, list) else []

@@ -10,6 +10,8 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Fiel
 from bentorank.errors import InvalidRequestError
 from bentorank.types import Document
 
+# For the documentation; that a query is not blank is checked with the other limits.
+NOT_BLANK = r"\S"
 _WORDS = {"true": True, "false": False}
 
 
@@ -26,10 +28,25 @@ LenientBool = Annotated[
 ]
 """Some clients send their booleans as words."""
 
-Count = Annotated[int, Field(ge=0)]
-PositiveInt = Annotated[int, Field(ge=1)]
+
+def _read_whole(value: object) -> object:
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+# JSON has one type of number: 2.0 is as whole as 2.
+Whole = BeforeValidator(_read_whole)
+# Beyond it many parsers of JSON lose digits: RFC 8259, 6.
+MAX_INTEGER = 2**53 - 1
+Count = Annotated[int, Field(ge=0, le=MAX_INTEGER), Whole]
+PositiveInt = Annotated[int, Field(ge=1, le=MAX_INTEGER), Whole]
 Model = Annotated[str | None, Field(None, description="Any name unless the service takes names strictly.")]
-Query = Annotated[str, Field(description="What the documents are to be relevant to. Not blank.")]
+Query = Annotated[
+    str,
+    Field(
+        description="What the documents are to be relevant to. Not blank.",
+        json_schema_extra={"minLength": 1, "pattern": NOT_BLANK},
+    ),
+]
 
 
 class DocumentBody(BaseModel):

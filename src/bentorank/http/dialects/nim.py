@@ -10,15 +10,23 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from bentorank.http.dialects.dialect import Answer, Dialect, JobRules, token_usage
-from bentorank.http.dialects.fields import Model
+from bentorank.http.dialects.fields import Model, Query
 from bentorank.types import Document, Overflow, RerankJob, ScoreMode
 
 if TYPE_CHECKING:
     from bentorank.types import Ranking
 
 
+class NimQuery(BaseModel):
+    """A query."""
+
+    model_config = ConfigDict(strict=True)
+
+    text: Query
+
+
 class NimText(BaseModel):
-    """A query or a passage."""
+    """A passage."""
 
     model_config = ConfigDict(strict=True)
 
@@ -44,7 +52,7 @@ class NimBody(BaseModel):
     )
 
     model: Model = None
-    query: NimText
+    query: NimQuery
     passages: list[NimText] = Field(min_length=1)
     truncate: Literal["NONE", "END"] | None = Field(
         None, description="`END` cuts a passage that does not fit; otherwise it is refused."

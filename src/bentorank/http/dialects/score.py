@@ -5,12 +5,12 @@ Source: vllm/entrypoints/pooling/score/protocol.py of vLLM 0.33.0.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field
 
 from bentorank.errors import InvalidRequestError
-from bentorank.http.dialects.fields import LenientBool, Model
+from bentorank.http.dialects.fields import MAX_INTEGER, NOT_BLANK, LenientBool, Model, Whole
 from bentorank.types import Pair
 
 if TYPE_CHECKING:
@@ -19,6 +19,23 @@ if TYPE_CHECKING:
 QUERIES = ("queries", "text_1", "data_1")
 DOCUMENTS = ("documents", "items", "text_2", "data_2")
 Texts = str | list[str]
+EXAMPLE = {
+    "model": "starter",
+    "text_1": "how tall is mount everest",
+    "text_2": ["K2 lies on the border.", "Mount Everest rises 8,849 m above sea level."],
+}
+
+
+def _name_every_alias(schema: dict[str, Any]) -> None:
+    """Pydantic documents the first name of a field alone, and cannot say that one of several must be there."""
+    query = {"type": "string", "minLength": 1, "pattern": NOT_BLANK}
+    for names, text in ((QUERIES, query), (DOCUMENTS, {"type": "string"})):
+        described = schema["properties"].pop(names[0])["description"]
+        many = {"type": "array", "minItems": 1, "items": text}
+        for name in names:
+            schema["properties"][name] = {"anyOf": [text | {"minLength": 1}, many], "description": described}
+    schema["allOf"] = [{"oneOf": [{"required": [name]} for name in names]} for names in (QUERIES, DOCUMENTS)]
+    schema["examples"] = [EXAMPLE]
 
 
 class ScoreBody(BaseModel):
@@ -27,15 +44,7 @@ class ScoreBody(BaseModel):
     model_config = ConfigDict(
         strict=True,
         title="vLLM score",
-        json_schema_extra={
-            "examples": [
-                {
-                    "model": "starter",
-                    "text_1": "how tall is mount everest",
-                    "text_2": ["K2 lies on the border.", "Mount Everest rises 8,849 m above sea level."],
-                }
-            ]
-        },
+        json_schema_extra=_name_every_alias,
     )
 
     model: Model = None
@@ -43,9 +52,8 @@ class ScoreBody(BaseModel):
     documents: Texts | None = Field(
         None, validation_alias=AliasChoices(*DOCUMENTS), description="Or `items`, `text_2`, `data_2`."
     )
-    truncate_prompt_tokens: int | None = Field(
+    truncate_prompt_tokens: Annotated[int, Field(ge=-1, le=MAX_INTEGER), Whole] | None = Field(
         None,
-        ge=-1,
         description="Cut documents to so many tokens; -1 to what fits. Unless set, what does not is refused.",
     )
     use_activation: LenientBool | None = Field(None, description="`false` gives logits instead of probabilities.")
