@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from support.contract import ContractClient
+from support.keys import FILE_KEY, KEY, SECOND_KEY
 from support.scripted_server import ScriptedServer
 from support.server import Server
 
@@ -78,12 +79,37 @@ def starter_service(fleet: Callable[..., Server]) -> Server:
     return fleet("starter")
 
 
-def _client_of(service: str) -> Callable[..., Iterator[ContractClient]]:
+@pytest.fixture(scope="session")
+def guarded_service(fleet: Callable[..., Server], tmp_path_factory: pytest.TempPathFactory) -> Server:
+    """A server with API keys, strict names of models, and pages of one origin."""
+    file = tmp_path_factory.mktemp("keys") / "keys"
+    file.write_text(f"{FILE_KEY}\n")
+    return fleet(
+        "guarded",
+        engine="fake",
+        api_keys=f"{KEY}, {SECOND_KEY}",
+        api_keys_file=file,
+        metrics_need_key=True,
+        served_model_name="served",
+        strict_model=True,
+        cors_origins="https://app.example",
+        header_timeout_s=1,
+        max_header_bytes=4096,
+        max_request_tokens=100,
+        overflow="chunk",
+        query_overflow="truncate",
+        max_pair_tokens=32,
+        log_level="debug",
+        access_log=True,
+    )
+
+
+def _client_of(service: str, **options: object) -> Callable[..., Iterator[ContractClient]]:
     """A fixture: a client of that fixture's server, which checks every answer against the OpenAPI document."""
 
     @pytest.fixture
     def client(request: pytest.FixtureRequest) -> Iterator[ContractClient]:
-        with ContractClient(request.getfixturevalue(service).url) as client:
+        with ContractClient(request.getfixturevalue(service).url, **options) as client:
             yield client
 
     return client
@@ -93,6 +119,7 @@ client = _client_of("service")
 small_client = _client_of("small_service")
 slow_client = _client_of("slow_service")
 starter_client = _client_of("starter_service")
+guarded_client = _client_of("guarded_service", headers={"authorization": f"Bearer {KEY}"})
 
 
 @pytest.fixture

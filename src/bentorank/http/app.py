@@ -15,7 +15,7 @@ from bentorank.http.auth import PUBLIC_PATHS
 from bentorank.http.dialects.native_request import RerankBatchBody
 from bentorank.http.dialects.native_response import RerankBatchResponse
 from bentorank.http.dialects.score import ScoreBody, ScoreResponse
-from bentorank.http.endpoints import BATCH_PATH, RERANK_PATHS, SCORE_PATHS
+from bentorank.http.dialects.selection import RERANK_PATHS, dialects_of
 from bentorank.http.model_paths import MODEL_TEMPLATE
 from bentorank.http.openapi import POST_ERRORS, document_of, errors, path_parameter, request_body
 from bentorank.http.responses import (
@@ -81,12 +81,13 @@ def paths_of(app: FastAPI, *extra: str) -> frozenset[str]:
 
 
 def _add_rerank(app: FastAPI, routes: RerankRoutes) -> None:
-    for path, dialects in RERANK_PATHS.items():
+    for path in RERANK_PATHS:
+        dialects = dialects_of(path)
         response = reduce(or_, (dialect.response for dialect in dialects))
         bodies = [dialect.body for dialect in dialects]
         _add_post(app, path, routes.rerank, bodies, response)
-    _add_post(app, BATCH_PATH, routes.rerank_batch, [RerankBatchBody], RerankBatchResponse)
-    for path in SCORE_PATHS:
+    _add_post(app, "/rerank/batch", routes.rerank_batch, [RerankBatchBody], RerankBatchResponse)
+    for path in ("/score", "/v1/score"):
         _add_post(app, path, routes.score, [ScoreBody], ScoreResponse)
 
 
@@ -108,7 +109,7 @@ def _add_probes(app: FastAPI, routes: ProbeRoutes) -> None:
 
 def _add_openapi(app: FastAPI, *, needs_key: bool) -> None:
     bodies: set[type[BaseModel]] = {RerankBatchBody, ScoreBody}
-    bodies.update(dialect.body for dialects in RERANK_PATHS.values() for dialect in dialects)
+    bodies.update(dialect.body for path in RERANK_PATHS for dialect in dialects_of(path))
     guarded = paths_of(app) - PUBLIC_PATHS if needs_key else frozenset()
 
     def openapi() -> dict[str, Any]:

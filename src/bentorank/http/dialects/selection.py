@@ -31,18 +31,39 @@ if TYPE_CHECKING:
 
     from bentorank.http.dialects.dialect import Dialect
 
-_BY_KEY: tuple[tuple[str, Dialect[Any]], ...] = (("texts", TEI), ("passages", NIM))
-_BY_PATH: Mapping[str, Dialect[Any]] = {"/rerank": NATIVE, "/v2/rerank": COHERE_V2, "/infinity/rerank": INFINITY}
-_WITHOUT_DOCUMENTS: Mapping[str, Dialect[Any]] = {"/v1/ranking": NIM, NIM_TEMPLATE: NIM, "/v1/reranking": MIXEDBREAD}
+# What a path is known for.
+RERANK_PATHS: Mapping[str, Dialect[Any]] = {
+    "/rerank": NATIVE,
+    "/v1/rerank": SUPERSET,
+    "/v2/rerank": COHERE_V2,
+    "/api/rerank": SUPERSET,
+    "/reranking": SUPERSET,
+    "/v1/reranking": MIXEDBREAD,
+    "/v1/ranking": NIM,
+    NIM_TEMPLATE: NIM,
+    "/infinity/rerank": INFINITY,
+}
 
 
 def select(path: str, body: Mapping[str, object]) -> Dialect[Any]:
-    """The dialect of a request to `path` whose JSON object is `body`."""
-    for key, dialect in _BY_KEY:
-        if key in body:
-            return dialect
-    if "documents" not in body and ("input" in body or path in _WITHOUT_DOCUMENTS):
-        return MIXEDBREAD if "input" in body else _WITHOUT_DOCUMENTS[path]
+    """The dialect of a request to `path`, one of RERANK_PATHS, whose JSON object is `body`."""
+    own = RERANK_PATHS[path]
+    if "texts" in body:
+        return TEI
+    if "passages" in body:
+        return NIM
+    if "documents" not in body and ("input" in body or own in (NIM, MIXEDBREAD)):
+        return MIXEDBREAD if "input" in body else own
+    if own is INFINITY:
+        return INFINITY
     if "truncation" in body or (path == "/v1/rerank" and "top_k" in body):
-        return INFINITY if path == "/infinity/rerank" else VOYAGE
-    return _BY_PATH.get(path, SUPERSET)
+        return VOYAGE
+    return SUPERSET if own in (NIM, MIXEDBREAD) else own
+
+
+def dialects_of(path: str) -> tuple[Dialect[Any], ...]:
+    """Every dialect that `select` may choose for `path`, what the path is known for first."""
+    own = RERANK_PATHS[path]
+    with_documents = () if own in (NATIVE, COHERE_V2, INFINITY) else (SUPERSET,)
+    voyage = () if own is INFINITY else (VOYAGE,)
+    return tuple(dict.fromkeys((own, *with_documents, TEI, *voyage, NIM, MIXEDBREAD)))
