@@ -12,7 +12,7 @@ from transformers import AutoTokenizer
 
 from bentorank.engines.encoding import PairEncoder
 from bentorank.errors import ConfigurationError, InvalidRequestError
-from bentorank.types import Pair
+from bentorank.types import LengthPolicy, Overflow, Pair
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -122,3 +122,29 @@ def test_saved_tokenizer_settings_do_not_leak_in(tiny_model: Any, tmp_path: Path
     tokenizer.backend_tokenizer.enable_truncation(max_length=8)
     tokenizer.backend_tokenizer.enable_padding(length=64)
     _assert_same(_encoder(tokenizer).encode([Pair("lamp", "light " * 20)])[0], expected)
+
+
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(passage=PASSAGES, overlap=st.integers(0, 20))
+def test_chunks_are_the_passage_at_their_spans(tokenizer: Any, passage: str, overlap: int) -> None:
+    """Chunk by chunk the ids of the whole passage, each with the query; spans go from its first to its last token."""
+    encoder, query = _encoder(tokenizer, max_tokens=32), "abc"
+    policy = LengthPolicy(Overflow.CHUNK, overlap_tokens=overlap)
+    (chunks,) = encoder.encode_chunks([Pair(query, passage)], policy)
+    plain = encoder.encode([Pair(query, "")])[0].input_ids.tolist()
+    begin = next((i for i, (a, b) in enumerate(zip(plain, chunks[0].input_ids.tolist(), strict=False)) if a != b), 0)
+    whole = tokenizer(passage, add_special_tokens=False, return_offsets_mapping=True)
+    for chunk in chunks:
+        assert chunk.length <= 32
+        assert not chunk.truncated
+        assert chunk.span is not None
+        tokens = chunk.input_ids.tolist()[begin : begin + chunk.length - len(plain)]
+        assert _contains(whole["input_ids"], tokens)
+    offsets = [offset for offset in whole["offset_mapping"] if offset[0] < offset[1]]
+    if offsets:
+        assert min(chunk.span.start for chunk in chunks) == offsets[0][0]
+        assert max(chunk.span.end for chunk in chunks) == offsets[-1][1]
+
+
+def _contains(ids: list[int], part: list[int]) -> bool:
+    return any(ids[start : start + len(part)] == part for start in range(len(ids) - len(part) + 1))
