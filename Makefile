@@ -8,7 +8,7 @@ PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check --con
 # A CPU serves with OpenVINO alone; a GPU needs torch as well.
 EXTRAS := $(if $(wildcard /dev/nvidia0),[torch],)
 
-.PHONY: help serve test unit test-integrations test-notebooks lint format bench eval build clean
+.PHONY: help serve test unit test-integrations test-clients test-notebooks lint format bench eval build clean
 
 help: ## Show the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -24,6 +24,10 @@ unit: $(VENV)/.test ## Run the tests alone
 test-integrations: $(VENV)/.test ## Test each framework's package with the lowest and the highest versions that it supports
 	@for framework in langchain llama-index haystack; do for versions in lowest highest; do \
 		integrations/test-framework $(BIN)/uv $$framework $$versions || exit 1; done; done
+
+test-clients: $(VENV)/.test ## Run the published clients of other APIs, each unmodified
+	@for environment in cohere7 cohere6 cohere5; do \
+		tests/integrations/run-clients $(BIN)/uv $$environment || exit 1; done
 
 test-notebooks: $(VENV)/.test ## Run the notebooks, in an environment with every framework
 	@integrations/test-notebooks $(BIN)/uv
