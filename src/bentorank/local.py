@@ -33,7 +33,7 @@ from bentorank.reranker import Reranker
 from bentorank.scheduling import Scheduler
 from bentorank.settings import Settings
 from bentorank.types import Document, RerankJob, ScoreMode
-from bentorank.wiring import engine_options, scheduler_limits
+from bentorank.wiring import engine_options, job_rules, scheduler_limits
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -49,7 +49,7 @@ CLOSING_TIMEOUT_S = 5.0
 class LocalReranker:
     """A model in this process, shared by all threads and event loops that call; their documents are batched together.
 
-    Takes the service's settings by name, such as `model`, `engine`, `device`, `precision`, `threads` and
+    Takes the service's settings by name, such as `model`, `engine`, `device`, `precision`, `threads`, `overflow` and
     `request_timeout_s`; those not given come from the environment. Copies share the model; a pickle loads it anew.
     Raises ConfigurationError or ValueError where the model cannot be loaded as asked.
     """
@@ -59,11 +59,17 @@ class LocalReranker:
         self._mode = ScoreMode(score_mode)
         checked = Settings(**settings)
         self._timeout_s = checked.request_timeout_s
+        self._length = job_rules(checked).length()
         engine = load_engine(engine_options(checked, worker_index=1))
         engine.warm_up()
         scheduler = Scheduler(engine, scheduler_limits(checked, engine.info))
         scheduler.start()
-        self._reranker = Reranker(engine, scheduler, tokenizer_threads=checked.tokenizer_threads)
+        self._reranker = Reranker(
+            engine,
+            scheduler,
+            tokenizer_threads=checked.tokenizer_threads,
+            max_request_tokens=checked.max_request_tokens,
+        )
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._run_loop, name="local-reranker", daemon=True)
         self._thread.start()
@@ -158,6 +164,7 @@ class LocalReranker:
             score_mode=self._mode,
             score_threshold=request.score_threshold,
             deadline=time.monotonic() + self._timeout_s,
+            length=self._length,
         )
 
 

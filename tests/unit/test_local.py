@@ -86,3 +86,12 @@ def test_closing_tells_those_who_wait():
         slow.close()
         with pytest.raises(OverloadedError):
             waiting.result(timeout=5)
+
+
+def test_long_documents_are_split_if_so_set():
+    """`overflow` holds here as in the service: what stands past the window counts."""
+    late = "filler " * 600 + "owls"
+    with LocalReranker(engine="fake") as cut, LocalReranker(engine="fake", overflow="chunk") as split:
+        assert cut.rerank("owls", [late])[0].truncated
+        assert not split.rerank("owls", [late])[0].truncated
+        assert split.rerank("owls", [late])[0].relevance_score > 0.9 > cut.rerank("owls", [late])[0].relevance_score

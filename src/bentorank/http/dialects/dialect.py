@@ -23,6 +23,9 @@ Body = TypeVar("Body", bound=BaseModel)
 # Cohere bills a query with up to so many documents as one unit.
 DOCUMENTS_PER_SEARCH_UNIT = 100
 
+# A sentence or two: what stands on the border of two chunks is whole in one of them.
+DEFAULT_OVERLAP_TOKENS = 32
+
 
 @dataclass(frozen=True, slots=True)
 class JobRules:
@@ -32,9 +35,24 @@ class JobRules:
     overflow: Overflow = Overflow.TRUNCATE
     cut_query: bool = False
 
-    def length(self, overflow: Overflow | None = None, **options: Any) -> LengthPolicy:  # noqa: ANN401 - LengthPolicy's
+    def length(
+        self,
+        overflow: Overflow | None = None,
+        *,
+        overlap_tokens: int | None = None,
+        max_tokens_per_doc: int | None = None,
+        max_chunks_per_doc: int | None = None,
+        keep_end: bool = False,
+    ) -> LengthPolicy:
         """The policy for long passages: the request's where it says one, else the service's."""
-        return LengthPolicy(overflow=overflow or self.overflow, cut_query=self.cut_query, **options)
+        return LengthPolicy(
+            overflow=overflow or self.overflow,
+            max_tokens_per_doc=max_tokens_per_doc,
+            max_chunks_per_doc=max_chunks_per_doc,
+            overlap_tokens=DEFAULT_OVERLAP_TOKENS if overlap_tokens is None else overlap_tokens,
+            keep_end=keep_end,
+            cut_query=self.cut_query,
+        )
 
 
 @dataclass(frozen=True, slots=True)

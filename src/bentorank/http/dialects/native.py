@@ -18,8 +18,6 @@ from bentorank.types import LengthPolicy, Overflow, RerankJob
 if TYPE_CHECKING:
     from bentorank.types import Document, RankedDocument, Ranking
 
-DEFAULT_OVERLAP_TOKENS = 32
-
 
 def to_job(body: RerankBody, rules: JobRules, deadline: float, *, field_prefix: str = "") -> RerankJob:
     """What the body asks for. Raises InvalidRequestError or PayloadTooLargeError naming the field."""
@@ -51,7 +49,7 @@ def _length(body: RerankBody, rules: JobRules) -> LengthPolicy:
         overflow,
         max_tokens_per_doc=body.max_tokens_per_doc or None,
         max_chunks_per_doc=body.max_chunks_per_doc,
-        overlap_tokens=DEFAULT_OVERLAP_TOKENS if body.overlap_tokens is None else body.overlap_tokens,
+        overlap_tokens=body.overlap_tokens,
     )
 
 
