@@ -44,6 +44,15 @@ class Collection:
     candidates: Rankings | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Paragraph:
+    """A paragraph of an encyclopaedia's article, with the questions that it answers."""
+
+    title: str
+    text: str
+    questions: tuple[str, ...]
+
+
 def read_scifact(data: Path) -> Collection:
     """SciFact's abstracts and the BEIR test claims, which are its validation claims."""
     archive = data / "scifact" / "scifact_hf_csv.zip"
@@ -69,12 +78,23 @@ def read_squad(data: Path) -> Collection:
     """SQuAD 1.1 dev: every paragraph, and a fixed sample of the questions."""
     passages: dict[str, tuple[str, str]] = {}
     questions: list[tuple[str, str]] = []
-    for article in _gzipped_json(data / "squad" / "dev-v1.1.json.gz")["data"]:
-        for paragraph in article["paragraphs"]:
+    for article in squad_articles(data):
+        for paragraph in article:
             key = f"p{len(passages)}"
-            passages[key] = (article["title"].replace("_", " "), paragraph["context"].strip())
-            questions += [(entry["question"].strip(), key) for entry in paragraph["qas"]]
+            passages[key] = (paragraph.title, paragraph.text)
+            questions += [(question, key) for question in paragraph.questions]
     return _collection("squad", passages, random.Random(SEED).sample(questions, SQUAD_QUESTIONS))
+
+
+def squad_articles(data: Path) -> list[list[Paragraph]]:
+    """The articles of SQuAD 1.1 dev, each a list of its paragraphs."""
+    articles = _gzipped_json(data / "squad" / "dev-v1.1.json.gz")["data"]
+    return [[_paragraph(article["title"], paragraph) for paragraph in article["paragraphs"]] for article in articles]
+
+
+def _paragraph(title: str, paragraph: dict[str, Any]) -> Paragraph:
+    questions = tuple(entry["question"].strip() for entry in paragraph["qas"])
+    return Paragraph(title.replace("_", " "), paragraph["context"].strip(), questions)
 
 
 def read_qed(data: Path) -> Collection:

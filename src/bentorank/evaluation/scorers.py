@@ -11,7 +11,7 @@ import numpy as np
 
 from bentorank.evaluation.errors import EvaluationError
 from bentorank.evaluation.extras import import_extra
-from bentorank.types import Pair
+from bentorank.types import LengthPolicy, Overflow, Pair
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -48,20 +48,25 @@ class Scorer(Protocol):
 class EngineScorer:
     """Scores through an engine in this process, as the service would, without HTTP and queue."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, length: LengthPolicy | None = None) -> None:
         self._engine = engine
+        self._length = length or LengthPolicy()
 
     @property
     def name(self) -> str:
-        """Model, engine and precision."""
-        info = self._engine.info
-        return f"{info.model} ({info.engine} {info.precision})"
+        """Model, engine and precision, and what becomes of long passages unless they are cut."""
+        info, overflow = self._engine.info, self._length.overflow
+        suffix = "" if overflow is Overflow.TRUNCATE else f", {overflow}"
+        return f"{info.model} ({info.engine} {info.precision}{suffix})"
 
     def score(self, query: str, passages: Sequence[str]) -> Scored:
-        """Logits."""
-        encoded = self._engine.encode([Pair(query, passage) for passage in passages])
-        logits = forward_all(self._engine, encoded, self._engine.info.batch_tokens)
-        return Scored(logits.astype(np.float64), sum(pair.truncated for pair in encoded))
+        """Logits; of a passage that was split, its best chunk's."""
+        encoded = self._engine.encode_chunks([Pair(query, passage) for passage in passages], self._length)
+        chunks = [chunk for chunks_of_passage in encoded for chunk in chunks_of_passage]
+        logits = forward_all(self._engine, chunks, self._engine.info.batch_tokens)
+        first_chunks = np.cumsum([0, *map(len, encoded[:-1])])
+        best = np.maximum.reduceat(logits, first_chunks)
+        return Scored(best.astype(np.float64), sum(chunks_of_passage[0].truncated for chunks_of_passage in encoded))
 
 
 def forward_all(engine: Engine, encoded: Sequence[EncodedPair], batch_tokens: int) -> NDArray[np.float32]:
