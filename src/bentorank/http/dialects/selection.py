@@ -1,6 +1,6 @@
 """Which dialect a request speaks: the keys of its body decide, the path breaks ties.
 
-The rules, in order; the first that fits wins.
+The rules, in order; the first that fits wins (docs/dialects.md):
 
 1. `texts`: TEI
 2. `passages`: NVIDIA NIM
