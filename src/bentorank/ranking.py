@@ -39,7 +39,9 @@ def rank(
 
 
 def _spans(chunks: Sequence[ScoredChunk], mode: ScoreMode, activation: ModelActivation) -> tuple[RelevantSpan, ...]:
-    """The best chunk first, ties in the order of the text."""
+    """The best chunk first, ties in the order of the text. None of a passage that was not to be split."""
+    if chunks[0].span is None:
+        return ()
     best_first = sorted(chunks, key=lambda chunk: -chunk.logit)
     return tuple(
         RelevantSpan(chunk.span, present(chunk.logit, mode, activation))

@@ -17,6 +17,7 @@ from pydantic import BaseModel, Field
 
 from bentorank.engines.loading import load_engine
 from bentorank.errors import BentorankError, ConfigurationError
+from bentorank.garbage import settle_garbage_collector
 from bentorank.http.app import Routes, build_app, paths_of
 from bentorank.http.catalogue import CatalogueRoutes
 from bentorank.http.cors import with_cors
@@ -109,6 +110,7 @@ class BentoRank:
         engine.warm_up()
         scheduler = Scheduler(engine, scheduler_limits(settings, engine.info), on_death=_exit_for_a_new_process)
         scheduler.start()
+        settle_garbage_collector()
         state.loaded = Reranker(
             engine,
             scheduler,

@@ -1,13 +1,14 @@
 """The values that travel through a rerank: what was asked, what the engine scores, what is answered.
 
-All are frozen and slotted; pydantic stays at the HTTP edge. See docs/design.md for the way of a request.
+All are immutable: frozen dataclasses, or named tuples where a request makes hundreds and time counts. Pydantic stays at
+the HTTP edge. See docs/design.md for the way of a request.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -56,24 +57,21 @@ class LengthPolicy:
     cut_query: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Span:
+class Span(NamedTuple):
     """Part of a passage: code points, from `start` up to and without `end`."""
 
     start: int
     end: int
 
 
-@dataclass(frozen=True, slots=True)
-class Pair:
+class Pair(NamedTuple):
     """One (query, passage) text pair, the unit that a cross-encoder scores."""
 
     query: str
     passage: str
 
 
-@dataclass(frozen=True, slots=True)
-class EncodedPair:
+class EncodedPair(NamedTuple):
     """A pair as model input: token ids with special tokens, cut to the model's window.
 
     `input_ids` has shape (length,), int64. `token_type_ids` has the same shape, or is None where the
@@ -93,8 +91,7 @@ class EncodedPair:
         return len(self.input_ids)
 
 
-@dataclass(frozen=True, slots=True)
-class Document:
+class Document(NamedTuple):
     """A candidate passage with whatever metadata its owner wants back."""
 
     content: str
@@ -118,8 +115,7 @@ class RerankJob:
     length: LengthPolicy = field(default_factory=LengthPolicy)
 
 
-@dataclass(frozen=True, slots=True)
-class ScoredChunk:
+class ScoredChunk(NamedTuple):
     """One chunk of a passage with its logit. A passage that was not to be split is one chunk without a span."""
 
     logit: float
@@ -127,8 +123,7 @@ class ScoredChunk:
     span: Span | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class RelevantSpan:
+class RelevantSpan(NamedTuple):
     """A chunk of a ranked document with its score, presented as the job asks."""
 
     span: Span
