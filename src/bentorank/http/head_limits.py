@@ -51,13 +51,14 @@ class HeadLimitsProtocol(HttpToolsProtocol):
             self._head_bytes += len(data)
             if self._head_bytes > self.max_bytes:
                 self._cut_off(HeadTooLargeError(f"headers: more than the limit of {self.max_bytes} bytes"))
+            elif self._timer is None:
+                # On a kept connection a request is due from here on; most are whole at once and need no timer.
+                self._start_timer()
 
     def on_message_begin(self) -> None:
-        """A request has begun; one on a kept connection is due from here on, idling before it has its own limit."""
+        """A request has begun. Idling before it has a limit of its own."""
         super().on_message_begin()
         self._head_has_begun, self._head_bytes = True, 0
-        if self._timer is None:
-            self._start_timer()
 
     def on_headers_complete(self) -> None:
         """The head is there."""
