@@ -21,8 +21,8 @@ def rank(
 
     The order is taken before any activation: a sigmoid saturates and would tie the best documents.
     """
-    logits = [max(chunk.logit for chunk in chunks) for chunks in documents]
-    order = sorted(range(len(logits)), key=lambda index: -logits[index])
+    logits = [max(chunk.logit for chunk in chunks) if len(chunks) > 1 else chunks[0].logit for chunks in documents]
+    order = sorted(range(len(logits)), key=logits.__getitem__, reverse=True)
     ranked = (
         RankedDocument(
             index,

@@ -70,14 +70,14 @@ class Reranker:
         chunks = [chunk for chunks_of_document in encoded for chunk in chunks_of_document]
         tokenized = time.monotonic()
         _check_deadline(job.deadline, tokenized)
-        self._check_size(chunks)
+        tokens = self._count_tokens(chunks)
         scored = await self._scheduler.score(chunks, job.deadline)
         logits = _logits(scored.outcomes, encoded)
         results = rank(_scored_documents(encoded, logits), job, self.info.activation)
         total_s = time.monotonic() - started
         return Ranking(
             results=results,
-            usage=_usage(encoded),
+            usage=Usage(tokens, len(chunks), cached_pairs=0, truncated_documents=_truncated(encoded)),
             timings_ms=_timings(total_s, tokenized - started, scored.inference_s),
             query_truncated=any(chunk.query_truncated for chunk in chunks[:1]),
             warnings=_warnings(encoded),
@@ -101,9 +101,9 @@ class Reranker:
         """The logit of each of some unrelated pairs, and how many tokens they had. Raises as `rerank` does."""
         encoded = await self._off_loop(self._engine.encode_chunks, pairs, length)
         chunks = [chunk for (chunk,) in encoded]
-        self._check_size(chunks)
+        tokens = self._count_tokens(chunks)
         scored = await self._scheduler.score(chunks, deadline)
-        return _logits(scored.outcomes, encoded), sum(chunk.length for chunk in chunks)
+        return _logits(scored.outcomes, encoded), tokens
 
     async def _score_one_by_one(self, pairs: Sequence[Pair], deadline: float | None) -> list[float | BentorankError]:
         return [outcome for pair in pairs for outcome in await self.score([pair], deadline)]
@@ -113,13 +113,15 @@ class Reranker:
         work = partial(encode, *args, **kwargs)
         return await asyncio.get_running_loop().run_in_executor(self._tokenizer, work)
 
-    def _check_size(self, chunks: Sequence[EncodedPair]) -> None:
+    def _count_tokens(self, chunks: Sequence[EncodedPair]) -> int:
+        """How many there are to score. Raises PayloadTooLargeError if they are more than a request may have."""
         tokens = sum(chunk.length for chunk in chunks)
         if tokens > self._max_request_tokens:
             raise PayloadTooLargeError(
                 f"documents: {tokens} tokens to score, more than the limit of {self._max_request_tokens}",
                 field="documents",
             )
+        return tokens
 
     def close(self) -> None:
         """Stop the scheduler and the tokenizer threads."""
@@ -152,15 +154,6 @@ def _scored_documents(encoded: Sequence[Sequence[EncodedPair]], logits: Sequence
     """The logits, given back to the documents whose chunks they are."""
     remaining = iter(logits)
     return [[ScoredChunk(next(remaining), chunk.truncated, chunk.span) for chunk in chunks] for chunks in encoded]
-
-
-def _usage(encoded: Sequence[Sequence[EncodedPair]]) -> Usage:
-    return Usage(
-        tokens=sum(chunk.length for chunks in encoded for chunk in chunks),
-        pairs=sum(map(len, encoded)),
-        cached_pairs=0,
-        truncated_documents=_truncated(encoded),
-    )
 
 
 def _truncated(encoded: Sequence[Sequence[EncodedPair]]) -> int:

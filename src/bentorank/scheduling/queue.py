@@ -38,19 +38,21 @@ class QueuedRequest:
     @classmethod
     def of(cls, pairs: Sequence[EncodedPair], deadline: float | None) -> QueuedRequest:
         """Queue `pairs` until `deadline`, in seconds on the monotonic clock."""
-        positions = sorted(range(len(pairs)), key=lambda position: -pairs[position].length)
+        unordered = [pair.length for pair in pairs]
+        positions = sorted(range(len(pairs)), key=unordered.__getitem__, reverse=True)
         ordered = [pairs[position] for position in positions]
-        lengths = [pair.length for pair in ordered]
+        lengths = [unordered[position] for position in positions]
         return cls(ordered, positions, lengths, deadline, pending_tokens=sum(lengths))
 
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """The pairs of one request that go into a batch, with their places in the request."""
+    """The pairs of one request that go into a batch, with their places in the request, and their tokens together."""
 
     request: QueuedRequest
     positions: list[int]
     pairs: list[EncodedPair]
+    tokens: int
 
 
 @dataclass(slots=True)
@@ -91,7 +93,7 @@ class FairQueue:
         slices = plan_batch([request.lengths for request in candidates], budget)
         active = len(self._requests)
         shares = [self._take(candidates[s.request], s.start, s.stop) for s in slices]
-        taken_tokens = sum(pair.length for share in shares for pair in share.pairs)
+        taken_tokens = sum(share.tokens for share in shares)
         self.tokens -= taken_tokens
         self._virtual_time += taken_tokens / max(1, active)
         self._forget_emptied(share.request for share in shares)
@@ -99,10 +101,11 @@ class FairQueue:
 
     @staticmethod
     def _take(request: QueuedRequest, start: int, stop: int) -> Share:
-        share = Share(request, request.positions[start:stop], request.pairs[start:stop])
+        tokens = sum(request.lengths[start:stop])
+        share = Share(request, request.positions[start:stop], request.pairs[start:stop], tokens)
         del request.positions[start:stop]
         del request.pairs[start:stop]
-        request.pending_tokens -= sum(request.lengths[start:stop])
+        request.pending_tokens -= tokens
         del request.lengths[start:stop]
         return share
 

@@ -222,7 +222,7 @@ class Scheduler:
                 if len(self._queue):
                     shares = self._queue.take_batch(self._budget())
                     self._computing_since = self._clock()
-                    self._computing_tokens = sum(pair.length for share in shares for pair in share.pairs)
+                    self._computing_tokens = sum(share.tokens for share in shares)
                     return shares
                 self._changed.wait()
             return None
