@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import difflib
 import os
+import re
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import BeforeValidator, Field, SecretStr, StringConstraints, ValidationError, model_validator
+from pydantic import BeforeValidator, Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from bentorank.errors import ConfigurationError
+from bentorank.keys import KEY_RULE, is_usable_key
 
 PREFIX = "BENTORANK_"
 # What bentorank-client reads; service and client may be started from one environment.
@@ -18,8 +20,8 @@ CLIENT_NAMES = frozenset({"BENTORANK_BASE_URL", "BENTORANK_API_KEY"})
 
 PositiveInt = Annotated[int, Field(ge=1)]
 
-# As a browser sends it: no path, no slash at the end.
-ORIGIN = r"^(\*|[a-z][a-z0-9+.-]*://[^/\s,]+)$"
+# As a browser sends it.
+ORIGIN = re.compile(r"\*|[a-z][a-z0-9+.-]*://[^/\s]+")
 
 
 def _split(value: object) -> object:
@@ -28,8 +30,6 @@ def _split(value: object) -> object:
 
 
 Listed = BeforeValidator(_split)
-Key = Annotated[SecretStr, Field(min_length=8)]
-Origin = Annotated[str, StringConstraints(pattern=ORIGIN)]
 PositiveSeconds = Annotated[float, Field(gt=0, le=3600, allow_inf_nan=False)]
 
 
@@ -109,14 +109,14 @@ class Settings(BaseSettings):
     )
 
     # Access
-    api_keys: Annotated[tuple[Key, ...], NoDecode, Listed] = Field(
+    api_keys: Annotated[tuple[SecretStr, ...], NoDecode, Listed] = Field(
         (), description="Keys that requests must show, between commas; none is needed unless set."
     )
     api_keys_file: Path | None = Field(
         None, description="A file of further keys, one a line; read again when it changes, so keys rotate."
     )
     metrics_need_key: bool = Field(default=False, description="`/metrics` is for holders of a key alone.")
-    cors_origins: Annotated[tuple[Origin, ...], NoDecode, Listed] = Field(
+    cors_origins: Annotated[tuple[str, ...], NoDecode, Listed] = Field(
         (), description="Origins of web pages that may call the service, between commas; `*` is all, none unless set."
     )
 
@@ -148,6 +148,20 @@ class Settings(BaseSettings):
     fake_token_delay_us: Annotated[float, Field(ge=0, le=60_000)] = Field(
         0.0, description="`fake` engine: further time for each token, padding included."
     )
+
+    @field_validator("api_keys")
+    @classmethod
+    def _check_keys(cls, keys: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
+        if not all(is_usable_key(key.get_secret_value().encode()) for key in keys):
+            raise ValueError(KEY_RULE)
+        return keys
+
+    @field_validator("cors_origins")
+    @classmethod
+    def _check_origins(cls, origins: tuple[str, ...]) -> tuple[str, ...]:
+        if not all(ORIGIN.fullmatch(origin) for origin in origins):
+            raise ValueError("an origin is * or like https://app.example:8443, without a path or a slash at its end")
+        return origins
 
     @model_validator(mode="after")
     def _refuse_contradictions(self) -> Self:

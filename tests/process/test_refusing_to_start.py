@@ -20,6 +20,7 @@ def refused(done, status, sentence):
     [
         ({"max_docs": 5}, "unknown setting BENTORANK_MAX_DOCS; did you mean BENTORANK_MAX_DOCUMENTS?"),
         ({"max_documents": 0}, "BENTORANK_MAX_DOCUMENTS: Input should be greater than or equal to 1"),
+        ({"api_keys": "short"}, "BENTORANK_API_KEYS: a key has at least 8 characters, printable ASCII"),
         ({"engine": "openvino", "device": "cuda"}, "engine openvino runs on the CPU, but device is cuda"),
     ],
     ids=str,
@@ -35,6 +36,24 @@ def test_a_missing_model_ends_the_service(tmp_path):
     done = run_command(tmp_path, "serve", "--port", str(free_port()), model=str(tmp_path / "not-there"))
     refused(done, 1, "cannot start: the model setting names a folder that does not exist")
     assert done.stdout.count("cannot start") == 1
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        (None, "No such file"),
+        ("# none yet\n", "has no key in it"),
+        ("good-key-1\nshort\n", "has an unusable key in it"),
+    ],
+)
+def test_keys_that_cannot_be_read_end_the_service(tmp_path, content, sentence):
+    """Rather than serve everybody, or nobody. The sentence shows neither key nor path."""
+    file = tmp_path / "keys"
+    if content is not None:
+        file.write_text(content)
+    done = run_command(tmp_path, "serve", "--engine", "fake", "--port", str(free_port()), api_keys_file=file)
+    said = refused(done, 2, f"BENTORANK_API_KEYS_FILE: {sentence}")
+    assert "good-key-1" not in said
 
 
 def test_a_port_in_use_is_said_so(tmp_path):

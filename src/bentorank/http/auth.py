@@ -9,6 +9,7 @@ import time
 from typing import TYPE_CHECKING
 
 from bentorank.errors import ConfigurationError, UnauthorizedError
+from bentorank.keys import KEY_RULE, is_usable_key
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -65,7 +66,7 @@ class KeyRing:
                 self._seen = _version_of(file)
                 self._from_file = _read_keys(file)
             except (OSError, ValueError) as error:
-                raise ConfigurationError(f"api_keys_file: {_reason(error)}") from None
+                raise ConfigurationError(f"BENTORANK_API_KEYS_FILE: {_reason(error)}") from None
 
     @property
     def is_required(self) -> bool:
@@ -107,7 +108,7 @@ class KeyRing:
             self._seen = version
             logger.info("read the API keys again: %d in the file", len(self._from_file))
         except (OSError, ValueError) as error:
-            logger.warning("api_keys_file: %s; the keys stay as they were", _reason(error))
+            logger.warning("BENTORANK_API_KEYS_FILE: %s; the keys stay as they were", _reason(error))
 
 
 def _digest(key: bytes) -> bytes:
@@ -131,10 +132,12 @@ def _read_keys(file: Path) -> tuple[bytes, ...]:
     if len(content) > MAX_FILE_BYTES:
         raise ValueError(f"is larger than {MAX_FILE_BYTES} bytes")
     lines = (line.strip() for line in content.splitlines())
-    keys = tuple(_digest(line) for line in lines if line and not line.startswith(b"#"))
+    keys = [line for line in lines if line and not line.startswith(b"#")]
     if not keys:
         raise ValueError("has no key in it")
-    return keys
+    if not all(map(is_usable_key, keys)):
+        raise ValueError(f"has an unusable key in it: {KEY_RULE}")
+    return tuple(map(_digest, keys))
 
 
 def _reason(error: OSError | ValueError) -> str:
