@@ -49,6 +49,9 @@ BENTOML_PATHS = frozenset({"/livez", "/readyz", "/healthz", "/metrics", "/schema
 ASSETS = "/docs-assets"
 ASSET_NAMES = ("swagger-ui-bundle.js", "swagger-ui.css", "favicon.png")
 
+# What the documentation groups its routes by.
+RERANKING, CATALOGUE, PROBES = "Reranking", "What is served", "Probes"
+
 MODEL_IN_PATH = path_parameter("model_id", "Any name unless the service takes names strictly.")
 
 
@@ -102,9 +105,9 @@ def _add_catalogue(app: FastAPI, routes: CatalogueRoutes) -> None:
 
 def _add_probes(app: FastAPI, routes: ProbeRoutes) -> None:
     for path in ("/health", "/ping", "/infinity/health"):
-        _add_get(app, path, routes.health, HealthBody)
-    _add_get(app, "/v1/health/live", routes.live, NimHealthBody)
-    _add_get(app, "/v1/health/ready", routes.ready, NimHealthBody)
+        _add_get(app, path, routes.health, HealthBody, PROBES)
+    _add_get(app, "/v1/health/live", routes.live, NimHealthBody, PROBES)
+    _add_get(app, "/v1/health/ready", routes.ready, NimHealthBody, PROBES)
 
 
 def _add_openapi(app: FastAPI, *, needs_key: bool) -> None:
@@ -121,7 +124,7 @@ def _add_openapi(app: FastAPI, *, needs_key: bool) -> None:
     app.openapi = openapi  # type: ignore[method-assign]
 
 
-def _add_get(app: FastAPI, path: str, handler: Handler, response: type[BaseModel]) -> None:
+def _add_get(app: FastAPI, path: str, handler: Handler, response: type[BaseModel], tag: str = CATALOGUE) -> None:
     public = path in PUBLIC_PATHS
     with_model = path == MODEL_TEMPLATE
     app.add_api_route(
@@ -131,6 +134,7 @@ def _add_get(app: FastAPI, path: str, handler: Handler, response: type[BaseModel
         operation_id=f"get_{_operation(path) or 'service'}",
         response_model=response,
         responses=errors(*([] if public else [401]), *([404] if with_model else []), 503),
+        tags=[tag],
         openapi_extra=MODEL_IN_PATH if with_model else None,
     )
 
@@ -143,6 +147,8 @@ def _add_post(app: FastAPI, path: str, handler: Handler, bodies: list[type[BaseM
         operation_id=_operation(path),
         response_model=response,
         responses=errors(*POST_ERRORS),
+        summary=str(bodies[0].model_config["title"]),
+        tags=[RERANKING],
         openapi_extra=request_body(bodies) | (MODEL_IN_PATH if "{" in path else {}),
     )
 
