@@ -28,6 +28,7 @@ from bentorank.http.routes import RerankRoutes
 from bentorank.http.service_state import ServiceState
 from bentorank.observability.logging import configure_logging
 from bentorank.observability.reporting import report_for_ever
+from bentorank.observability.tracing import leave_out_tracing
 from bentorank.reranker import Reranker
 from bentorank.scheduling import Scheduler
 from bentorank.settings import read_settings
@@ -84,8 +85,11 @@ class EdgeService(Service[Any]):
 
     def to_asgi(self, is_main: bool = True) -> ASGIApp:  # noqa: FBT001, FBT002 - BentoML's signature
         """BentoML's application behind the edge."""
+        inner = super().to_asgi(is_main)
+        if not settings.tracing:
+            leave_out_tracing(inner)
         edge = Edge(
-            super().to_asgi(is_main),
+            inner,
             known_paths=paths_of(app, SCORE_ROUTE),
             keys=keys,
             max_body_bytes=settings.max_body_bytes,
