@@ -4,7 +4,7 @@ import httpx2
 
 PREFLIGHT = {
     "access-control-request-method": "POST",
-    "access-control-request-headers": "content-type,authorization,x-request-id",
+    "access-control-request-headers": "content-type,authorization,x-api-key,api-key,x-request-id,x-request-timeout",
 }
 RERANK = {"query": "alpha", "documents": ["alpha"]}
 

@@ -6,13 +6,22 @@ from typing import TYPE_CHECKING
 
 from starlette.middleware.cors import CORSMiddleware
 
+from bentorank.http.auth import KEY_HEADERS
+from bentorank.http.deadline import TIMEOUT_HEADER
+from bentorank.http.request_context import REQUEST_ID_HEADER
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from starlette.types import ASGIApp
 
-ALLOWED_HEADERS = ("authorization", "x-api-key", "api-key", "content-type", "x-request-id", "x-request-timeout-ms")
-EXPOSED_HEADERS = ("x-request-id", "retry-after", "x-truncated-documents", "x-truncated-query")
+ALLOWED_HEADERS = (
+    "content-type",
+    REQUEST_ID_HEADER.decode(),
+    TIMEOUT_HEADER,
+    *(header.decode() for header in KEY_HEADERS),
+)
+EXPOSED_HEADERS = (REQUEST_ID_HEADER.decode(), "retry-after", "x-truncated-documents", "x-truncated-query")
 
 
 def with_cors(app: ASGIApp, origins: Sequence[str]) -> ASGIApp:
