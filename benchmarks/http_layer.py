@@ -14,12 +14,11 @@ import typer
 from rich.console import Console
 
 from benchmarks.contenders import BENTORANK
-from benchmarks.load_process import run_load
 from benchmarks.machine import describe_machine
 from benchmarks.request_sets import Request, rounds_of_requests
 from benchmarks.results_files import RESULTS, machine_sentence, markdown_table, write_results
-from benchmarks.servers import RunningServer, run_server
-from benchmarks.targets import write_bodies
+from benchmarks.servers import run_server
+from benchmarks.targets import ServerTarget
 from benchmarks.texts import read_sample
 
 SEED = 13
@@ -51,13 +50,6 @@ def _row(run: dict[str, Any]) -> list[str]:
     ]
 
 
-def measure(server: RunningServer, bodies: Path, clients: int) -> dict[str, Any]:
-    """One closed-loop run, with the CPU seconds that the server took."""
-    before_s = server.cpu_s()
-    result = run_load(server.rerank_url, bodies, "--clients", str(clients))
-    return {"clients": clients} | result | {"server_cpu_s": server.cpu_s() - before_s}
-
-
 def shortened(request: Request, words: int) -> Request:
     """The request with the first words of its documents."""
     return Request(request.query, tuple(" ".join(text.split()[:words]) for text in request.documents))
@@ -75,10 +67,11 @@ def main(
     (distinct,) = rounds_of_requests(read_sample(), rounds=1, requests=50, documents=documents, seed=SEED)
     sent = [shortened(request, words) for request in distinct] * (requests // len(distinct))
     with tempfile.TemporaryDirectory() as scratch, run_server(FAKE, "fake") as server:
-        bodies = Path(scratch) / "bodies.jsonl"
-        write_bodies(bodies, sent, FAKE.write_body)
-        measure(server, bodies, 8)
-        runs = [measure(server, bodies, count) for count in clients or (1, 8, 32)]
+        ServerTarget(server, 8, Path(scratch)).measure(sent)
+        runs = [
+            {"clients": count} | ServerTarget(server, count, Path(scratch)).measure(sent)
+            for count in clients or (1, 8, 32)
+        ]
     machine = asdict(describe_machine())
     result = {"machine": machine, "documents": documents, "words": words, "runs": runs}
     write_results(out, "http_layer", result, as_markdown(result))

@@ -2,6 +2,7 @@
 
 import pytest
 from support.contract import check_envelope
+from support.metrics import Scrape
 
 FILLER = " ".join(["filler"] * 600)
 # The word that the query asks for lies past the window of 512 tokens.
@@ -162,13 +163,9 @@ def test_tokens_of_a_request_are_limited(guarded_client):
 
 
 @pytest.mark.parametrize("overflow", ["truncate", "chunk"])
-def test_cuts_are_counted(client, overflow):
+def test_cuts_are_counted(client, service, overflow):
     """A metric knows how many documents were cut."""
-
-    def cut():
-        lines = client.get("/metrics").text.splitlines()
-        return sum(float(line.split()[-1]) for line in lines if line.startswith("rerank_truncated_documents_total"))
-
-    before = cut()
+    before = Scrape(service.url)("rerank_truncated_documents_total")
     client.rerank("alpha", [LATE, "alpha", LATE], overflow=overflow)
-    assert cut() - before == (2 if overflow == "truncate" else 0)
+    after = Scrape(service.url)("rerank_truncated_documents_total")
+    assert after - before == (2 if overflow == "truncate" else 0)

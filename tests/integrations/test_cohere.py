@@ -4,6 +4,7 @@ import asyncio
 import inspect
 
 import pytest
+from frameworks import through_haystack, through_langchain, through_llama_index
 from published import ANSWER, BLANK_MESSAGE, KEY_MESSAGE, PASSAGES, QUERY, PublishedClient, Raised, RerankingCases
 
 MODEL = "rerank-v3.5"
@@ -49,20 +50,16 @@ def v2_async(service, query, passages, top_n):
 
 def langchain(service, query, passages, top_n):
     from langchain_cohere import CohereRerank
-    from langchain_core.documents import Document
 
     compressor = CohereRerank(model=MODEL, cohere_api_key=service.key, base_url=service.url, top_n=top_n)
-    ranked = compressor.compress_documents([Document(passage) for passage in passages], query)
-    return [(document.page_content, document.metadata["relevance_score"]) for document in ranked]
+    return through_langchain(compressor, query, passages)
 
 
 def llama_index(service, query, passages, top_n):
-    from llama_index.core.schema import NodeWithScore, TextNode
     from llama_index.postprocessor.cohere_rerank import CohereRerank
 
     postprocessor = CohereRerank(model=MODEL, api_key=service.key, base_url=service.url, top_n=top_n)
-    nodes = [NodeWithScore(node=TextNode(text=passage)) for passage in passages]
-    return [(node.text, node.score) for node in postprocessor.postprocess_nodes(nodes, query_str=query)]
+    return through_llama_index(postprocessor, query, passages)
 
 
 def _haystack_ranker(service, top_n):
@@ -73,19 +70,11 @@ def _haystack_ranker(service, top_n):
 
 
 def haystack(service, query, passages, top_n):
-    from haystack import Document
-
-    documents = [Document(content=passage) for passage in passages]
-    ranked = _haystack_ranker(service, top_n).run(query=query, documents=documents)["documents"]
-    return [(document.content, document.score) for document in ranked]
+    return through_haystack(_haystack_ranker(service, top_n), query, passages)
 
 
 def haystack_async(service, query, passages, top_n):
-    from haystack import Document
-
-    documents = [Document(content=passage) for passage in passages]
-    answer = asyncio.run(_haystack_ranker(service, top_n).run_async(query=query, documents=documents))
-    return [(document.content, document.score) for document in answer["documents"]]
+    return through_haystack(_haystack_ranker(service, top_n), query, passages, is_async=True)
 
 
 CLIENTS = [

@@ -3,6 +3,7 @@
 import asyncio
 
 import pytest
+from frameworks import through_langchain
 from published import ANSWER, BLANK_MESSAGE, KEY_MESSAGE, PASSAGES, QUERY, PublishedClient, Raised, RerankingCases
 
 MODEL = "BAAI/bge-reranker-base"
@@ -48,7 +49,6 @@ def under_its_prefix(service, query, passages, top_n):
 def langchain(service, query, passages, top_n):
     from infinity_client import Client
     from langchain_community.document_compressors import InfinityRerank
-    from langchain_core.documents import Document
 
     # It takes no AuthenticatedClient, which is none of Client's subclasses.
     client = Client(
@@ -57,8 +57,7 @@ def langchain(service, query, passages, top_n):
         raise_on_unexpected_status=True,
     )
     compressor = InfinityRerank(client=client, model=MODEL, top_n=top_n)
-    ranked = compressor.compress_documents([Document(passage) for passage in passages], query)
-    return [(document.page_content, document.metadata["relevance_score"]) for document in ranked]
+    return through_langchain(compressor, query, passages)
 
 
 CLIENTS = [

@@ -1,9 +1,9 @@
 """Clients of Jina's API, and of vLLM's, which is like it: LangChain's, LlamaIndex's and Haystack's."""
 
-import asyncio
 from unittest.mock import patch
 
 import pytest
+from frameworks import through_haystack, through_langchain, through_llama_index
 from published import ANSWER, BLANK_MESSAGE, KEY_MESSAGE, PASSAGES, QUERY, PublishedClient, Raised, RerankingCases
 
 MODEL = "jina-reranker-v2-base-multilingual"
@@ -11,22 +11,18 @@ MODEL = "jina-reranker-v2-base-multilingual"
 
 def langchain(service, query, passages, top_n):
     from langchain_community.document_compressors import JinaRerank, jina_rerank
-    from langchain_core.documents import Document
 
     compressor = JinaRerank(model=MODEL, jina_api_key=service.key, top_n=top_n)
     # It has no setting for the address.
     with patch.object(jina_rerank, "JINA_API_URL", f"{service.url}/v1/rerank"):
-        ranked = compressor.compress_documents([Document(page_content=passage) for passage in passages], query)
-    return [(document.page_content, document.metadata["relevance_score"]) for document in ranked]
+        return through_langchain(compressor, query, passages)
 
 
 def llama_index(service, query, passages, top_n):
-    from llama_index.core.schema import NodeWithScore, TextNode
     from llama_index.postprocessor.jinaai_rerank import JinaRerank
 
     postprocessor = JinaRerank(model=MODEL, api_key=service.key, base_url=f"{service.url}/v1", top_n=top_n)
-    nodes = [NodeWithScore(node=TextNode(text=passage)) for passage in passages]
-    return [(node.text, node.score) for node in postprocessor.postprocess_nodes(nodes, query_str=query)]
+    return through_llama_index(postprocessor, query, passages)
 
 
 def _jina_ranker(service, top_n=None):
@@ -53,34 +49,24 @@ def _run(ranker, query, passages):
     return ranker.run(query=query, documents=[Document(content=passage) for passage in passages])
 
 
-def _run_async(ranker, query, passages):
-    from haystack import Document
-
-    return asyncio.run(ranker.run_async(query=query, documents=[Document(content=passage) for passage in passages]))
-
-
-def _scored(answer):
-    return [(document.content, document.score) for document in answer["documents"]]
-
-
 def haystack(service, query, passages, top_n):
-    return _scored(_run(_jina_ranker(service, top_n), query, passages))
+    return through_haystack(_jina_ranker(service, top_n), query, passages)
 
 
 def haystack_async(service, query, passages, top_n):
-    return _scored(_run_async(_jina_ranker(service, top_n), query, passages))
+    return through_haystack(_jina_ranker(service, top_n), query, passages, is_async=True)
 
 
 def haystack_vllm(service, query, passages, top_n):
-    return _scored(_run(_vllm_ranker(service, top_n), query, passages))
+    return through_haystack(_vllm_ranker(service, top_n), query, passages)
 
 
 def haystack_vllm_async(service, query, passages, top_n):
-    return _scored(_run_async(_vllm_ranker(service, top_n), query, passages))
+    return through_haystack(_vllm_ranker(service, top_n), query, passages, is_async=True)
 
 
 def haystack_vllm_at_the_root(service, query, passages, top_n):
-    return _scored(_run(_vllm_ranker(service, top_n, prefix=""), query, passages))
+    return through_haystack(_vllm_ranker(service, top_n, prefix=""), query, passages)
 
 
 CLIENTS = [

@@ -5,6 +5,7 @@ import os
 from unittest.mock import patch
 
 import pytest
+from frameworks import through_llama_index
 from published import ANSWER, BLANK_MESSAGE, KEY_MESSAGE, PASSAGES, QUERY, PublishedClient, Raised, RerankingCases
 
 MODEL = "mixedbread-ai/mxbai-rerank-large-v1"
@@ -32,14 +33,12 @@ def asynchronous(service, query, passages, top_n):
 
 
 def llama_index(service, query, passages, top_n):
-    from llama_index.core.schema import NodeWithScore, TextNode
     from llama_index.postprocessor.mixedbreadai_rerank import MixedbreadAIRerank
 
     # It has no setting for the address, but the SDK under it has.
     with patch.dict(os.environ, {"MIXEDBREAD_BASE_URL": service.url}):
         postprocessor = MixedbreadAIRerank(model=MODEL, api_key=service.key, top_n=top_n)
-    nodes = [NodeWithScore(node=TextNode(text=passage)) for passage in passages]
-    return [(node.text, node.score) for node in postprocessor.postprocess_nodes(nodes, query_str=query)]
+    return through_llama_index(postprocessor, query, passages)
 
 
 CLIENTS = [

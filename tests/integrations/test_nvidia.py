@@ -1,8 +1,7 @@
 """Clients of NVIDIA's NIM: LangChain's, LlamaIndex's and Haystack's."""
 
-import asyncio
-
 import pytest
+from frameworks import through_haystack, through_langchain, through_llama_index
 from published import (
     ANSWER,
     BLANK_MESSAGE,
@@ -34,33 +33,22 @@ def _langchain_compressor(service, top_n, **options):
 
 
 def langchain(service, query, passages, top_n):
-    from langchain_core.documents import Document
-
-    documents = [Document(passage) for passage in passages]
-    ranked = _langchain_compressor(service, top_n).compress_documents(documents, query)
-    return [(document.page_content, document.metadata["relevance_score"]) for document in ranked]
+    return through_langchain(_langchain_compressor(service, top_n), query, passages)
 
 
 def langchain_async(service, query, passages, top_n):
-    from langchain_core.documents import Document
-
-    documents = [Document(passage) for passage in passages]
-    ranked = asyncio.run(_langchain_compressor(service, top_n).acompress_documents(documents, query))
-    return [(document.page_content, document.metadata["relevance_score"]) for document in ranked]
+    return through_langchain(_langchain_compressor(service, top_n), query, passages, is_async=True)
 
 
 def llama_index(service, query, passages, top_n):
-    from llama_index.core.schema import NodeWithScore, TextNode
     from llama_index.postprocessor.nvidia_rerank import NVIDIARerank
 
     # Reads the list of models, and refuses a name that is not in it.
     postprocessor = NVIDIARerank(model=SERVED_MODEL, base_url=_base_url(service), api_key=service.key, top_n=top_n)
-    nodes = [NodeWithScore(node=TextNode(text=passage)) for passage in passages]
-    return [(node.text, node.score) for node in postprocessor.postprocess_nodes(nodes, query_str=query)]
+    return through_llama_index(postprocessor, query, passages)
 
 
 def haystack(service, query, passages, top_n):
-    from haystack import Document
     from haystack.utils import Secret
     from haystack_integrations.components.rankers.nvidia import NvidiaRanker
 
@@ -71,8 +59,7 @@ def haystack(service, query, passages, top_n):
         truncate="END",
         top_k=top_n,
     )
-    documents = [Document(content=passage) for passage in passages]
-    return [(document.content, document.score) for document in ranker.run(query, documents)["documents"]]
+    return through_haystack(ranker, query, passages)
 
 
 CLIENTS = [

@@ -1,13 +1,8 @@
 """LlamaIndex's client of SiliconFlow's API, which asks for long documents to be ranked in chunks."""
 
 import pytest
+from frameworks import through_llama_index
 from published import ANSWER, BLANK_MESSAGE, KEY_MESSAGE, PASSAGES, QUERY, PublishedClient, Raised, RerankingCases
-
-
-def _nodes(passages):
-    from llama_index.core.schema import NodeWithScore, TextNode
-
-    return [NodeWithScore(node=TextNode(text=passage)) for passage in passages]
 
 
 def _postprocessor(service, top_n):
@@ -17,8 +12,7 @@ def _postprocessor(service, top_n):
 
 
 def llama_index(service, query, passages, top_n):
-    ranked = _postprocessor(service, top_n).postprocess_nodes(_nodes(passages), query_str=query)
-    return [(node.text, node.score) for node in ranked]
+    return through_llama_index(_postprocessor(service, top_n), query, passages)
 
 
 CLIENTS = [
@@ -39,6 +33,6 @@ class TestReranking(RerankingCases):
 def test_an_answer_at_the_end_of_a_long_document_is_found(service):
     """A document is as good as its best chunk."""
     filling = "The recipe asks for two eggs and a cup of flour. " * 150
-    nodes = _nodes([filling + ANSWER, PASSAGES[0], filling])
-    (best,) = _postprocessor(service, 1).postprocess_nodes(nodes, query_str=QUERY)
-    assert best.text == filling + ANSWER
+    passages = [filling + ANSWER, PASSAGES[0], filling]
+    ((best, _),) = through_llama_index(_postprocessor(service, 1), QUERY, passages)
+    assert best == filling + ANSWER

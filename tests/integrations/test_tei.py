@@ -1,8 +1,7 @@
 """Clients of Text Embeddings Inference: LlamaIndex's and Haystack's."""
 
-import asyncio
-
 import pytest
+from frameworks import through_haystack, through_llama_index
 from published import ANSWER, BLANK_MESSAGE, KEY_MESSAGE, PASSAGES, QUERY, PublishedClient, Raised, RerankingCases
 
 
@@ -12,16 +11,9 @@ def _llama_index_postprocessor(service, top_n, auth_token):
     return TextEmbeddingInference(base_url=service.url, top_n=top_n, auth_token=auth_token)
 
 
-def _llama_index_nodes(passages):
-    from llama_index.core.schema import NodeWithScore, TextNode
-
-    return [NodeWithScore(node=TextNode(text=passage)) for passage in passages]
-
-
 def llama_index(service, query, passages, top_n):
     postprocessor = _llama_index_postprocessor(service, top_n, f"Bearer {service.key}")
-    ranked = postprocessor.postprocess_nodes(_llama_index_nodes(passages), query_str=query)
-    return [(node.text, node.score) for node in ranked]
+    return through_llama_index(postprocessor, query, passages)
 
 
 def _haystack_ranker(service, top_n, **options):
@@ -32,19 +24,11 @@ def _haystack_ranker(service, top_n, **options):
 
 
 def haystack(service, query, passages, top_n):
-    from haystack import Document
-
-    documents = [Document(content=passage) for passage in passages]
-    ranked = _haystack_ranker(service, top_n).run(query=query, documents=documents)["documents"]
-    return [(document.content, document.score) for document in ranked]
+    return through_haystack(_haystack_ranker(service, top_n), query, passages)
 
 
 def haystack_async(service, query, passages, top_n):
-    from haystack import Document
-
-    documents = [Document(content=passage) for passage in passages]
-    answer = asyncio.run(_haystack_ranker(service, top_n).run_async(query=query, documents=documents))
-    return [(document.content, document.score) for document in answer["documents"]]
+    return through_haystack(_haystack_ranker(service, top_n), query, passages, is_async=True)
 
 
 CLIENTS = [
@@ -75,19 +59,16 @@ class TestReranking(RerankingCases):
 def test_llama_index_may_send_the_key_alone(service):
     """It sends `auth_token` as it is, so a user who gives just the key sends no scheme."""
     postprocessor = _llama_index_postprocessor(service, 1, service.key)
-    (node,) = postprocessor.postprocess_nodes(_llama_index_nodes(PASSAGES), query_str=QUERY)
-    assert node.text == ANSWER
+    ((passage, _),) = through_llama_index(postprocessor, QUERY, PASSAGES)
+    assert passage == ANSWER
 
 
 @pytest.mark.client("huggingface-api-haystack")
 def test_haystack_gets_logits_when_asked(service):
     """Raw scores of what does not answer are below zero, which no probability is."""
-    from haystack import Document
-
-    documents = [Document(content=passage) for passage in PASSAGES]
-    ranked = _haystack_ranker(service, 3, raw_scores=True).run(query=QUERY, documents=documents)["documents"]
-    assert ranked[0].content == ANSWER
-    assert ranked[-1].score < 0
+    ranked = through_haystack(_haystack_ranker(service, 3, raw_scores=True), QUERY, PASSAGES)
+    assert ranked[0][0] == ANSWER
+    assert ranked[-1][1] < 0
 
 
 @pytest.mark.client("huggingface-api-haystack")

@@ -3,6 +3,7 @@
 import asyncio
 
 import pytest
+from frameworks import through_langchain, through_llama_index
 from published import ANSWER, BLANK_MESSAGE, KEY_MESSAGE, PASSAGES, QUERY, PublishedClient, Raised, RerankingCases
 
 MODEL = "rerank-2.5"
@@ -35,31 +36,21 @@ def _langchain_compressor(service, top_n):
 
 
 def langchain(service, query, passages, top_n):
-    from langchain_core.documents import Document
-
-    documents = [Document(passage) for passage in passages]
-    ranked = _langchain_compressor(service, top_n).compress_documents(documents, query)
-    return [(document.page_content, document.metadata["relevance_score"]) for document in ranked]
+    return through_langchain(_langchain_compressor(service, top_n), query, passages)
 
 
 def langchain_async(service, query, passages, top_n):
-    from langchain_core.documents import Document
-
-    documents = [Document(passage) for passage in passages]
-    ranked = asyncio.run(_langchain_compressor(service, top_n).acompress_documents(documents, query))
-    return [(document.page_content, document.metadata["relevance_score"]) for document in ranked]
+    return through_langchain(_langchain_compressor(service, top_n), query, passages, is_async=True)
 
 
 def llama_index(service, query, passages, top_n):
     import voyageai
-    from llama_index.core.schema import NodeWithScore, TextNode
     from llama_index.postprocessor.voyageai_rerank import VoyageAIRerank
 
     postprocessor = VoyageAIRerank(model=MODEL, api_key=service.key, top_n=top_n)
     # It has no setting for the address.
     postprocessor._client = voyageai.Client(api_key=service.key, base_url=_base_url(service))
-    nodes = [NodeWithScore(node=TextNode(text=passage)) for passage in passages]
-    return [(node.text, node.score) for node in postprocessor.postprocess_nodes(nodes, query_str=query)]
+    return through_llama_index(postprocessor, query, passages)
 
 
 CLIENTS = [

@@ -3,6 +3,7 @@
 import asyncio
 
 import pytest
+from frameworks import through_llama_index
 from published import (
     ANSWER,
     BLANK_MESSAGE,
@@ -49,12 +50,10 @@ def asynchronous(service, query, passages, top_n):
 
 
 def llama_index(service, query, passages, top_n):
-    from llama_index.core.schema import NodeWithScore, TextNode
     from llama_index.postprocessor.xinference_rerank import XinferenceRerank
 
     postprocessor = XinferenceRerank(model=SERVED_MODEL, base_url=service.url, top_n=top_n)
-    nodes = [NodeWithScore(node=TextNode(text=passage)) for passage in passages]
-    return [(node.text, node.score) for node in postprocessor.postprocess_nodes(nodes, query_str=query)]
+    return through_llama_index(postprocessor, query, passages)
 
 
 CLIENTS = [

@@ -8,12 +8,12 @@ import uuid
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ConfigDict, Field
 
 from bentorank.types import LengthPolicy, Overflow
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from bentorank.http.limits import RequestLimits
     from bentorank.types import Ranking, RerankJob
@@ -76,11 +76,46 @@ class Dialect(Generic[Body]):
     to_response: Callable[[Body, RerankJob, Ranking, Answer], object]
 
 
+class TokenUsage(BaseModel):
+    """What the rerank cost, as most dialects write it; `token_usage` makes it."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    prompt_tokens: int
+    total_tokens: int
+
+
+class RankedText(BaseModel):
+    """One document in its place, as a bare text; `ranked_texts` makes them."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    index: int = Field(ge=0)
+    relevance_score: float
+    document: str | None = Field(None, description="Absent unless asked for.")
+
+
+def ranked_texts(ranking: Ranking, texts: Sequence[str], *, with_text: bool) -> list[dict[str, Any]]:
+    """`RankedText` of every document, best first."""
+    return [
+        {"index": ranked.index, "relevance_score": ranked.relevance_score}
+        | ({"document": texts[ranked.index]} if with_text else {})
+        for ranked in ranking.results
+    ]
+
+
+def overflow_of(*, truncates: bool | None) -> Overflow | None:
+    """What a field like `truncate` asks for: a cut, a refusal, or nothing."""
+    if truncates is None:
+        return None
+    return Overflow.TRUNCATE if truncates else Overflow.ERROR
+
+
 def search_units(documents: int) -> int:
     """As Cohere counts them."""
     return math.ceil(documents / DOCUMENTS_PER_SEARCH_UNIT)
 
 
-def token_usage(ranking: Ranking) -> dict[str, int]:
-    """`usage` as most dialects write it."""
-    return {"prompt_tokens": ranking.usage.tokens, "total_tokens": ranking.usage.tokens}
+def token_usage(tokens: int) -> dict[str, int]:
+    """`TokenUsage`: what was generated is nothing, so that the total is what was read."""
+    return {"prompt_tokens": tokens, "total_tokens": tokens}

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from bentorank.http.dialects.dialect import Answer, Dialect, JobRules, token_usage
+from bentorank.http.dialects.dialect import Answer, Dialect, JobRules, RankedText, TokenUsage, ranked_texts, token_usage
 from bentorank.http.dialects.fields import LenientBool, Model, PositiveInt, Query
 from bentorank.types import Document, RerankJob, ScoreMode
 
@@ -42,34 +42,15 @@ class InfinityBody(BaseModel):
     top_n: PositiveInt | None = None
 
 
-class InfinityResult(BaseModel):
-    """One document in its place."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    index: int = Field(ge=0)
-    relevance_score: float
-    document: str | None = Field(None, description="Absent unless asked for.")
-
-
-class InfinityUsage(BaseModel):
-    """What the rerank cost."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    prompt_tokens: int
-    total_tokens: int
-
-
 class InfinityResponse(BaseModel):
     """The documents, best first."""
 
     model_config = ConfigDict(extra="forbid")
 
     object: Literal["rerank"]
-    results: list[InfinityResult]
+    results: list[RankedText]
     model: str
-    usage: InfinityUsage
+    usage: TokenUsage
     id: str
     created: int
 
@@ -92,13 +73,9 @@ def to_response(body: InfinityBody, _job: RerankJob, ranking: Ranking, answer: A
     """The answer, best document first."""
     return {
         "object": "rerank",
-        "results": [
-            {"index": ranked.index, "relevance_score": ranked.relevance_score}
-            | ({"document": body.documents[ranked.index]} if body.return_documents else {})
-            for ranked in ranking.results
-        ],
+        "results": ranked_texts(ranking, body.documents, with_text=bool(body.return_documents)),
         "model": answer.model,
-        "usage": token_usage(ranking),
+        "usage": token_usage(ranking.usage.tokens),
         "id": f"infinity-{answer.id}",
         "created": answer.created,
     }

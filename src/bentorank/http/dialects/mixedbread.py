@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from bentorank.http.dialects.dialect import Answer, Dialect, JobRules, token_usage
+from bentorank.http.dialects.dialect import Answer, Dialect, JobRules, TokenUsage, token_usage
 from bentorank.http.dialects.fields import DocumentInput, LenientBool, Model, PositiveInt, Query, read_document
 from bentorank.types import RerankJob
 
@@ -55,13 +55,9 @@ class MixedbreadResult(BaseModel):
     object: Literal["rank_result"]
 
 
-class MixedbreadUsage(BaseModel):
-    """What the rerank cost."""
+class MixedbreadUsage(TokenUsage):
+    """What the rerank cost; nothing is generated."""
 
-    model_config = ConfigDict(extra="forbid")
-
-    prompt_tokens: int
-    total_tokens: int
     completion_tokens: int
 
 
@@ -95,7 +91,7 @@ def to_response(body: MixedbreadBody, _job: RerankJob, ranking: Ranking, answer:
             | ({"input": _as_sent(body.input[ranked.index])} if body.return_input else {})
             for ranked in ranking.results
         ],
-        "usage": {**token_usage(ranking), "completion_tokens": 0},
+        "usage": {**token_usage(ranking.usage.tokens), "completion_tokens": 0},
         "top_k": body.top_k or len(body.input),
         "return_input": bool(body.return_input),
     }

@@ -79,7 +79,7 @@ def _response(
             for ranked in ranking.results
         ],
         "usage": {
-            **token_usage(ranking),
+            **token_usage(ranking.usage.tokens),
             "pairs": usage.pairs,
             "cached_pairs": usage.cached_pairs,
             "truncated_documents": usage.truncated_documents,

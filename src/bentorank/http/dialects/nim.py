@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from bentorank.http.dialects.dialect import Answer, Dialect, JobRules, token_usage
+from bentorank.http.dialects.dialect import Answer, Dialect, JobRules, TokenUsage, token_usage
 from bentorank.http.dialects.fields import Model, Query
 from bentorank.types import Document, Overflow, RerankJob, ScoreMode
 
@@ -68,22 +68,13 @@ class NimRanking(BaseModel):
     logit: float
 
 
-class NimUsage(BaseModel):
-    """What the rerank cost."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    prompt_tokens: int
-    total_tokens: int
-
-
 class NimResponse(BaseModel):
     """The passages, best first."""
 
     model_config = ConfigDict(extra="forbid")
 
     rankings: list[NimRanking]
-    usage: NimUsage
+    usage: TokenUsage
 
 
 def to_job(body: NimBody, rules: JobRules, deadline: float) -> RerankJob:
@@ -102,7 +93,7 @@ def to_job(body: NimBody, rules: JobRules, deadline: float) -> RerankJob:
 def to_response(_body: NimBody, _job: RerankJob, ranking: Ranking, _answer: Answer) -> dict[str, Any]:
     """The answer, best passage first."""
     rankings = [{"index": ranked.index, "logit": ranked.logit} for ranked in ranking.results]
-    return {"rankings": rankings, "usage": token_usage(ranking)}
+    return {"rankings": rankings, "usage": token_usage(ranking.usage.tokens)}
 
 
 NIM = Dialect("nim", NimBody, NimResponse, "passages", to_job, to_response)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field
 
 from bentorank.errors import InvalidRequestError
+from bentorank.http.dialects.dialect import TokenUsage, token_usage
 from bentorank.http.dialects.fields import MAX_INTEGER, NOT_BLANK, LenientBool, Model, Whole
 from bentorank.types import Pair
 
@@ -69,15 +70,6 @@ class PairScore(BaseModel):
     score: float
 
 
-class ScoreUsage(BaseModel):
-    """What the scores cost."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    prompt_tokens: int
-    total_tokens: int
-
-
 class ScoreResponse(BaseModel):
     """The scores, in the order of the pairs."""
 
@@ -88,7 +80,7 @@ class ScoreResponse(BaseModel):
     created: int
     model: str
     data: list[PairScore]
-    usage: ScoreUsage
+    usage: TokenUsage
 
 
 def to_pairs(body: ScoreBody) -> list[Pair]:
@@ -120,5 +112,5 @@ def to_response(scores: list[float], tokens: int, answer: Answer) -> dict[str, A
         "created": answer.created,
         "model": answer.model,
         "data": [{"index": index, "object": "score", "score": score} for index, score in enumerate(scores)],
-        "usage": {"prompt_tokens": tokens, "total_tokens": tokens},
+        "usage": token_usage(tokens),
     }

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
-from bentorank.http.dialects.dialect import Answer, Dialect, JobRules
+from bentorank.http.dialects.dialect import Answer, Dialect, JobRules, overflow_of
 from bentorank.http.dialects.fields import LenientBool, PositiveInt, Query
-from bentorank.types import Document, Overflow, RerankJob, ScoreMode
+from bentorank.types import Document, RerankJob, ScoreMode
 
 if TYPE_CHECKING:
     from bentorank.types import Ranking
@@ -59,14 +59,14 @@ def to_job(body: TeiBody, rules: JobRules, deadline: float) -> RerankJob:
     """What the body asks for."""
     documents = tuple(map(Document, body.texts))
     rules.limits.check(body.query, documents, documents_field="texts")
-    overflow = {None: None, True: Overflow.TRUNCATE, False: Overflow.ERROR}[body.truncate]
+    keep_end = (body.truncation_direction or "").lower() == "left"
     return RerankJob(
         query=body.query,
         documents=documents,
         top_n=body.top_n,
         score_mode=ScoreMode.LOGIT if body.raw_scores else ScoreMode.PROBABILITY,
         deadline=deadline,
-        length=rules.length(overflow, keep_end=(body.truncation_direction or "").lower() == "left"),
+        length=rules.length(overflow_of(truncates=body.truncate), keep_end=keep_end),
     )
 
 

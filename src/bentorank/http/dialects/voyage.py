@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from bentorank.http.dialects.dialect import Answer, Dialect, JobRules
+from bentorank.http.dialects.dialect import Answer, Dialect, JobRules, RankedText, overflow_of, ranked_texts
 from bentorank.http.dialects.fields import LenientBool, Model, PositiveInt, Query
-from bentorank.types import Document, Overflow, RerankJob
+from bentorank.types import Document, RerankJob
 
 if TYPE_CHECKING:
     from bentorank.types import Ranking
@@ -44,16 +44,6 @@ class VoyageBody(BaseModel):
     return_documents: LenientBool | None = None
 
 
-class VoyageResult(BaseModel):
-    """One document in its place."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    index: int = Field(ge=0)
-    relevance_score: float
-    document: str | None = Field(None, description="Absent unless asked for.")
-
-
 class VoyageUsage(BaseModel):
     """What the rerank cost."""
 
@@ -68,7 +58,7 @@ class VoyageResponse(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     object: Literal["list"]
-    data: list[VoyageResult]
+    data: list[RankedText]
     model: str
     usage: VoyageUsage
 
@@ -77,9 +67,12 @@ def to_job(body: VoyageBody, rules: JobRules, deadline: float) -> RerankJob:
     """What the body asks for."""
     documents = tuple(map(Document, body.documents))
     rules.limits.check(body.query, documents)
-    overflow = {None: None, True: Overflow.TRUNCATE, False: Overflow.ERROR}[body.truncation]
     return RerankJob(
-        query=body.query, documents=documents, top_n=body.top_k, deadline=deadline, length=rules.length(overflow)
+        query=body.query,
+        documents=documents,
+        top_n=body.top_k,
+        deadline=deadline,
+        length=rules.length(overflow_of(truncates=body.truncation)),
     )
 
 
@@ -87,11 +80,7 @@ def to_response(body: VoyageBody, _job: RerankJob, ranking: Ranking, answer: Ans
     """The answer, best document first."""
     return {
         "object": "list",
-        "data": [
-            {"index": ranked.index, "relevance_score": ranked.relevance_score}
-            | ({"document": body.documents[ranked.index]} if body.return_documents else {})
-            for ranked in ranking.results
-        ],
+        "data": ranked_texts(ranking, body.documents, with_text=bool(body.return_documents)),
         "model": answer.model,
         "usage": {"total_tokens": ranking.usage.tokens},
     }
