@@ -1,4 +1,7 @@
-"""Every setting of the service, read once from `BENTORANK_…` environment variables. Contradictions refuse to start."""
+"""Every setting of the service, read once from `BENTORANK_…` environment variables and perhaps a file of them.
+
+Contradictions refuse to start.
+"""
 
 from __future__ import annotations
 
@@ -6,17 +9,29 @@ import difflib
 import os
 import re
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Literal, Self
 
 from pydantic import BeforeValidator, Field, SecretStr, ValidationError, field_validator, model_validator
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic_settings import (
+    BaseSettings,
+    InitSettingsSource,
+    NoDecode,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
 
+from bentorank.env_file import read_env_file
 from bentorank.errors import ConfigurationError
 from bentorank.keys import KEY_RULE, is_usable_key
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 PREFIX = "BENTORANK_"
 # What bentorank-client reads; service and client may be started from one environment.
 CLIENT_NAMES = frozenset({"BENTORANK_BASE_URL", "BENTORANK_API_KEY"})
+
+ENV_FILE = f"{PREFIX}ENV_FILE"
 
 PositiveInt = Annotated[int, Field(ge=1)]
 
@@ -121,6 +136,9 @@ class Settings(BaseSettings):
     )
 
     # Process
+    env_file: Path | None = Field(
+        None, description="A file of further settings, `NAME=value` lines; a variable of the environment wins over it."
+    )
     host: str = Field(
         "127.0.0.1", description="Address that `bentorank serve` listens on; `0.0.0.0` for every interface."
     )
@@ -148,6 +166,20 @@ class Settings(BaseSettings):
     fake_token_delay_us: Annotated[float, Field(ge=0, le=60_000)] = Field(
         0.0, description="`fake` engine: further time for each token, padding included."
     )
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - pydantic's signature
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - pydantic's signature
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Arguments win over the environment, and that over the file which either of them names."""
+        path = (env_settings() | init_settings()).get("env_file")
+        from_file = {} if path is None else _values_by_field(Path(path))
+        return init_settings, env_settings, InitSettingsSource(settings_cls, from_file)
 
     @field_validator("api_keys")
     @classmethod
@@ -181,11 +213,11 @@ class Settings(BaseSettings):
 
 
 def read_settings() -> Settings:
-    """The settings that the environment asks for.
+    """The settings that the environment asks for, and the file that it names.
 
     Raises ConfigurationError for unknown names, wrong values and contradictions, each in one sentence.
     """
-    _refuse_unknown_names()
+    _refuse_unknown_names(os.environ, CLIENT_NAMES | _names())
     try:
         return Settings()
     except ValidationError as error:
@@ -197,13 +229,29 @@ def environment_name(field: str) -> str:
     return f"{PREFIX}{field.upper()}"
 
 
-def _refuse_unknown_names() -> None:
-    known = CLIENT_NAMES | {environment_name(field) for field in Settings.model_fields}
-    for name in sorted(os.environ):
+def _names() -> set[str]:
+    return {environment_name(field) for field in Settings.model_fields}
+
+
+def _values_by_field(path: Path) -> dict[str, str]:
+    """What a file of settings says. Raises ConfigurationError, without the path."""
+    try:
+        values = read_env_file(path)
+    except ValueError as error:
+        raise ConfigurationError(f"{ENV_FILE}: {error}") from None
+    # Other programs' variables belong into the environment: from here they would reach nobody.
+    if foreign := [name for name in values if not name.upper().startswith(PREFIX)]:
+        raise ConfigurationError(f"{ENV_FILE}: {foreign[0]} is no setting of bentorank")
+    _refuse_unknown_names(values, _names() - {ENV_FILE}, where=f"{ENV_FILE}: ")
+    return {name.upper().removeprefix(PREFIX).lower(): value for name, value in values.items()}
+
+
+def _refuse_unknown_names(names: Iterable[str], known: Iterable[str], where: str = "") -> None:
+    for name in sorted(names):
         if name.upper().startswith(PREFIX) and name.upper() not in known:
             close = difflib.get_close_matches(name.upper(), known, n=1)
             hint = f"; did you mean {close[0]}?" if close else ""
-            raise ConfigurationError(f"unknown setting {name}{hint}")
+            raise ConfigurationError(f"{where}unknown setting {name}{hint}")
 
 
 def _sentences(error: ValidationError) -> list[str]:

@@ -161,6 +161,63 @@ def test_every_setting_is_described():
     assert all(field.description for field in Settings.model_fields.values())
 
 
+@pytest.fixture
+def env_file(tmp_path, monkeypatch):
+    """A function that writes a file of settings and names it in the environment."""
+    path = tmp_path / "bentorank.env"
+    monkeypatch.setenv("BENTORANK_ENV_FILE", str(path))
+    return path.write_bytes
+
+
+def test_a_file_sets_what_the_environment_does_not(env_file, read_with):
+    """The environment wins, whatever the case of its names; comments and quotes are left out."""
+    env_file(
+        b"# measured\nBENTORANK_PORT=4000\nbentorank_threads=3\nBENTORANK_MODEL='a b'\n"
+        b"BENTORANK_API_KEYS=long-key-1,long-key-2\n"
+    )
+    settings = read_with(threads=2)
+    assert (settings.port, settings.threads, settings.model, len(settings.api_keys)) == (4000, 2, "a b", 2)
+
+
+def test_an_argument_wins_over_both(env_file, read_with):
+    """As `LocalReranker` passes them."""
+    env_file(b"BENTORANK_PORT=4000\nBENTORANK_THREADS=3\n")
+    read_with(port=5000)
+    assert (Settings(port=6000).port, Settings().threads) == (6000, 3)
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        (b"BENTORANK_MAX_DOCS=1", "unknown setting BENTORANK_MAX_DOCS; did you mean BENTORANK_MAX_DOCUMENTS?"),
+        (b"BENTORANK_ENV_FILE=other.env", "unknown setting BENTORANK_ENV_FILE"),
+        (b"OMP_NUM_THREADS=1", "OMP_NUM_THREADS is no setting of bentorank"),
+        (b"BENTORANK_PORT", "the line BENTORANK_PORT has no value: write BENTORANK_PORT=value"),
+        (b"\xff", "the file is not UTF-8 text"),
+    ],
+    ids=str,
+)
+def test_what_a_file_may_not_say_is_refused(env_file, content, sentence):
+    """As in the environment; and other programs' variables, which would reach nobody."""
+    env_file(content)
+    with pytest.raises(ConfigurationError) as caught:
+        read_settings()
+    assert caught.value.message.startswith(f"BENTORANK_ENV_FILE: {sentence}")
+
+
+def test_a_wrong_value_in_a_file_names_its_variable(env_file):
+    """As it would in the environment."""
+    env_file(b"BENTORANK_PORT=x")
+    with pytest.raises(ConfigurationError, match=r"^BENTORANK_PORT: "):
+        read_settings()
+
+
+def test_a_file_that_is_not_there_is_said_so(read_with, tmp_path):
+    """Without its path."""
+    with pytest.raises(ConfigurationError, match=r"^BENTORANK_ENV_FILE: No such file or directory$"):
+        read_with(env_file=tmp_path / "none.env")
+
+
 @hypothesis_settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     name=st.sampled_from(sorted(Settings.model_fields)),

@@ -6,6 +6,7 @@ import ipaddress
 import os
 import socket
 import threading
+from pathlib import Path  # noqa: TC003  typer reads the annotations when it builds the command
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -32,8 +33,12 @@ def serve(
     engine: Annotated[str | None, typer.Option(help="auto, torch, openvino or fake.")] = None,
     precision: Annotated[str | None, typer.Option(help="auto, f32, bf16, f16 or int8.")] = None,
     workers: Annotated[int | None, typer.Option(help="Worker processes, one for each GPU.")] = None,
+    env_file: Annotated[Path | None, typer.Option(help="File of settings, as `bentorank tune` writes it.")] = None,
 ) -> None:
-    """Serve a cross-encoder over HTTP. Every setting is a BENTORANK_… variable; options override the common ones."""
+    """Serve a cross-encoder over HTTP. Every setting is a BENTORANK_… variable; options override the common ones.
+
+    A variable of the environment wins over the file, and an option over both.
+    """
     options = {
         "host": host,
         "port": port,
@@ -41,6 +46,8 @@ def serve(
         "engine": engine,
         "precision": precision,
         "workers": workers,
+        # Workers read it again.
+        "env_file": env_file and env_file.resolve(),
     }
     for field, value in options.items():
         if value is not None:

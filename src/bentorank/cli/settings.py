@@ -15,8 +15,9 @@ if TYPE_CHECKING:
 
 MARKDOWN_HEAD = """# Settings
 
-Every setting is an environment variable. `bentorank settings` shows the values in force; this page is what
-`bentorank settings --markdown` prints, and a test keeps it so.
+Every setting is an environment variable, or a line `NAME=value` of the file that `--env-file` or `BENTORANK_ENV_FILE`
+names. `bentorank settings` shows the values in force; this page is what `bentorank settings --markdown` prints, and a
+test keeps it so.
 
 | variable | default | meaning |
 |---|---|---|
