@@ -9,8 +9,10 @@ from rich.console import Console
 from rich.markup import escape
 
 from bentorank.cli.eval import evaluate
+from bentorank.cli.export import export
 from bentorank.cli.serve import serve
 from bentorank.cli.settings import show_settings
+from bentorank.cli.tune import tune
 from bentorank.errors import BentorankError
 
 EXIT_WRONG_USE = 2
@@ -23,6 +25,8 @@ app = typer.Typer(
 )
 app.command("serve")(serve)
 app.command("eval")(evaluate)
+app.command("export")(export)
+app.command("tune")(tune)
 app.command("settings")(show_settings)
 
 

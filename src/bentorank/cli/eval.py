@@ -12,13 +12,12 @@ from rich.console import Console
 
 from bentorank.engines.options import EngineKind, EngineOptions, Precision
 from bentorank.errors import BentorankError
-from bentorank.evaluation.candidates import bm25_candidates
-from bentorank.evaluation.collection import judged_queries, make_task
 from bentorank.evaluation.comparison import compare_scorers
 from bentorank.evaluation.errors import EvaluationError
-from bentorank.evaluation.formats import read_qrels, read_run, read_texts, run_lines, write_lines
+from bentorank.evaluation.formats import run_lines, write_lines
 from bentorank.evaluation.report import as_json, as_tables
 from bentorank.evaluation.scorers import BiEncoderScorer, EngineScorer, ServerScorer
+from bentorank.evaluation.task_files import TaskFiles, read_task
 
 if TYPE_CHECKING:
     from bentorank.evaluation.scorers import Scorer
@@ -46,15 +45,12 @@ def evaluate(
 ) -> None:
     """Rerank candidates and report nDCG@10, MRR@10 and recall before and after, with a 95 % interval."""
     try:
-        passages, judgements = read_texts(corpus), read_qrels(qrels)
-        chosen = judged_queries(read_texts(queries), judgements, limit_queries, seed)
-        ranked = bm25_candidates(passages, chosen, top_k) if candidates is None else read_run(candidates)
-        task = make_task(passages, chosen, judgements, ranked, top_k)
+        files = TaskFiles(corpus, queries, qrels, candidates)
+        task = read_task(files, top_k=top_k, limit_queries=limit_queries, seed=seed)
         scorers: list[Scorer] = [_reranker(EngineOptions(model, engine, precision=precision), url)]
         if bi_encoder is not None:
             scorers.append(BiEncoderScorer(bi_encoder))
-        first_stage = "BM25" if candidates is None else candidates.name
-        report, rankings = compare_scorers(task, first_stage, scorers, top_k, Console(stderr=True))
+        report, rankings = compare_scorers(task, files.first_stage, scorers, top_k, Console(stderr=True))
         if run_out is not None:
             write_lines(run_out, run_lines(rankings[scorers[0].name], tag="bentorank"))
     except (EvaluationError, BentorankError, OSError) as error:

@@ -96,7 +96,15 @@ def _download(model: str, revision: str | None) -> Path:
         folder = snapshot_download(
             model,
             revision=revision,
-            allow_patterns=["*.json", "*.safetensors", "*.txt", "*.model", "*.jinja", "openvino/int8.*"],
+            allow_patterns=[
+                "*.json",
+                "*.safetensors",
+                "*.txt",
+                "*.model",
+                "*.jinja",
+                "openvino/int8.*",
+                "openvino/f32.*",
+            ],
             ignore_patterns=["onnx/*"],
         )
     except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError) as error:

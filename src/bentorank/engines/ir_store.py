@@ -47,8 +47,13 @@ class StoredModel:
 
 
 def prebuilt_int8(checkpoint: Checkpoint) -> StoredModel | None:
-    """The int8 IR that a checkpoint ships as `openvino/int8.xml`, with a tokenizer.json there or above."""
-    xml = checkpoint.folder / "openvino" / "int8.xml"
+    """The int8 IR that a checkpoint ships, if it does."""
+    return prebuilt(checkpoint, quantized=True)
+
+
+def prebuilt(checkpoint: Checkpoint, *, quantized: bool) -> StoredModel | None:
+    """The IR that a checkpoint ships as `openvino/int8.xml` or `f32.xml`, with a tokenizer.json there or above."""
+    xml = checkpoint.folder / "openvino" / f"{_kind(quantized=quantized)}.xml"
     own_tokenizer = xml.with_name("tokenizer.json")
     if not (xml.exists() and xml.with_suffix(".bin").exists()):
         return None
@@ -62,8 +67,8 @@ def stored_model(checkpoint: Checkpoint, precision: Precision, cache_dir: Path) 
     Concurrent callers wait for one conversion. Raises ConfigurationError when it is impossible.
     """
     quantized = precision is Precision.INT8
-    if quantized and (prebuilt := prebuilt_int8(checkpoint)):
-        return prebuilt
+    if shipped := prebuilt(checkpoint, quantized=quantized):
+        return shipped
     folder = cache_folder(checkpoint, cache_dir, quantized=quantized)
     if not folder.exists():
         _require_converters(checkpoint, quantized=quantized)
@@ -80,9 +85,12 @@ def cache_folder(checkpoint: Checkpoint, cache_dir: Path, *, quantized: bool) ->
         *checkpoint.weight_files(),
         *(checkpoint.folder / name for name in ("tokenizer.json", "tokenizer_config.json", "vocab.txt")),
     ]
-    kind = "int8" if quantized else "f32"
     digest = files_digest(file for file in source if file.exists())
-    return cache_dir / "openvino" / fingerprint(_FORMAT, version("openvino"), digest, kind)
+    return cache_dir / "openvino" / fingerprint(_FORMAT, version("openvino"), digest, _kind(quantized=quantized))
+
+
+def _kind(*, quantized: bool) -> str:
+    return "int8" if quantized else "f32"
 
 
 def _require_converters(checkpoint: Checkpoint, *, quantized: bool) -> None:

@@ -6,20 +6,26 @@ import gzip
 import json
 from pathlib import Path
 
+from bentorank.evaluation.collection import Task
 from bentorank.evaluation.reranking import CandidateList
 
 BUILT_IN = Path(__file__).parent / "data" / "lists.json.gz"
 
 
-def built_in_lists() -> tuple[CandidateList, ...]:
-    """16 claims and questions with 10 passages each, of SciFact and SQuAD in turn; data/ATTRIBUTION.md has licences.
+def built_in_task(queries: int | None = None) -> Task:
+    """16 claims and questions with 10 passages each, of SciFact and SQuAD in turn, or the first so many; no judgements.
 
     Uncut, so lengths are mixed as they come. The passages are BM25's best, so that their order is a close thing.
+    Licences are in data/ATTRIBUTION.md.
     """
-    lists = json.loads(gzip.decompress(BUILT_IN.read_bytes()))
-    return tuple(
-        CandidateList(f"q{number}", entry["query"], _ids(entry["passages"]), tuple(entry["passages"]))
-        for number, entry in enumerate(lists)
+    lists = json.loads(gzip.decompress(BUILT_IN.read_bytes()))[:queries]
+    return Task(
+        tuple(
+            CandidateList(f"q{number}", entry["query"], _ids(entry["passages"]), tuple(entry["passages"]))
+            for number, entry in enumerate(lists)
+        ),
+        qrels={},
+        missing=0,
     )
 
 

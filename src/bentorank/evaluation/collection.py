@@ -29,7 +29,10 @@ def judged_queries(queries: Texts, qrels: Qrels, limit: int | None, seed: int) -
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """What is reranked and judged. `missing` counts candidates whose text the corpus does not have."""
+    """What is reranked and judged. `missing` counts candidates whose text the corpus does not have.
+
+    Without judgements `qrels` is empty.
+    """
 
     lists: tuple[CandidateList, ...]
     qrels: Qrels

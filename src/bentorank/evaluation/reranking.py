@@ -9,6 +9,7 @@ import numpy as np
 
 from bentorank.errors import BentorankError
 from bentorank.evaluation.errors import EvaluationError
+from bentorank.evaluation.scorers import Scored
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -45,14 +46,19 @@ def order(scores: Sequence[float] | NDArray[np.float64]) -> list[int]:
 def rerank(lists: Iterable[CandidateList], scorer: Scorer) -> Iterator[RerankedList]:
     """Rerank list by list, so that the caller can show progress. A query without candidates stays empty."""
     for candidates in lists:
-        if not candidates.passages:
-            yield RerankedList(candidates.query_id, [], 0)
-            continue
-        try:
-            scored = scorer.score(candidates.query, candidates.passages)
-        except BentorankError as error:
-            raise EvaluationError(f"query {candidates.query_id!r}: {error}") from error
-        if not np.isfinite(scored.scores).all():
-            raise EvaluationError(f"{scorer.name}: no finite score for a candidate of {candidates.query_id!r}")
+        scored = score_list(candidates, scorer)
         documents = [candidates.documents[place] for place in order(scored.scores)]
         yield RerankedList(candidates.query_id, documents, scored.truncated)
+
+
+def score_list(candidates: CandidateList, scorer: Scorer) -> Scored:
+    """Scores of a query's candidates. Raises EvaluationError, which names the query, unless all are finite."""
+    if not candidates.passages:
+        return Scored(np.empty(0))
+    try:
+        scored = scorer.score(candidates.query, candidates.passages)
+    except BentorankError as error:
+        raise EvaluationError(f"query {candidates.query_id!r}: {error}") from error
+    if not np.isfinite(scored.scores).all():
+        raise EvaluationError(f"{scorer.name}: no finite score for a candidate of {candidates.query_id!r}")
+    return scored

@@ -1,0 +1,102 @@
+"""`bentorank tune`: measures which settings serve a model fastest on this machine, and writes them to a file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from bentorank.cli.measured_on import (
+    Candidates,
+    Corpus,
+    LimitQueries,
+    MaxNdcgLoss,
+    MinCorrelation,
+    Qrels,
+    Queries,
+    TopK,
+    chosen_task,
+)
+from bentorank.engines.options import Precision
+from bentorank.evaluation.agreement import AgreementCheck, Tolerance
+from bentorank.evaluation.errors import EvaluationError
+from bentorank.settings import read_settings
+
+USAGE_ERROR = 2
+TRIED = "Tried"
+
+
+def tune(
+    *,
+    model: Annotated[str | None, typer.Option(help="`starter`, a folder or a Hugging Face model id.")] = None,
+    out: Annotated[Path | None, typer.Option(help="File of settings to write, for `serve --env-file`.")] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace a file that is there.")] = False,
+    minutes: Annotated[float, typer.Option(min=0.01, help="About how long to measure.")] = 3.0,
+    precision: Annotated[
+        list[Precision] | None, typer.Option(help="Only these; may be repeated.", rich_help_panel=TRIED)
+    ] = None,
+    threads: Annotated[
+        list[int] | None, typer.Option(min=1, help="Only these; may be repeated.", rich_help_panel=TRIED)
+    ] = None,
+    max_batch_tokens: Annotated[
+        list[int] | None, typer.Option(min=1, help="Only these; may be repeated.", rich_help_panel=TRIED)
+    ] = None,
+    corpus: Corpus = None,
+    queries: Queries = None,
+    qrels: Qrels = None,
+    candidates: Candidates = None,
+    top_k: TopK = 20,
+    limit_queries: LimitQueries = None,
+    min_correlation: MinCorrelation = 0.99,
+    max_ndcg_loss: MaxNdcgLoss = 0.005,
+) -> None:
+    """Measure precisions, threads and token budgets with this model on this machine, and keep the fastest.
+
+    Every candidate runs in a process of its own, in rounds that take turns with the settings in force, on built-in
+    texts or on your own. One that ranks otherwise than f32 is never chosen, and the settings in force stay unless
+    another is faster by more than noise. Let the machine do nothing else meanwhile.
+    """
+    from bentorank.tuning.candidates import Restriction
+    from bentorank.tuning.progress import TuningBar
+    from bentorank.tuning.report import as_table, overruled, settings_lines
+    from bentorank.tuning.search import Order
+    from bentorank.tuning.search import tune as search
+
+    read_settings()  # wrong ones are said here rather than by a process of their own
+    only = Restriction(tuple(precision or ()), tuple(threads or ()), tuple(max_batch_tokens or ()))
+    tolerance = Tolerance(min_correlation, max_ndcg_loss)
+    try:
+        _check_out(out, force=force)
+        task = chosen_task(corpus, queries, qrels, candidates, top_k=top_k, limit_queries=limit_queries)
+        order = Order({"model": model} if model else {}, AgreementCheck(task, tolerance), only, minutes)
+        with TuningBar(Console(stderr=True)) as bar:
+            outcome = search(order, bar)
+        lines = settings_lines(outcome, model)
+        if out is not None:
+            _replace_file(out, lines)
+    except (EvaluationError, OSError) as error:
+        typer.echo(f"bentorank: {error}", err=True)
+        raise typer.Exit(USAGE_ERROR) from error
+    console = Console()
+    console.print(as_table(outcome))
+    for name in overruled(outcome):
+        typer.echo(f"bentorank: {name} is set in the environment, and wins over a file of settings", err=True)
+    if out is None:
+        console.print(lines, soft_wrap=True, highlight=False, markup=False)
+    else:
+        console.print(f"Serve with it: bentorank serve --env-file {out}", soft_wrap=True, highlight=False, markup=False)
+
+
+def _check_out(out: Path | None, *, force: bool) -> None:
+    """Raises EvaluationError, before anything is measured, for a file that nobody asked to replace."""
+    if out is not None and out.exists() and not force:
+        raise EvaluationError(f"{out} exists: choose another --out, or let --force replace it")
+
+
+def _replace_file(out: Path, text: str) -> None:
+    """Complete or not at all."""
+    scratch = out.with_name(f".{out.name}.new")
+    scratch.write_text(text, encoding="utf-8")
+    scratch.replace(out)

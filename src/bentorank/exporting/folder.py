@@ -1,0 +1,67 @@
+"""The exported folder: the checkpoint's own files and the converted model, complete or not there at all."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bentorank.exporting.errors import ExportError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from bentorank.engines.checkpoint import Checkpoint
+    from bentorank.engines.ir_store import StoredModel
+
+# What describes a model, its tokenizer and its licence; pickles and other engines' formats stay behind.
+CHECKPOINT_FILES = ("*.json", "*.safetensors", "*.txt", "*.model", "*.jinja", "README*", "LICENSE*", "NOTICE*")
+
+
+def check_target(target: Path, source: Path, *, force: bool) -> None:
+    """Raises ExportError where `target` would replace something that nobody asked to replace."""
+    place, model = target.resolve(), source.resolve()
+    if place == model or place in model.parents or model in place.parents:
+        raise ExportError(f"{target} and the model that is exported lie in each other: choose another --out")
+    if not target.exists():
+        return
+    if not force:
+        raise ExportError(f"{target} exists: choose another --out, or let --force replace it")
+    if not (target / "config.json").is_file():
+        raise ExportError(f"{target} is no model folder, and --force replaces nothing else: choose another --out")
+
+
+@contextmanager
+def new_folder(target: Path) -> Iterator[Path]:
+    """An empty folder that takes the place of `target` when the block ends, and is gone if the block raises."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=f".{target.name}.", dir=target.parent) as scratch:
+        folder = Path(scratch) / target.name
+        folder.mkdir()
+        yield folder
+        if target.exists():
+            # Beside the new one, so that it goes with the scratch folder and is back where it was if renaming fails.
+            replaced = target.rename(Path(scratch) / "replaced")
+            try:
+                folder.rename(target)
+            except OSError:
+                replaced.rename(target)
+                raise
+        else:
+            folder.rename(target)
+
+
+def write_model(folder: Path, checkpoint: Checkpoint, converted: StoredModel, name: str) -> None:
+    """Fill `folder` with the checkpoint's files and the converted model as `openvino/<name>.xml`."""
+    for pattern in CHECKPOINT_FILES:
+        for file in checkpoint.folder.glob(pattern):
+            if file.is_file():
+                shutil.copyfile(file, folder / file.name)
+    openvino = folder / "openvino"
+    openvino.mkdir()
+    for source in (converted.xml, converted.xml.with_suffix(".bin")):
+        shutil.copyfile(source, openvino / f"{name}{source.suffix}")
+    # transformers may build a tokenizer otherwise than its file says, and conversion keeps what it built.
+    shutil.copyfile(converted.tokenizer, openvino / "tokenizer.json")
