@@ -57,8 +57,8 @@ def export(
 
     The folder holds the model's own files and the converted ones, and BENTORANK_MODEL=folder serves it without torch.
 
-    Logits of the original and of the converted model are compared, on built-in texts or on your own. Where they disagree
-    nothing is written, and the status is 1.
+    Logits of the original and of the converted model are compared, on built-in texts or on your own. Where they
+    disagree nothing is written, and the status is 1.
     """
     from bentorank.exporting.export import export_model
     from bentorank.exporting.report import as_table

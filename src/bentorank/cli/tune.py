@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from pathlib import Path  # noqa: TC003  typer reads the annotations when it builds the command
 from typing import Annotated
 
 import typer
@@ -19,7 +19,7 @@ from bentorank.cli.measured_on import (
     TopK,
     chosen_task,
 )
-from bentorank.engines.options import Precision
+from bentorank.engines.options import Precision  # noqa: TC001  as above
 from bentorank.evaluation.agreement import AgreementCheck, Tolerance
 from bentorank.evaluation.errors import EvaluationError
 from bentorank.settings import read_settings
@@ -33,7 +33,9 @@ def tune(
     model: Annotated[str | None, typer.Option(help="`starter`, a folder or a Hugging Face model id.")] = None,
     out: Annotated[Path | None, typer.Option(help="File of settings to write, for `serve --env-file`.")] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace a file that is there.")] = False,
-    minutes: Annotated[float, typer.Option(min=0.01, help="About how long to measure.")] = 3.0,
+    minutes: Annotated[
+        float, typer.Option(min=0.01, help="About how long to measure, once the model is loaded.")
+    ] = 3.0,
     precision: Annotated[
         list[Precision] | None, typer.Option(help="Only these; may be repeated.", rich_help_panel=TRIED)
     ] = None,

@@ -38,6 +38,7 @@ PEAK_UNIT_MIB = 2**20 if sys.platform == "darwin" else 2**10
 class Loaded:
     """What the settings came to."""
 
+    model: str
     engine: str
     device: str
     precision: str
@@ -72,7 +73,7 @@ def load(settings: Settings) -> tuple[Reranker, Loaded]:
         max_request_tokens=settings.max_request_tokens,
     )
     info = engine.info
-    return reranker, Loaded(info.engine, info.device, info.precision, limits.max_batch_tokens)
+    return reranker, Loaded(info.model, info.engine, info.device, info.precision, limits.max_batch_tokens)
 
 
 def requests(lists: Sequence[Sequence[Pair]], pairs: int) -> Iterator[list[Pair]]:

@@ -60,7 +60,7 @@ def _title(outcome: Outcome) -> str:
     loaded = outcome.loaded
     package = {"openvino": "openvino", "torch": "torch"}[loaded.engine]
     machine = f"{cpu_name() or 'CPU'}, {usable_cores()} cores" if loaded.device == "cpu" else loaded.device
-    return f"{loaded.engine} {_version(package)}, {loaded.precision} as it is, on {machine}"
+    return f"{loaded.model}: {loaded.engine} {_version(package)}, {loaded.precision} as it is, on {machine}"
 
 
 def _version(package: str) -> str:

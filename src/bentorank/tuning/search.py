@@ -57,11 +57,10 @@ class Outcome:
 
 
 def tune(order: Order, bar: TuningBar) -> Outcome:
-    """Measure candidates for about `order.minutes`, and choose.
+    """Measure candidates for about `order.minutes` once the model is loaded and converted, and choose.
 
     Raises ConfigurationError for a model that cannot be loaded as it is, or a precision that would be emulated.
     """
-    ends_at = time.monotonic() + 60 * order.minutes
     with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
         lists = Path(folder) / "lists.json"
         write_lists(order.check.task, lists)
@@ -71,8 +70,7 @@ def tune(order: Order, bar: TuningBar) -> Outcome:
             if in_force.loaded.engine == "fake":
                 raise ConfigurationError("the fake engine ranks nothing, so there is nothing to tune")
             to_try = dimensions(in_force.loaded, order.only)
-            search = _Search(order, bar, lists, in_force, ends_at, _measurements(to_try))
-            return search.run(to_try)
+            return _Search(order, bar, lists, in_force, _measurements(to_try)).run(to_try)
         except ContenderError as error:
             raise ConfigurationError(f"the settings in force cannot be measured: {error}") from None
 
@@ -86,18 +84,17 @@ def _measurements(to_try: Sequence[Dimension]) -> int:
 class _Search:
     """One run of the search, with what it has found out so far."""
 
-    def __init__(  # noqa: PLR0913, PLR0917 - what a run consists of
-        self, order: Order, bar: TuningBar, lists: Path, in_force: Contender, ends_at: float, measurements: int
-    ) -> None:
+    def __init__(self, order: Order, bar: TuningBar, lists: Path, in_force: Contender, measurements: int) -> None:
         self._order = order
         self._bar = bar
         self._lists = lists
         self._in_force = in_force
-        self._ends_at = ends_at
         self._notes: list[str] = []
         self._agreements: dict[str, Agreement] = {}
         self._workload = self._plan(measurements)
         self._reference = self._score_reference()
+        # From here, since the first start with a model may have to convert it.
+        self._ends_at = time.monotonic() + 60 * order.minutes
         bar.plan(measurements)
 
     def run(self, to_try: Sequence[Dimension]) -> Outcome:
@@ -105,7 +102,7 @@ class _Search:
         stages: list[Stage] = []
         best = AS_IT_IS
         for number, dimension in enumerate(to_try):
-            if time.monotonic() >= self._ends_at:
+            if stages and time.monotonic() >= self._ends_at:
                 left = ", ".join(skipped.setting for skipped in to_try[number:])
                 self._notes.append(f"there was no time left to try {left}: give it more --minutes")
                 break
