@@ -38,6 +38,14 @@ def test_a_missing_model_ends_the_service(tmp_path):
     assert done.stdout.count("cannot start") == 1
 
 
+def test_a_file_of_settings_with_a_typing_error_is_refused(tmp_path):
+    """As the variable would be, before anything is loaded."""
+    file = tmp_path / "typo.env"
+    file.write_text("BENTORANK_MAX_DOCS=5\n")
+    done = run_command(tmp_path, "serve", "--env-file", str(file))
+    refused(done, 2, "BENTORANK_ENV_FILE: unknown setting BENTORANK_MAX_DOCS; did you mean BENTORANK_MAX_DOCUMENTS?")
+
+
 @pytest.mark.parametrize(
     ("content", "sentence"),
     [

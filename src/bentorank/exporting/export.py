@@ -18,6 +18,7 @@ from bentorank.evaluation.reranking import score_list
 from bentorank.evaluation.scorers import EngineScorer
 from bentorank.exporting.errors import DisagreementError
 from bentorank.exporting.folder import check_target, new_folder, write_model
+from bentorank.types import LengthPolicy
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -65,7 +66,8 @@ def _score(options: EngineOptions, task: Task, progress: Progress, what: str) ->
     """Logits of every list. The engine is gone afterwards, so that two models are never in memory at once."""
     bar = progress.add_task(what, total=task.pairs)
     _silence_transformers()
-    scorer = EngineScorer(load_engine(options))
+    # A small window may be shorter than a query of the built-in texts.
+    scorer = EngineScorer(load_engine(options), LengthPolicy(cut_query=True))
     scores = []
     for candidates in task.lists:
         scores.append(score_list(candidates, scorer).scores)

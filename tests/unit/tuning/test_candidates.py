@@ -1,0 +1,102 @@
+"""What is tried on which device, and what never is."""
+
+from __future__ import annotations
+
+import pytest
+
+from bentorank.engines.hardware import cpu_has_native_bf16
+from bentorank.errors import ConfigurationError
+from bentorank.settings import Settings
+from bentorank.tuning.candidates import (
+    AS_IT_IS,
+    Dimension,
+    Restriction,
+    dimensions,
+    native_precisions,
+    thread_counts,
+)
+from bentorank.tuning.cores import physical_cores, quota_cores, usable_cores
+from bentorank.tuning.measuring import Loaded
+
+ON_CPU = Loaded("starter", "openvino", "cpu", "int8", 1024)
+ON_GPU = Loaded("starter", "torch", "cuda", "bf16", 32_768)
+
+CPUINFO = """processor\t: 0
+physical id\t: 0
+core id\t\t: 0
+
+processor\t: 1
+physical id\t: 0
+core id\t\t: 1
+
+processor\t: 2
+physical id\t: 0
+core id\t\t: 0
+
+processor\t: 3
+physical id\t: 0
+core id\t\t: 1
+"""
+
+
+def test_a_cpu_is_tried_in_what_it_computes_natively() -> None:
+    """bf16 only where the CPU multiplies it; int8 only where OpenVINO runs."""
+    assert native_precisions(ON_CPU, cpu_bf16=True) == ("int8", "bf16", "f32")
+    assert native_precisions(ON_CPU, cpu_bf16=False) == ("int8", "f32")
+    assert native_precisions(Loaded("m", "torch", "cpu", "f32", 1024), cpu_bf16=False) == ("f32",)
+
+
+def test_what_is_in_force_anyway_is_not_tried_again() -> None:
+    """One dimension each for precision, threads and token budget, in that order; the fields are settings."""
+    precision, threads, budget = dimensions(ON_CPU, Restriction())
+    assert precision.values == (("bf16", "f32") if cpu_has_native_bf16() else ("f32",))
+    assert threads == Dimension("threads", tuple(map(str, thread_counts(usable_cores()))))
+    assert budget == Dimension("max_batch_tokens", ("512", "2048", "4096"))
+    assert {precision.setting, threads.setting, budget.setting} <= set(Settings.model_fields)
+
+
+def test_a_gpu_has_larger_batches_and_no_threads() -> None:
+    """f16 is for GPUs alone."""
+    precision, budget = dimensions(ON_GPU, Restriction())
+    assert precision.values == ("f16", "f32")
+    assert budget.values == ("16384", "65536", "131072")
+
+
+def test_only_what_was_asked_for_is_tried() -> None:
+    """A dimension of which nothing is left goes."""
+    only = Restriction(precisions=("int8",), threads=(1,), batch_tokens=(100, 1024))
+    assert dimensions(ON_CPU, only) == (Dimension("threads", ("1",)), Dimension("max_batch_tokens", ("100",)))
+
+
+def test_an_emulated_precision_is_refused() -> None:
+    """No CPU computes f16 here, and the sentence says what it does compute in."""
+    with pytest.raises(ConfigurationError, match=r"openvino engine on this cpu would emulate f16.*: try int8, "):
+        dimensions(ON_CPU, Restriction(precisions=("f16",)))
+
+
+def test_a_second_value_replaces_the_first() -> None:
+    """A candidate sets each setting once; its name is for people."""
+    candidate = AS_IT_IS.with_value("threads", "1").with_value("precision", "f32").with_value("threads", "2")
+    assert candidate.overrides == (("precision", "f32"), ("threads", "2"))
+    assert (candidate.name, AS_IT_IS.name) == ("precision f32, threads 2", "as it is")
+
+
+@pytest.mark.parametrize(("cores", "counts"), [(1, (1,)), (2, (2, 1)), (3, (3, 2, 1)), (16, (16, 15, 8))])
+def test_threads_are_physical_cores_and_fewer(cores: int, counts: tuple[int, ...]) -> None:
+    """All, one less, half."""
+    assert thread_counts(cores) == counts
+
+
+@pytest.mark.parametrize(
+    ("cpuinfo", "logical", "cores"),
+    [(CPUINFO, {0, 1, 2, 3}, 2), (CPUINFO, {0, 2}, 1), ("", {0, 1, 2}, 3), ("processor : 0\nBogoMIPS : 50\n", {0}, 1)],
+)
+def test_hyperthreads_are_no_cores(cpuinfo: str, logical: set[int], cores: int) -> None:
+    """Only those that this process may use count; ARM's cpuinfo tells nothing of cores."""
+    assert physical_cores(cpuinfo, logical) == cores
+
+
+@pytest.mark.parametrize(("cpu_max", "cores"), [("max 100000\n", None), ("150000 100000\n", 2), ("", None)])
+def test_a_container_s_quota_bounds_them(cpu_max: str, cores: int | None) -> None:
+    """Rounded up; none means unbounded."""
+    assert quota_cores(cpu_max) == cores
