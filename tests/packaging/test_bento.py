@@ -27,7 +27,8 @@ def test_the_bento_holds_the_package_and_the_model_and_nothing_else(bento):
     allowed = ("bentorank/", "models/starter/")
     assert {name for name in files if not name.startswith(allowed)} <= {"service.py", "bentofile.yaml"}
     assert not [name for name in files if "/training/" in name or "/src/" in name or "__pycache__" in name]
-    assert {"service.py", "bentorank/service.py", "bentorank/py.typed"} <= files
+    texts = {f"bentorank/evaluation/data/{name}" for name in ("lists.json.gz", "ATTRIBUTION.md")}
+    assert {"service.py", "bentorank/service.py", "bentorank/py.typed"} | texts <= files
 
 
 def test_the_bento_holds_the_shipped_model(bento):

@@ -36,11 +36,12 @@ def wheels(tmp_path_factory):
 
 
 def test_the_wheel_of_bentorank_is_small_and_typed(wheels):
-    """Code alone; no model, no tests."""
+    """Code, and a few texts to measure on with their licences; no model, no tests."""
     with zipfile.ZipFile(wheels["bentorank"]) as wheel:
         names = wheel.namelist()
     assert wheels["bentorank"].stat().st_size < 1e6
-    assert {"bentorank/py.typed", "bentorank/service.py"} <= set(names)
+    texts = {f"bentorank/evaluation/data/{name}" for name in ("lists.json.gz", "ATTRIBUTION.md")}
+    assert {"bentorank/py.typed", "bentorank/service.py"} | texts <= set(names)
     assert all(name.startswith(("bentorank/", "bentorank-")) for name in names)
 
 

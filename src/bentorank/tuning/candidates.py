@@ -32,7 +32,7 @@ class Candidate:
     @property
     def name(self) -> str:
         """For people."""
-        return ", ".join(f"{setting} {value}" for setting, value in self.overrides) or "as it is"
+        return ", ".join(f"{setting.replace('_', ' ')} {value}" for setting, value in self.overrides) or "as it is"
 
 
 AS_IT_IS = Candidate()

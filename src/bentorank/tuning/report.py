@@ -12,7 +12,7 @@ from rich.table import Table
 from bentorank import __version__
 from bentorank.settings import environment_name
 from bentorank.tuning.candidates import AS_IT_IS
-from bentorank.tuning.choice import Result, Spread, ratio, spread
+from bentorank.tuning.choice import Result, ratio, spread
 from bentorank.tuning.cores import cpu_name, usable_cores
 
 if TYPE_CHECKING:
@@ -20,17 +20,17 @@ if TYPE_CHECKING:
 
 
 def as_table(outcome: Outcome) -> Table:
-    """A row for each candidate of each stage; ratios are to the settings in force, within the round."""
+    """A row for each candidate of each stage; ratios, median and range, are to what is in force in the same round."""
     table = Table(title=_title(outcome), caption=verdict(outcome), caption_justify="left")
-    table.add_column("tried", overflow="fold")
+    table.add_column("tried")
     for header in ("pairs/s", "times as fast", "correlation", "peak MiB"):
         table.add_column(header, justify="right", no_wrap=True)
     for stage in outcome.stages:
-        table.add_row(f"[dim]{stage.title}[/]")
         for result in stage.results:
             table.add_row(*_row(stage, result))
         for candidate, reason in stage.refused:
-            table.add_row(f"{candidate.name}: {reason}", style="dim")
+            table.add_row(f"  {candidate.name}: {reason}", style="dim")
+        table.add_section()
     return table
 
 
@@ -71,18 +71,15 @@ def _version(package: str) -> str:
 
 
 def _row(stage: Stage, result: Result) -> tuple[str, ...]:
+    gain = ratio(result, stage.results[0])
     chosen = "→ " if result.candidate == stage.chosen else "  "
     return (
         f"{chosen}{result.candidate.name}" + (f" ({result.objection})" if result.objection else ""),
-        _shown(spread(result.pairs_per_s), ".1f"),
-        _shown(ratio(result, stage.results[0]), ".2f"),
+        f"{spread(result.pairs_per_s).median:.1f}",
+        f"{gain.median:.2f} ({gain.low:.2f}–{gain.high:.2f})",
         f"{result.agreement.correlation:.4f}",
         f"{result.peak_mib:.0f}",
     )
-
-
-def _shown(values: Spread, digits: str) -> str:
-    return f"{values.median:{digits}} ({values.low:{digits}}–{values.high:{digits}})"
 
 
 def _verdict(outcome: Outcome) -> str:
