@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path  # noqa: TC003  typer reads the annotations when it builds the command
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -67,6 +67,8 @@ def tune(
     from bentorank.tuning.search import tune as search
 
     read_settings()  # wrong ones are said here rather than by a process of their own
+    if model is not None and Path(model).is_dir():
+        model = str(Path(model).resolve())  # the service may start elsewhere
     only = Restriction(tuple(precision or ()), tuple(threads or ()), tuple(max_batch_tokens or ()))
     tolerance = Tolerance(min_correlation, max_ndcg_loss)
     try:
