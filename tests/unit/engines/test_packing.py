@@ -113,8 +113,8 @@ def test_the_starter_scores_as_padded() -> None:
     folder = ROOT / "models" / "starter"
     _, encoder, _ = load(folder)
     sample = json.loads(gzip.decompress(SAMPLE.read_bytes()))
-    texts = [*sample["passages"][:14], " ".join(sample["passages"][:6]), "", "[SEP] and [CLS]"]
-    pairs = encoder.encode([Pair(query, text) for query in sample["queries"][:2] for text in texts])
+    texts = [*sample["passages"][:5], " ".join(sample["passages"][:6]), "", "[SEP] and [CLS]"]
+    pairs = encoder.encode([Pair(sample["queries"][0], text) for text in texts])
     assert_packed_equals_padded(folder, [pairs, pairs[:1]])
 
 
