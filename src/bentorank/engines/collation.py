@@ -77,19 +77,22 @@ def pack(batch: Sequence[EncodedPair], *, counted_after: int | None = None) -> P
     RoBERTa counts no token that has the padding id, which a text may contain literally.
     """
     assert batch, "bug: an empty batch reached the engine"
+    row = np.concatenate([pair.input_ids for pair in batch])
     segments = [pair.token_type_ids for pair in batch if pair.token_type_ids is not None]
-    positions = [_positions(pair.input_ids, counted_after) for pair in batch]
+    bounds = np.cumsum([0, *(pair.length for pair in batch)], dtype=np.int32)
     return PackedBatch(
-        input_ids=np.concatenate([pair.input_ids for pair in batch])[None],
-        position_ids=np.concatenate(positions)[None],
+        input_ids=row[None],
+        position_ids=_positions(row, bounds, counted_after)[None],
         token_type_ids=np.concatenate(segments)[None] if segments else None,
-        bounds=np.cumsum([0, *(pair.length for pair in batch)], dtype=np.int32),
+        bounds=bounds,
     )
 
 
-def _positions(input_ids: NDArray[np.int64], counted_after: int | None) -> NDArray[np.int64]:
+def _positions(row: NDArray[np.int64], bounds: NDArray[np.int32], counted_after: int | None) -> NDArray[np.int64]:
+    starts = np.repeat(bounds[:-1], np.diff(bounds))
     if counted_after is None:
-        return np.arange(len(input_ids))
-    counted = input_ids != counted_after
-    positions: NDArray[np.int64] = np.cumsum(counted) * counted + counted_after
+        return np.arange(len(row)) - starts
+    counts = row != counted_after
+    counted = np.concatenate([[0], np.cumsum(counts)])
+    positions: NDArray[np.int64] = (counted[1:] - counted[starts]) * counts + counted_after
     return positions

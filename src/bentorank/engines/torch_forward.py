@@ -20,7 +20,7 @@ _PACKED_DTYPES: Final = frozenset({torch.float16, torch.bfloat16})
 _PACKED_CAPABILITY: Final = (8, 0)
 
 # Two ways of rounding differ by some units in the last place of the largest logit; a wrong way by much of it.
-_TOLERATED_ROUNDINGS: Final = 16
+_TOLERATED_ROUNDINGS: Final = 8
 
 logger = logging.getLogger(__name__)
 

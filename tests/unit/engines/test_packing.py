@@ -15,6 +15,7 @@ from transformers import AutoModelForSequenceClassification
 
 from bentorank.engines import EngineKind, EngineOptions, load_engine
 from bentorank.engines.checkpoint import open_checkpoint
+from bentorank.engines.collation import pack
 from bentorank.engines.torch_engine import encoder_of, load_cross_encoder, transformers_module
 from bentorank.engines.torch_forward import choose_forward, pack_if_proven
 from bentorank.engines.torch_packing import PackedForward
@@ -60,6 +61,17 @@ def built(tiny_models: Any, tmp_path_factory: pytest.TempPathFactory) -> Callabl
         return folders[name]
 
     return folder_of
+
+
+def test_positions_start_anew_with_each_pair() -> None:
+    """From 0, or as RoBERTa counts: after the padding id, which itself is not counted where a text contains it."""
+    batch = [EncodedPair(np.array(ids)) for ids in ([7, 8, 9], [7, 1, 8, 9], [7])]
+    packed, counted = pack(batch), pack(batch, counted_after=1)
+    assert packed.input_ids.tolist() == [[7, 8, 9, 7, 1, 8, 9, 7]]
+    assert packed.position_ids.tolist() == [[0, 1, 2, 0, 1, 2, 3, 0]]
+    assert counted.position_ids.tolist() == [[2, 3, 4, 2, 1, 3, 4, 2]]
+    assert packed.bounds.tolist() == [0, 3, 7, 8]
+    assert packed.token_type_ids is None
 
 
 def load(folder: Path, dtype: torch.dtype = torch.float32) -> tuple[Any, PairEncoder, int]:
@@ -118,7 +130,7 @@ def test_the_starter_scores_as_padded() -> None:
     assert_packed_equals_padded(folder, [pairs, pairs[:1]])
 
 
-@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16])
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
 @pytest.mark.parametrize("name", BUILDS)
 def test_packing_is_taken_where_it_is_proven(name: str, dtype: torch.dtype, built: Callable[[str], Path]) -> None:
     """Rounding in half precision does not count as a difference."""
