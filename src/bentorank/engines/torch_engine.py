@@ -70,7 +70,6 @@ class TorchEngine:
         """What `policy` wants read of each passage; any thread. See Engine.encode_chunks for what it raises."""
         return self._encoder.encode_chunks(pairs, policy)
 
-    @torch.inference_mode()
     def forward(self, batch: Sequence[EncodedPair]) -> NDArray[np.float32]:
         """Logits of shape (len(batch),)."""
         scores: NDArray[np.float32] = self._forward(batch).float().cpu().numpy()

@@ -13,11 +13,11 @@ import torch
 from support import varlen_kernel
 from transformers import AutoModelForSequenceClassification
 
-from bentorank.engines import EngineKind, EngineOptions, load_engine
+from bentorank.engines import EngineKind, EngineOptions, Precision, load_engine
 from bentorank.engines.checkpoint import open_checkpoint
 from bentorank.engines.collation import pack
 from bentorank.engines.torch_engine import encoder_of, load_cross_encoder, transformers_module
-from bentorank.engines.torch_forward import choose_forward, pack_if_proven
+from bentorank.engines.torch_forward import choose_forward, has_packing_kernel, pack_if_proven
 from bentorank.engines.torch_packing import PackedForward
 from bentorank.engines.torch_padding import PaddedForward
 from bentorank.engines.warm_up import probe_pairs
@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parents[3]
 SAMPLE = ROOT / "benchmarks" / "data" / "sample.json.gz"
 WINDOW = 96
+
+GPU_PACKS = torch.cuda.is_available() and has_packing_kernel(torch.device("cuda"), torch.float16)
 
 BUILDS: dict[str, tuple[str, dict[str, Any]]] = {
     "bert": ("bert", {}),
@@ -169,3 +171,17 @@ def test_the_cpu_pads(tiny_model: Any) -> None:
     """Padded f32 on the CPU is what everything else is compared with."""
     engine = load_engine(EngineOptions(str(tiny_model("bert")), EngineKind.TORCH, device="cpu"))
     assert not engine.info.padding_free
+
+
+@pytest.mark.skipif(not GPU_PACKS, reason="needs a GPU that torch's variable-length attention runs on")
+@pytest.mark.parametrize("name", BUILDS)
+def test_a_gpu_packs_and_stays_close(name: str, built: Callable[[str], Path], tiny_models: Any) -> None:
+    """In f16 about three digits are those of the CPU in f32, whatever is batched together."""
+    folder = str(built(name))
+    exact = load_engine(EngineOptions(folder, EngineKind.TORCH, device="cpu"))
+    rounded = load_engine(EngineOptions(folder, EngineKind.TORCH, device="cuda", precision=Precision.F16))
+    assert rounded.info.padding_free
+    pairs = exact.encode([Pair("lighthouse lamp", text) for text in [*tiny_models.CORPUS, "", "long " * 100]])
+    expected = exact.forward(pairs)
+    np.testing.assert_allclose(rounded.forward(pairs), expected, rtol=0, atol=0.02)
+    np.testing.assert_allclose(rounded.forward(pairs[:1]), expected[:1], rtol=0, atol=0.02)
