@@ -14,7 +14,7 @@ from bentorank.errors import ConfigurationError
 from bentorank.types import ModelActivation
 
 # Families whose position ids start after the padding id, so that the table is longer than the window.
-_POSITIONS_AFTER_PADDING = frozenset(
+POSITIONS_AFTER_PADDING = frozenset(
     {
         "camembert",
         "data2vec-text",
@@ -157,7 +157,7 @@ def _window(name: str, folder: Path, config: dict[str, Any], cap: int | None) ->
 
 def _positions(config: dict[str, Any]) -> int | None:
     positions = config.get("max_position_embeddings")
-    if positions and config.get("model_type") in _POSITIONS_AFTER_PADDING:
+    if positions and config.get("model_type") in POSITIONS_AFTER_PADDING:
         return int(positions) - int(config.get("pad_token_id", 1)) - 1
     return positions
 

@@ -24,7 +24,8 @@ class EngineInfo:
     """What is loaded, for the API, the logs and the cache key.
 
     `fingerprint` changes whenever a score may change: weights, tokenizer, window, engine, precision.
-    `max_tokens` is the model's window in tokens, special tokens included.
+    `max_tokens` is the model's window in tokens, special tokens included. `padding_free` engines compute no padding,
+    whatever lengths are batched together.
     """
 
     engine: str
@@ -34,6 +35,7 @@ class EngineInfo:
     max_tokens: int
     activation: ModelActivation
     fingerprint: str
+    padding_free: bool = False
 
     @property
     def batch_tokens(self) -> int:

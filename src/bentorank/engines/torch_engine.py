@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 import torch
 from sentence_transformers import CrossEncoder
 
-from bentorank.engines.collation import pad
 from bentorank.engines.encoding import PairEncoder
 from bentorank.engines.fingerprint import files_digest, fingerprint
 from bentorank.engines.options import Precision
 from bentorank.engines.protocol import EngineInfo
 from bentorank.engines.torch_device import choose_device, choose_precision
-from bentorank.engines.warm_up import warm_up_batches
+from bentorank.engines.torch_forward import choose_forward
+from bentorank.engines.warm_up import probe_pairs, warm_up_batches
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -32,6 +32,7 @@ class TorchEngine:
     """Scores with torch; weights in the asked precision, logits always in float32.
 
     In f32 a logit is within 1e-5 of `CrossEncoder.predict(..., activation_fn=Identity())` on the same device.
+    On CUDA in half precision the usual architectures compute no padding; see torch_forward.
     """
 
     def __init__(self, checkpoint: Checkpoint, options: EngineOptions) -> None:
@@ -40,10 +41,8 @@ class TorchEngine:
         if options.threads is not None:
             torch.set_num_threads(options.threads)
         model = load_cross_encoder(checkpoint, device=device, dtype=_DTYPES[precision])
-        self._device = torch.device(device)
-        self._pad_token_id = checkpoint.pad_token_id
-        self._model = transformers_module(model)
         self._encoder = encoder_of(model, checkpoint)
+        self._forward = choose_forward(transformers_module(model), checkpoint.pad_token_id, probe_pairs(self._encoder))
         self.info = EngineInfo(
             engine="torch",
             model=checkpoint.name,
@@ -56,9 +55,11 @@ class TorchEngine:
                 torch.__version__,
                 files_digest(checkpoint.weight_files()),
                 self._encoder.fingerprint,
-                self._device.type,
+                torch.device(device).type,
                 precision.value,
+                self._forward.padding_free,
             ),
+            padding_free=self._forward.padding_free,
         )
 
     def encode(self, pairs: Sequence[Pair]) -> list[EncodedPair]:
@@ -69,26 +70,15 @@ class TorchEngine:
         """What `policy` wants read of each passage; any thread. See Engine.encode_chunks for what it raises."""
         return self._encoder.encode_chunks(pairs, policy)
 
-    @torch.inference_mode()
     def forward(self, batch: Sequence[EncodedPair]) -> NDArray[np.float32]:
         """Logits of shape (len(batch),)."""
-        arrays = pad(batch, self._pad_token_id).as_inputs()
-        inputs = {name: self._to_device(array) for name, array in arrays.items()}
-        logits = self._model(**inputs).logits  # (pairs, 1)
-        scores: NDArray[np.float32] = logits[:, 0].float().cpu().numpy()
+        scores: NDArray[np.float32] = self._forward(batch).float().cpu().numpy()
         return scores
 
     def warm_up(self) -> None:
         """Run short and long batches: a GPU loads kernels and memory at the first of a size."""
         for batch in warm_up_batches(self._encoder, self.info.max_tokens):
             self.forward(batch)
-
-    def _to_device(self, array: NDArray[np.int64]) -> torch.Tensor:
-        tensor = torch.from_numpy(array)
-        if self._device.type != "cuda":
-            return tensor.to(self._device)
-        # From pinned memory the copy runs beside the kernels of the batch before.
-        return tensor.pin_memory().to(self._device, non_blocking=True)
 
 
 def load_cross_encoder(

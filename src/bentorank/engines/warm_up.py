@@ -1,10 +1,10 @@
-"""The batches that an engine runs before it is ready."""
+"""The batches that an engine runs before it is ready, and the pairs that one way of running them is compared on."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from bentorank.types import Pair
+from bentorank.types import LengthPolicy, Pair
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -15,6 +15,15 @@ if TYPE_CHECKING:
 _LENGTHS = (32, 128, 512)
 _PAIRS = (1, 8)
 
+# Relevant and irrelevant, a few tokens and hundreds: longer than a window of local attention.
+_PROBES = (
+    Pair("tower height", "The tower is 300 metres high."),
+    Pair("tower height", "Bread dough rises faster in a warm kitchen than in a cold one."),
+    Pair("capital of France", "Paris has been the capital of France for most of its history. " * 40),
+    Pair("capital of France", "The lighthouse keeper climbs the stairs every evening. " * 20),
+    Pair("a", ""),
+)
+
 
 def warm_up_batches(encoder: PairEncoder, max_tokens: int) -> Iterator[list[EncodedPair]]:
     """Single pairs and small batches, short, middling and long, never beyond the window."""
@@ -22,3 +31,8 @@ def warm_up_batches(encoder: PairEncoder, max_tokens: int) -> Iterator[list[Enco
         if length <= max(max_tokens, _LENGTHS[0]):
             pair = Pair("a", "a " * length)
             yield from ([encoder.encode([pair])[0]] * pairs for pairs in _PAIRS)
+
+
+def probe_pairs(encoder: PairEncoder) -> list[EncodedPair]:
+    """A batch of unlike pairs, each within the window."""
+    return [chunks[0] for chunks in encoder.encode_chunks(_PROBES, LengthPolicy(cut_query=True))]

@@ -1,7 +1,8 @@
 """Which pairs go into the next forward pass. Pure: no clock, no lock, no I/O.
 
 One request anchors the batch: the first in the order of fairness. Its longest pending pairs come first, so that the
-batch is padded little; room that it leaves is filled with pairs of other requests, still in order of fairness.
+batch is padded little; room that it leaves is filled with pairs of other requests, still in order of fairness. Where
+the engine computes no padding, any lengths may share a batch.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ class BatchBudget:
 
     max_batch_tokens: int
     forward_overhead_tokens: int
+    padding_free: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +44,7 @@ def plan_batch(pending: Sequence[Sequence[int]], budget: BatchBudget) -> list[Sl
         return []
     anchor = pending[0]
     longest = anchor[0]
-    room = _Room(longest, budget)
+    room = _PackedRoom(longest, budget) if budget.padding_free else _PaddedRoom(longest, budget)
     taken = _take_prefix(anchor, room)
     batch = [Slice(0, 0, taken)]
     if taken < len(anchor):
@@ -50,36 +52,58 @@ def plan_batch(pending: Sequence[Sequence[int]], budget: BatchBudget) -> list[Sl
     for request, lengths in enumerate(pending[1:], start=1):
         if room.is_full:
             break
-        start = _first_not_longer(lengths, longest)
+        start = _first_not_longer(lengths, room.longest_welcome)
         stop = start + _take_prefix(lengths[start:], room)
         if stop > start:
             batch.append(Slice(request, start, stop))
     return batch
 
 
-class _Room:
+class _PaddedRoom:
     """What is left of the budget of a batch that is padded to `longest` tokens a pair."""
 
     def __init__(self, longest: int, budget: BatchBudget) -> None:
-        self.longest = longest
-        self.pairs_left = max(1, budget.max_batch_tokens // longest)
-        self.padding_left = budget.forward_overhead_tokens
+        self.longest_welcome = longest
+        self._pairs_left = max(1, budget.max_batch_tokens // longest)
+        self._padding_left = budget.forward_overhead_tokens
 
     @property
     def is_full(self) -> bool:
-        return self.pairs_left == 0
+        return self._pairs_left == 0
 
     def admit(self, length: int) -> bool:
         """Take a pair in, unless the batch is full or its padding would cost more than a pass of its own."""
-        padding = self.longest - length
-        if self.is_full or padding > self.padding_left:
+        padding = self.longest_welcome - length
+        if self.is_full or padding > self._padding_left:
             return False
-        self.pairs_left -= 1
-        self.padding_left -= padding
+        self._pairs_left -= 1
+        self._padding_left -= padding
         return True
 
 
-def _take_prefix(lengths: Sequence[int], room: _Room) -> int:
+class _PackedRoom:
+    """What is left of the budget of a batch without padding, whose first pair has `longest` tokens."""
+
+    def __init__(self, longest: int, budget: BatchBudget) -> None:
+        self._tokens_left = max(longest, budget.max_batch_tokens)
+
+    @property
+    def is_full(self) -> bool:
+        return self._tokens_left == 0
+
+    @property
+    def longest_welcome(self) -> int:
+        return self._tokens_left
+
+    def admit(self, length: int) -> bool:
+        """Take a pair in if it still fits."""
+        if length > self._tokens_left:
+            return False
+        self._tokens_left -= length
+        return True
+
+
+def _take_prefix(lengths: Sequence[int], room: _PaddedRoom | _PackedRoom) -> int:
     taken = 0
     for length in lengths:
         if not room.admit(length):

@@ -23,6 +23,8 @@ Outcome = float | ScoringError
 # An engine that fails on this many single pairs and has scored none is broken, not poisoned.
 GIVE_UP_AFTER_POISONS = 2
 
+_OUT_OF_MEMORY = ("out of memory", "alloc_failed", "bad_alloc")
+
 logger = logging.getLogger(__name__)
 
 
@@ -124,7 +126,7 @@ class _Attempt:
 def is_out_of_memory(error: Exception) -> bool:
     """Whether an engine's error means that the batch did not fit; torch and OpenVINO say so in the text only."""
     text = str(error).lower()
-    return isinstance(error, MemoryError) or "out of memory" in text or "bad_alloc" in text
+    return isinstance(error, MemoryError) or any(sign in text for sign in _OUT_OF_MEMORY)
 
 
 def _checked(logit: float) -> Outcome:

@@ -231,7 +231,7 @@ class Scheduler:
         tokens = self._limits.max_batch_tokens
         if self._clock() < self._small_batches_until:
             tokens //= 2
-        return BatchBudget(tokens, self._limits.forward_overhead_tokens)
+        return BatchBudget(tokens, self._limits.forward_overhead_tokens, self._limits.padding_free)
 
     def _compute(self, shares: list[Share]) -> None:
         pairs = [pair for share in shares for pair in share.pairs]
@@ -243,8 +243,8 @@ class Scheduler:
 
     def _account(self, pairs: list[EncodedPair], outcomes: list[Outcome], seconds: float) -> None:
         failed = sum(1 for outcome in outcomes if not isinstance(outcome, float))
-        padded = max(pair.length for pair in pairs) * len(pairs)
         tokens = self._computing_tokens
+        padded = tokens if self._limits.padding_free else max(pair.length for pair in pairs) * len(pairs)
         self._records.append(BatchRecord(len(pairs), tokens, padded, seconds, failed))
         with self._changed:
             self._computing_since = None

@@ -10,6 +10,7 @@ budgets = st.builds(
     max_batch_tokens=st.integers(16, 4096),
     forward_overhead_tokens=st.integers(0, 512),
 )
+packed_budgets = st.builds(BatchBudget, st.integers(16, 4096), st.just(0), st.just(True))  # noqa: FBT003
 lengths = st.lists(st.integers(1, 512), min_size=1, max_size=40).map(lambda values: sorted(values, reverse=True))
 pending_requests = st.lists(lengths, min_size=1, max_size=12)
 
@@ -32,7 +33,16 @@ def test_a_batch_is_padded_by_no_more_than_a_pass_of_its_own_would_cost(pending,
     assert sum(max(taken) - length for length in taken) <= budget.forward_overhead_tokens
 
 
-@given(pending_requests, budgets)
+@given(pending_requests, packed_budgets)
+def test_without_padding_a_batch_is_as_large_as_its_pairs_together(pending, budget):
+    """The sum of the lengths keeps the budget; a batch of all that waits is planned whenever it fits."""
+    taken = planned_lengths(pending, plan_batch(pending, budget))
+    waiting = sum(map(sum, pending))
+    assert len(taken) == 1 or sum(taken) <= budget.max_batch_tokens
+    assert sum(taken) == waiting or waiting > budget.max_batch_tokens
+
+
+@given(pending_requests, budgets | packed_budgets)
 def test_the_first_request_always_advances_by_its_longest_pair(pending, budget):
     """The head of the fair order is never passed over."""
     first = plan_batch(pending, budget)[0]
@@ -40,7 +50,7 @@ def test_the_first_request_always_advances_by_its_longest_pair(pending, budget):
     assert first.stop >= 1
 
 
-@given(pending_requests, budgets)
+@given(pending_requests, budgets | packed_budgets)
 def test_slices_are_disjoint_non_empty_and_inside_their_requests(pending, budget):
     """No pair is taken twice."""
     batch = plan_batch(pending, budget)
@@ -48,7 +58,7 @@ def test_slices_are_disjoint_non_empty_and_inside_their_requests(pending, budget
     assert all(0 <= part.start < part.stop <= len(pending[part.request]) for part in batch)
 
 
-@given(pending_requests, budgets)
+@given(pending_requests, budgets | packed_budgets)
 def test_repeated_planning_takes_every_pair_exactly_once(pending, budget):
     """Taking batches until nothing is left takes exactly what there was."""
     left = [list(request) for request in pending]
@@ -72,6 +82,12 @@ def test_pairs_longer_than_the_anchor_are_left_for_later():
     """Filling never makes the whole batch longer."""
     batch = plan_batch([[100], [300, 100, 20]], BatchBudget(1024, 32))
     assert [(part.request, part.start, part.stop) for part in batch] == [(0, 0, 1), (1, 1, 2)]
+
+
+def test_without_padding_long_and_short_pairs_share_a_batch():
+    """What would be cut to save padding is taken whole, longer pairs of later requests included."""
+    batch = plan_batch([[100, 10], [300, 20]], BatchBudget(1024, 32, padding_free=True))
+    assert [(part.request, part.start, part.stop) for part in batch] == [(0, 0, 2), (1, 0, 2)]
 
 
 def test_nothing_pending_plans_nothing():

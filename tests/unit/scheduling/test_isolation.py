@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -21,14 +22,15 @@ def pair(value):
 class CountingForward:
     """Scores a pair with its own token, raises on a poisoned one, and counts its passes."""
 
-    def __init__(self, largest_batch=10_000):
+    def __init__(self, largest_batch=10_000, too_large=None):
         self.passes = 0
         self.largest_batch = largest_batch
+        self.too_large = too_large
 
     def __call__(self, batch):
         self.passes += 1
         if len(batch) > self.largest_batch:
-            raise RuntimeError("CUDA out of memory. Tried to allocate 2 GiB")
+            raise self.too_large
         values = [int(p.input_ids[0]) for p in batch]
         if POISON in values:
             raise ValueError("poison")
@@ -57,9 +59,19 @@ def test_several_poisons_leave_every_healthy_pair_scored_or_the_engine_is_given_
         assert all(outcome == 7 for flag, outcome in zip(flags, outcomes, strict=True) if not flag)
 
 
-def test_a_batch_too_large_for_the_memory_is_halved_and_nobody_is_blamed():
-    """Out of memory is nobody's poison."""
-    isolating = IsolatingForward(CountingForward(largest_batch=3))
+@pytest.mark.parametrize(
+    "error",
+    [
+        torch.cuda.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB."),
+        RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"),
+        RuntimeError("std::bad_alloc"),
+        MemoryError(),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+def test_a_batch_too_large_for_the_memory_is_halved_and_nobody_is_blamed(error):
+    """Out of memory is nobody's poison, whichever library says so."""
+    isolating = IsolatingForward(CountingForward(largest_batch=3, too_large=error))
     assert isolating.run([pair(value) for value in range(16)]) == [float(value) for value in range(16)]
     assert isolating.out_of_memory
 

@@ -232,6 +232,16 @@ def test_records_tell_what_the_batches_were():
         assert scheduler.collect_records() == []
 
 
+def test_a_padding_free_engine_is_charged_for_no_padding():
+    """Lengths that padding would keep apart share a pass, and its record has no padding."""
+    engine = FakeEngine()
+    limits = SchedulerLimits(10_000, 64, forward_overhead_tokens=0, padding_free=True)
+    with running_scheduler(engine, limits) as scheduler:
+        asyncio.run(scheduler.score(encode(engine, "alpha", "alpha beta gamma")))
+        (record,) = scheduler.collect_records()
+        assert (record.pairs, record.tokens, record.padded_tokens) == (2, 4 + 6, 10)
+
+
 def test_an_engine_that_returns_too_few_logits_fails_the_pairs_not_the_thread():
     """A wrong shape is caught before it is sliced wrongly."""
 

@@ -1,0 +1,46 @@
+"""The reference way through a torch model: every pair padded to the longest of its batch."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from bentorank.engines.collation import pad
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from bentorank.types import EncodedPair
+
+
+class PaddedForward:
+    """Runs a transformers sequence-classification model on padded batches; right for every architecture."""
+
+    padding_free = False
+
+    def __init__(self, model: Any, pad_token_id: int) -> None:  # noqa: ANN401 - transformers' own classes are many
+        self._model = model
+        self._pad_token_id = pad_token_id
+
+    @torch.inference_mode()
+    def __call__(self, batch: Sequence[EncodedPair]) -> torch.Tensor:
+        """Logits of shape (len(batch),) on the model's device, in its precision."""
+        inputs = upload(pad(batch, self._pad_token_id).as_inputs(), self._model.device)
+        logits: torch.Tensor = self._model(**inputs).logits  # (pairs, 1)
+        return logits[:, 0]
+
+
+def upload(arrays: Mapping[str, NDArray[np.generic]], device: torch.device) -> dict[str, torch.Tensor]:
+    """The arrays on `device`, by their names."""
+    return {name: _to_device(torch.from_numpy(array), device) for name, array in arrays.items()}
+
+
+def _to_device(tensor: torch.Tensor, device: torch.device) -> torch.Tensor:
+    if device.type != "cuda":
+        return tensor.to(device)
+    # From pinned memory the host need not wait for the copy.
+    return tensor.pin_memory().to(device, non_blocking=True)
