@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
+from bentorank.engines.activation_rounding import remove_activation_rounding
 from bentorank.engines.collation import longest, pad
 from bentorank.engines.encoding import PairEncoder
 from bentorank.engines.fingerprint import files_digest, fingerprint
@@ -53,7 +54,11 @@ class OpenVINOEngine:
         precision = choose_precision(options.precision, checkpoint)
         stored = stored_model(checkpoint, precision, options.cache_dir)
         arithmetic = _arithmetic(precision)
-        compiled = openvino.Core().compile_model(stored.xml, "CPU", arithmetic | _threads(options.threads))
+        core = openvino.Core()
+        model = core.read_model(stored.xml)
+        if not _rounds_activations(precision):
+            remove_activation_rounding(model)
+        compiled = core.compile_model(model, "CPU", arithmetic | _threads(options.threads))
         self._request = compiled.create_infer_request()
         self._pad_token_id = checkpoint.pad_token_id
         self._encoder = PairEncoder(
@@ -114,11 +119,14 @@ def choose_precision(precision: Precision, checkpoint: Checkpoint) -> Precision:
 def _arithmetic(precision: Precision) -> dict[str, str]:
     """OpenVINO's properties for it. Left alone, it takes bf16 and int8 wherever it can, whatever was asked for."""
     bf16 = precision is not Precision.F32 and cpu_has_native_bf16()
-    int8 = precision is Precision.INT8 and cpu_has_int8_dot_products()
     return {
         "INFERENCE_PRECISION_HINT": "bf16" if bf16 else "f32",
-        "DYNAMIC_QUANTIZATION_GROUP_SIZE": str(_ACTIVATION_GROUP if int8 else 0),
+        "DYNAMIC_QUANTIZATION_GROUP_SIZE": str(_ACTIVATION_GROUP if _rounds_activations(precision) else 0),
     }
+
+
+def _rounds_activations(precision: Precision) -> bool:
+    return precision is Precision.INT8 and cpu_has_int8_dot_products()
 
 
 def _threads(count: int | None) -> dict[str, Any]:
