@@ -75,6 +75,10 @@ class Settings(BaseSettings):
     threads: PositiveInt | None = Field(
         None, description="CPU threads of the engine; as many as there are cores unless set."
     )
+    streams: PositiveInt | None = Field(
+        None,
+        description="Forward passes at a time on a CPU, which divide the threads; one a thread, up to 4, unless set.",
+    )
     cache_dir: Path = Field(Path("~/.cache/bentorank"), description="Where converted models are kept between starts.")
 
     # Scheduling
@@ -203,6 +207,8 @@ class Settings(BaseSettings):
             raise ValueError(f"engine openvino runs on the CPU, but device is {self.device}: use engine torch")
         if self.engine == "torch" and self.precision == "int8":
             raise ValueError("precision int8 needs engine openvino, but engine is torch")
+        if self.streams is not None and self.threads is not None and self.streams > self.threads:
+            raise ValueError(f"streams is {self.streams} but threads is {self.threads}: each stream needs a thread")
         if self.workers > 1 and self.device.startswith("cuda:"):
             raise ValueError(f"device {self.device} puts all {self.workers} workers on one GPU: use device cuda")
         if self.gpus is not None and 0 < self.gpus < self.workers:

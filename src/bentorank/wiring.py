@@ -43,6 +43,7 @@ def engine_options(settings: Settings, worker_index: int) -> EngineOptions:
         precision=Precision(settings.precision),
         max_tokens=settings.max_pair_tokens,
         threads=settings.threads,
+        streams=settings.streams,
         cache_dir=settings.cache_dir.expanduser(),
         fake=FakeOptions(
             delay_s_per_batch=settings.fake_batch_delay_ms / 1e3,

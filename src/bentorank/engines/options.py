@@ -40,7 +40,8 @@ class EngineOptions:
 
     `model` is a folder or a Hugging Face hub id, `revision` a branch, tag or commit of the latter.
     `device` is auto, cpu, cuda, cuda:N or mps. `max_tokens` caps the model's own window. `threads=None`
-    leaves the number to the engine. Converted models are kept under `cache_dir`.
+    leaves the number to the engine, and so does `streams=None` the number of forward passes that run at a time,
+    between which the threads are divided; only OpenVINO has several. Converted models are kept under `cache_dir`.
     """
 
     model: str
@@ -50,5 +51,6 @@ class EngineOptions:
     precision: Precision = Precision.AUTO
     max_tokens: int | None = None
     threads: int | None = None
+    streams: int | None = None
     cache_dir: Path = field(default_factory=lambda: Path.home() / ".cache" / "bentorank")
     fake: FakeOptions = field(default_factory=FakeOptions)

@@ -25,7 +25,7 @@ class EngineInfo:
 
     `fingerprint` changes whenever a score may change: weights, tokenizer, window, engine, precision.
     `max_tokens` is the model's window in tokens, special tokens included. `padding_free` engines compute no padding,
-    whatever lengths are batched together.
+    whatever lengths are batched together. `streams` forward passes may run at a time, each on a thread of its own.
     """
 
     engine: str
@@ -36,6 +36,7 @@ class EngineInfo:
     activation: ModelActivation
     fingerprint: str
     padding_free: bool = False
+    streams: int = 1
 
     @property
     def batch_tokens(self) -> int:
@@ -44,7 +45,7 @@ class EngineInfo:
 
 
 class Engine(Protocol):
-    """A cross-encoder on one device. `encode` is thread-safe; the rest belongs to the scheduler's thread."""
+    """A cross-encoder on one device. `encode` is thread-safe; `forward` may run on `info.streams` threads at a time."""
 
     @property
     def info(self) -> EngineInfo:

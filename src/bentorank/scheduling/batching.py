@@ -25,6 +25,21 @@ class BatchBudget:
     padding_free: bool = False
 
 
+# Below this many times what starting a pass costs, passes are not made shorter to occupy more streams.
+_SMALLEST_SHARE_OVERHEADS = 8
+
+
+def stream_share(max_batch_tokens: int, queued_tokens: int, streams: int, forward_overhead_tokens: int) -> int:
+    """Tokens for the next pass of one of `streams` that share `queued_tokens`.
+
+    All of the budget while there is plenty, then an equal share, so that no stream idles beside one with all the work.
+    """
+    if streams == 1:
+        return max_batch_tokens
+    smallest = _SMALLEST_SHARE_OVERHEADS * forward_overhead_tokens
+    return min(max_batch_tokens, max(smallest, queued_tokens // streams, 1))
+
+
 @dataclass(frozen=True, slots=True)
 class Slice:
     """A run of one request's pending pairs: positions [start, stop) of its lengths."""

@@ -1,7 +1,8 @@
-"""The adaptive batcher: one thread that never lets the device wait while there is work.
+"""The adaptive batcher: it never lets the device wait while there is work.
 
-Callers add their pairs to a fair queue; the model thread takes the next batch out of it the moment the device is
-free, so the batch is always planned on the newest state of the queue and grows with the load by itself.
+Callers add their pairs to a fair queue; a model thread takes the next batch out of it the moment it is free, so the
+batch is always planned on the newest state of the queue and grows with the load by itself. There is one thread for
+each of the engine's streams.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from typing import TYPE_CHECKING
 
 from bentorank.errors import BentorankError, DeadlineExceededError, UnavailableError
 from bentorank.scheduling.admission import QueueState, check_admission
-from bentorank.scheduling.batching import BatchBudget
+from bentorank.scheduling.batching import BatchBudget, stream_share
 from bentorank.scheduling.isolation import IsolatingForward, Outcome
 from bentorank.scheduling.queue import FairQueue, QueuedRequest, Share
 from bentorank.scheduling.speed import Speedometer
@@ -57,7 +58,7 @@ class BatchRecord:
 
 
 class _Ticket:
-    """A caller's claim on its outcomes. Written by the model thread, awaited on the caller's event loop."""
+    """A caller's claim on its outcomes. Written under the scheduler's lock, awaited on the caller's event loop."""
 
     def __init__(self, pairs: Sequence[EncodedPair], deadline: float | None) -> None:
         self.request = QueuedRequest.of(pairs, deadline)
@@ -66,6 +67,25 @@ class _Ticket:
         self.outcomes: list[Outcome | None] = [None] * len(pairs)
         self.open_pairs = len(pairs)
         self.inference_s = 0.0
+        self._computing_batches = 0
+        self._computing_since = 0.0
+
+    def begin_batch(self, now: float) -> None:
+        """Some pairs are being computed from now on, perhaps beside others on another stream."""
+        if self._computing_batches == 0:
+            self._computing_since = now
+        self._computing_batches += 1
+
+    def end_batch(self, positions: Sequence[int], outcomes: Sequence[Outcome], now: float) -> None:
+        """Take the outcomes of those pairs, and wake the caller when none is left open."""
+        self._computing_batches -= 1
+        if self._computing_batches == 0:
+            self.inference_s += now - self._computing_since
+        for position, outcome in zip(positions, outcomes, strict=True):
+            self.outcomes[position] = outcome
+        self.open_pairs -= len(positions)
+        if self.open_pairs == 0:
+            self.finish()
 
     def finish(self, error: BentorankError | None = None) -> None:
         """Wake the caller; from any thread, however often."""
@@ -80,6 +100,31 @@ class _Ticket:
             self.done.set_result(None)
         else:
             self.done.set_exception(error)
+
+
+class _Stream:
+    """One thread that computes batches, and what it is computing. Written under the scheduler's lock."""
+
+    def __init__(self, number: int, engine: Engine, live: Callable[[_Stream], None]) -> None:
+        self.forward = IsolatingForward(engine.forward)
+        self.computing_since: float | None = None
+        self.computing_tokens = 0
+        self.thread = threading.Thread(target=live, args=(self,), name=f"model-{number}", daemon=True)
+
+    def begin(self, tokens: int, now: float) -> None:
+        """A batch is being computed from now on."""
+        self.computing_since = now
+        self.computing_tokens = tokens
+
+    def end(self) -> None:
+        """The batch is done."""
+        self.computing_since = None
+        self.computing_tokens = 0
+
+    def is_alive(self, stalled_since: float) -> bool:
+        """Whether the thread lives and did not begin a batch before `stalled_since` that still computes."""
+        since = self.computing_since
+        return self.thread.is_alive() and (since is None or since >= stalled_since)
 
 
 class Scheduler:
@@ -97,9 +142,8 @@ class Scheduler:
         on_death: Callable[[], None] = lambda: None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`on_death` is called on the model thread if it dies of anything but `close`; a server should exit then."""
+        """`on_death` is called on a model thread that dies of anything but `close`; a server should exit then."""
         self._limits = limits
-        self._forward = IsolatingForward(engine.forward)
         self._on_death = on_death
         self._clock = clock
         self._queue = FairQueue()
@@ -108,23 +152,24 @@ class Scheduler:
         self._records: deque[BatchRecord] = deque(maxlen=MAX_UNCOLLECTED_RECORDS)
         self._changed = threading.Condition()
         self._closing = False
-        self._computing_since: float | None = None
-        self._computing_tokens = 0
         self._small_batches_until = float("-inf")
         self._consecutive_failed_batches = 0
-        self._thread = threading.Thread(target=self._live, name="model", daemon=True)
+        self._streams = [_Stream(number, engine, self._live) for number in range(engine.info.streams)]
 
     def start(self) -> None:
-        """Start the model thread."""
-        self._thread.start()
+        """Start the model threads."""
+        for stream in self._streams:
+            stream.thread.start()
 
     def close(self, timeout_s: float = 5.0) -> None:
-        """Finish the running batch, refuse what still waits with UnavailableError, and end the thread."""
+        """Finish the running batches, refuse what still waits with UnavailableError, and end the threads."""
         with self._changed:
             self._closing = True
-            self._changed.notify()
-        if self._thread.is_alive():
-            self._thread.join(timeout_s)
+            self._changed.notify_all()
+        deadline = time.monotonic() + timeout_s
+        for stream in self._streams:
+            if stream.thread.is_alive():
+                stream.thread.join(max(0.0, deadline - time.monotonic()))
         self._refuse_all("the service is stopping")
 
     async def score(self, pairs: Sequence[EncodedPair], deadline: float | None = None) -> Scored:
@@ -154,7 +199,8 @@ class Scheduler:
     @property
     def state(self) -> QueueState:
         """What is queued or computing right now."""
-        return QueueState(self._queue.tokens + self._computing_tokens, len(self._tickets), self._speed.tokens_per_s)
+        computing = sum(stream.computing_tokens for stream in self._streams)
+        return QueueState(self._queue.tokens + computing, len(self._tickets), self._speed.tokens_per_s)
 
     @property
     def max_batch_tokens(self) -> int:
@@ -163,10 +209,9 @@ class Scheduler:
 
     @property
     def is_alive(self) -> bool:
-        """False once the model thread has died or one forward pass has taken longer than `stalled_after_s`."""
-        since = self._computing_since
-        stalled = since is not None and self._clock() - since > self._limits.stalled_after_s
-        return self._thread.is_alive() and not stalled
+        """False once a model thread has died or one forward pass has taken longer than `stalled_after_s`."""
+        stalled_since = self._clock() - self._limits.stalled_after_s
+        return all(stream.is_alive(stalled_since) for stream in self._streams)
 
     @property
     def consecutive_failed_batches(self) -> int:
@@ -176,7 +221,7 @@ class Scheduler:
     def _enqueue(self, ticket: _Ticket) -> None:
         request = ticket.request
         with self._changed:
-            if self._closing or not self._thread.is_alive():
+            if self._closing or not all(stream.thread.is_alive() for stream in self._streams):
                 raise UnavailableError("the service is stopping", retry_after_s=1)
             remaining_s = None if request.deadline is None else request.deadline - self._clock()
             check_admission(
@@ -187,7 +232,7 @@ class Scheduler:
             )
             self._tickets[request] = ticket
             self._queue.add(request)
-            self._changed.notify()
+            self._changed.notify_all()
 
     async def _wait(self, ticket: _Ticket, deadline: float | None) -> None:
         remaining_s = None if deadline is None else deadline - self._clock()
@@ -202,17 +247,19 @@ class Scheduler:
             self._tickets.pop(ticket.request, None)
             self._queue.remove(ticket.request)
 
-    def _live(self) -> None:
+    def _live(self, stream: _Stream) -> None:
         try:
-            while (shares := self._next_batch()) is not None:
-                self._compute(shares)
+            while (shares := self._next_batch(stream)) is not None:
+                self._compute(stream, shares)
         except BaseException as error:  # noqa: BLE001 - a service without a model thread must not look healthy
             logger.critical("the model thread died: %s", type(error).__name__)
-            self._closing = True
+            with self._changed:
+                self._closing = True
+                self._changed.notify_all()
             self._refuse_all("the engine died")
             self._on_death()
 
-    def _next_batch(self) -> list[Share] | None:
+    def _next_batch(self, stream: _Stream) -> list[Share] | None:
         """Wait for work and take a batch of it; None when closing."""
         with self._changed:
             while not self._closing:
@@ -220,57 +267,58 @@ class Scheduler:
                     # The caller's own timer answers it; this only keeps late work off the device.
                     self._tickets.pop(request, None)
                 if len(self._queue):
-                    shares = self._queue.take_batch(self._budget())
-                    self._computing_since = self._clock()
-                    self._computing_tokens = sum(share.tokens for share in shares)
-                    return shares
+                    return self._take_batch(stream)
                 self._changed.wait()
             return None
 
+    def _take_batch(self, stream: _Stream) -> list[Share]:
+        shares = self._queue.take_batch(self._budget())
+        now = self._clock()
+        stream.begin(sum(share.tokens for share in shares), now)
+        for share in shares:
+            self._tickets[share.request].begin_batch(now)
+        return shares
+
     def _budget(self) -> BatchBudget:
-        tokens = self._limits.max_batch_tokens
+        limits = self._limits
+        tokens = limits.max_batch_tokens
         if self._clock() < self._small_batches_until:
             tokens //= 2
-        return BatchBudget(tokens, self._limits.forward_overhead_tokens, self._limits.padding_free)
+        tokens = stream_share(tokens, self._queue.tokens, len(self._streams), limits.forward_overhead_tokens)
+        return BatchBudget(tokens, limits.forward_overhead_tokens, limits.padding_free)
 
-    def _compute(self, shares: list[Share]) -> None:
+    def _compute(self, stream: _Stream, shares: list[Share]) -> None:
         pairs = [pair for share in shares for pair in share.pairs]
         started = self._clock()
-        outcomes = self._forward.run(pairs)
+        outcomes = stream.forward.run(pairs)
         seconds = self._clock() - started
-        self._account(pairs, outcomes, seconds)
-        self._deliver(shares, outcomes, seconds)
+        with self._changed:
+            self._account(stream, pairs, outcomes, seconds)
+            self._deliver(shares, outcomes)
 
-    def _account(self, pairs: list[EncodedPair], outcomes: list[Outcome], seconds: float) -> None:
+    def _account(self, stream: _Stream, pairs: list[EncodedPair], outcomes: list[Outcome], seconds: float) -> None:
         failed = sum(1 for outcome in outcomes if not isinstance(outcome, float))
-        tokens = self._computing_tokens
+        tokens = stream.computing_tokens
         padded = tokens if self._limits.padding_free else max(pair.length for pair in pairs) * len(pairs)
         self._records.append(BatchRecord(len(pairs), tokens, padded, seconds, failed))
-        with self._changed:
-            self._computing_since = None
-            self._computing_tokens = 0
-            if failed < len(pairs):
-                self._speed.record(tokens, seconds)
-                self._consecutive_failed_batches = 0
-            else:
-                self._consecutive_failed_batches += 1
-            if self._forward.out_of_memory:
-                self._small_batches_until = self._clock() + SMALL_BATCHES_AFTER_OUT_OF_MEMORY_S
+        stream.end()
+        if failed < len(pairs):
+            # What all streams do together, each at this speed.
+            self._speed.record(tokens, seconds / len(self._streams))
+            self._consecutive_failed_batches = 0
+        else:
+            self._consecutive_failed_batches += 1
+        if stream.forward.out_of_memory:
+            self._small_batches_until = self._clock() + SMALL_BATCHES_AFTER_OUT_OF_MEMORY_S
 
-    def _deliver(self, shares: list[Share], outcomes: list[Outcome], seconds: float) -> None:
+    def _deliver(self, shares: list[Share], outcomes: list[Outcome]) -> None:
+        now = self._clock()
         start = 0
         for share in shares:
             own = outcomes[start : start + len(share.pairs)]
             start += len(share.pairs)
-            ticket = self._tickets.get(share.request)
-            if ticket is None:
-                continue
-            ticket.inference_s += seconds
-            ticket.open_pairs -= len(own)
-            for position, outcome in zip(share.positions, own, strict=True):
-                ticket.outcomes[position] = outcome
-            if ticket.open_pairs == 0:
-                ticket.finish()
+            if ticket := self._tickets.get(share.request):
+                ticket.end_batch(share.positions, own, now)
 
     def _refuse_all(self, reason: str) -> None:
         with self._changed:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from bentorank.engines.cores import usable_cores
 from bentorank.engines.hardware import cpu_has_native_bf16
 from bentorank.errors import ConfigurationError
-from bentorank.tuning.cores import usable_cores
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

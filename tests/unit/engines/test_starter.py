@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -62,6 +63,17 @@ def test_int8_is_what_auto_serves_and_stays_close(pairs: list[Pair], expected: n
     assert engine.info.precision == "int8"
     tolerance = 0.3 if cpu_has_native_bf16() or cpu_has_int8_dot_products() else 0.1
     np.testing.assert_allclose(engine.forward(encoded), expected, rtol=0, atol=tolerance)
+
+
+def test_streams_side_by_side_give_what_one_gives(pairs: list[Pair]) -> None:
+    """Bit for bit, on two threads at once."""
+    one = load_engine(EngineOptions(str(STARTER), EngineKind.OPENVINO, threads=1))
+    two = load_engine(EngineOptions(str(STARTER), EngineKind.OPENVINO, threads=2, streams=2))
+    batches = [one.encode(pairs[start : start + 4]) for start in range(0, 24, 4)]
+    with ThreadPoolExecutor(two.info.streams) as pool:
+        together = list(pool.map(two.forward, batches))
+    for batch, logits in zip(batches, together, strict=True):
+        np.testing.assert_array_equal(logits, one.forward(batch))
 
 
 def test_the_files_are_what_they_are_said_to_be() -> None:

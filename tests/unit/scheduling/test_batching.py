@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bentorank.scheduling.batching import BatchBudget, plan_batch
+from bentorank.scheduling.batching import BatchBudget, plan_batch, stream_share
 
 budgets = st.builds(
     BatchBudget,
@@ -93,3 +93,14 @@ def test_without_padding_long_and_short_pairs_share_a_batch():
 def test_nothing_pending_plans_nothing():
     """An empty queue gives an empty batch."""
     assert plan_batch([], BatchBudget(1024, 32)) == []
+
+
+@given(st.integers(1, 4096), st.integers(0, 100_000), st.integers(1, 8), st.integers(0, 512))
+def test_streams_share_what_is_left(budget, queued, streams, overhead):
+    """Never more than the budget; a full one while there is plenty; else no more than a share, or a pass worth starting."""
+    share = stream_share(budget, queued, streams, overhead)
+    assert 1 <= share <= budget
+    if queued >= budget * streams:
+        assert share == budget
+    if streams > 1:
+        assert share <= max(queued // streams, 8 * overhead, 1)

@@ -1,6 +1,7 @@
 """The scheduler with its model thread, over the fake engine."""
 
 import asyncio
+import dataclasses
 import threading
 import time
 from contextlib import contextmanager
@@ -274,3 +275,56 @@ def test_closing_refuses_what_waits():
         finished, refused = asyncio.run(run(scheduler))
     assert len(finished.outcomes) == 1
     assert isinstance(refused, UnavailableError)
+
+
+class TwoStreamEngine(FakeEngine):
+    """The first batch of each stream waits for that of the other."""
+
+    def __init__(self):
+        super().__init__(FakeOptions())
+        self.info = dataclasses.replace(self.info, streams=2)
+        self.both = threading.Barrier(2)
+        self.met = threading.local()
+
+    def forward(self, batch):
+        if not hasattr(self.met, "other"):
+            self.met.other = self.both.wait(10)
+        return super().forward(batch)
+
+
+def test_one_request_is_divided_between_the_streams():
+    """Neither stream would finish its first pass alone; the time of passes side by side counts once."""
+    engine = TwoStreamEngine()
+    pairs = encode(engine, *(f"alpha {'beta ' * (i % 2)} {i}" for i in range(8)))
+    limits = SchedulerLimits(10_000, max_batch_tokens=64, forward_overhead_tokens=0)
+    started = time.monotonic()
+    with running_scheduler(engine, limits) as scheduler:
+        scored = asyncio.run(scheduler.score(pairs, started + 10))
+        records = scheduler.collect_records()
+    assert scored.outcomes == [float(FakeEngine().forward([pair])[0]) for pair in pairs]
+    assert len(records) >= 2
+    assert scored.inference_s <= time.monotonic() - started
+
+
+def test_when_one_stream_dies_the_other_stops_too():
+    """Half an engine must not look healthy."""
+
+    class HalfDyingEngine(TwoStreamEngine):
+        def forward(self, batch):
+            logits = super().forward(batch)
+            if threading.current_thread().name == "model-1":
+                raise SystemExit
+            return logits
+
+    engine = HalfDyingEngine()
+    limits = SchedulerLimits(10_000, max_batch_tokens=64, forward_overhead_tokens=0)
+    died = threading.Event()
+
+    async def run(scheduler):
+        with pytest.raises(UnavailableError):
+            await asyncio.wait_for(scheduler.score(encode(engine, *["alpha"] * 8)), 5)
+
+    with running_scheduler(engine, limits, on_death=died.set) as scheduler:
+        asyncio.run(run(scheduler))
+        assert died.wait(5)
+        assert not scheduler.is_alive

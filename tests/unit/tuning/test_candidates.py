@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from bentorank.engines.cores import physical_cores, quota_cores, usable_cores
 from bentorank.engines.hardware import cpu_has_native_bf16
 from bentorank.errors import ConfigurationError
 from bentorank.settings import Settings
@@ -15,7 +16,6 @@ from bentorank.tuning.candidates import (
     native_precisions,
     thread_counts,
 )
-from bentorank.tuning.cores import physical_cores, quota_cores, usable_cores
 from bentorank.tuning.measuring import Loaded
 
 ON_CPU = Loaded("starter", "openvino", "cpu", "int8", 1024)
