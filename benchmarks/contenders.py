@@ -1,48 +1,18 @@
-"""The servers that are compared: how each is started, when it is ready and how it is asked. Add a peer here."""
+"""The servers and programs that are compared, by name. Add a peer here."""
 
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
-import orjson
+import typer
+
+from benchmarks.contender import Contender, Program
+from benchmarks.peers.contenders import PEER_PROGRAMS, PEER_SERVERS
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from benchmarks.request_sets import Request
-
-
-class BodyWriter(Protocol):
-    """Encodes a request in a server's dialect, on one line."""
-
-    def __call__(self, request: Request, /) -> bytes:
-        """The JSON body."""
-        ...
-
-
-def native_body(request: Request) -> bytes:
-    """`{"query", "documents"}`, as bentorank, Cohere and Jina take it."""
-    return orjson.dumps({"query": request.query, "documents": request.documents})
-
-
-@dataclass(frozen=True, slots=True)
-class Contender:
-    """A server program. `{port}` and `{model}` are filled into its command and environment.
-
-    An answer is a list of results, or an object with `results`. What the command inherits from the environment of
-    the benchmark, such as `BENTORANK_…` settings, applies too.
-    """
-
-    name: str
-    command: tuple[str, ...]
-    ready_path: str
-    environment: Mapping[str, str] = field(default_factory=dict)
-    rerank_path: str = "/rerank"
-    write_body: BodyWriter = native_body
-
+    from collections.abc import Iterable
 
 TUTORIAL = Contender(
     name="tutorial",
@@ -68,4 +38,25 @@ MAKE_SERVE = Contender(
     ready_path="/readyz",
 )
 
-CONTENDERS = {contender.name: contender for contender in (TUTORIAL, BENTORANK)}
+BARE_ENGINE = Program(
+    name="bare engine",
+    command=(sys.executable, "-m", "benchmarks.bare_engine", "--clients", "{clients}"),
+    environment={"BENTORANK_MODEL": "{model}"},
+)
+
+CONTENDERS = {contender.name: contender for contender in (TUTORIAL, BENTORANK, *PEER_SERVERS)}
+PROGRAMS = {program.name: program for program in PEER_PROGRAMS}
+
+
+def servers_named(names: Iterable[str]) -> list[Contender]:
+    """The servers among them. Raises typer.BadParameter for a name that is neither a server nor a program."""
+    names = list(names)
+    if unknown := set(names) - CONTENDERS.keys() - PROGRAMS.keys():
+        known = ", ".join((*CONTENDERS, *PROGRAMS))
+        raise typer.BadParameter(f"no contender {', '.join(sorted(unknown))}; there are {known}")
+    return [CONTENDERS[name] for name in names if name in CONTENDERS]
+
+
+def programs_named(names: Iterable[str]) -> list[Program]:
+    """The programs among them."""
+    return [PROGRAMS[name] for name in names if name in PROGRAMS]

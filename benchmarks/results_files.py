@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from statistics import median
+from typing import TYPE_CHECKING, Any
 
 import orjson
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 RESULTS = Path(__file__).parent / "results"
 
@@ -33,3 +37,13 @@ def markdown_table(header: list[str], rows: list[list[str]]) -> str:
     """The first column to the left, numbers to the right."""
     lines = [header, ["---", *["---:"] * (len(header) - 1)], *rows]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def spread(values: Sequence[float]) -> dict[str, float]:
+    """Median and range of one figure over the rounds."""
+    return {"median": median(values), "min": min(values), "max": max(values)}
+
+
+def range_text(values: dict[str, float], digits: str) -> str:
+    """A `spread`, each figure in the format `digits`."""
+    return f"{values['median']:{digits}} ({values['min']:{digits}}–{values['max']:{digits}})"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -19,10 +20,13 @@ import psutil
 from benchmarks.memory import TreeMemory, tree_memory
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
+    from contextlib import ExitStack
     from pathlib import Path
 
-    from benchmarks.contenders import Contender
+    from rich.console import Console
+
+    from benchmarks.contender import Contender
 
 READY_TIMEOUT_S = 300.0
 STOP_TIMEOUT_S = 30.0
@@ -68,10 +72,11 @@ def run_server(
     contender: Contender, model: str, *, folder: Path | None = None, timeout_s: float = READY_TIMEOUT_S
 ) -> Iterator[RunningServer]:
     """Start a contender in `folder`, yield it once it is ready, and stop all of it in the end."""
-    port = free_port()
+    require_program(contender.name, contender.command[0])
+    port, prepared = free_port(), contender.prepare_model(model)
 
     def fill(template: str) -> str:
-        return template.replace("{port}", str(port)).replace("{model}", model)
+        return template.replace("{port}", str(port)).replace("{model}", prepared)
 
     with tempfile.TemporaryFile() as log:
         started = time.perf_counter()
@@ -90,6 +95,24 @@ def run_server(
             raise ServerError(f"{contender.name}: {error}\n{_tail(log)}") from error
         finally:
             stop_session(process)
+
+
+def start_servers(
+    contenders: Sequence[Contender], model: str, stack: ExitStack, console: Console
+) -> list[RunningServer]:
+    """Start one after the other, and stop them all when `stack` closes."""
+    servers = []
+    for contender in contenders:
+        with console.status(f"starting {contender.name}"):
+            servers.append(stack.enter_context(run_server(contender, model)))
+        console.print(f"{contender.name}: ready after {servers[-1].ready_s:.1f} s")
+    return servers
+
+
+def require_program(name: str, program: str) -> None:
+    """Raises ServerError, with what to do, for a program that is not installed."""
+    if shutil.which(program) is None:
+        raise ServerError(f"{name} is not installed: see 'Peers' in benchmarks/README.md")
 
 
 def free_port() -> int:

@@ -13,7 +13,8 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-from benchmarks.contenders import MAKE_SERVE, native_body
+from benchmarks.contender import native_body
+from benchmarks.contenders import MAKE_SERVE
 from benchmarks.load_process import run_load
 from benchmarks.machine import describe_machine
 from benchmarks.request_sets import rounds_of_requests

@@ -1,22 +1,20 @@
-"""What can be measured on a list of requests: a running server, or the bare engine."""
+"""What can be measured on a list of requests: a running server, or a program without HTTP."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Protocol
 
-from benchmarks.contenders import native_body
+from benchmarks.contender import native_body
 from benchmarks.load_process import run_load
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from benchmarks.bare_process import BareEngine
-    from benchmarks.contenders import BodyWriter
+    from benchmarks.contender import BodyWriter
     from benchmarks.request_sets import Request
+    from benchmarks.scoring_process import ScoringProcess
     from benchmarks.servers import RunningServer
-
-BARE_ENGINE = "bare engine"
 
 
 class Target(Protocol):
@@ -49,19 +47,18 @@ class ServerTarget:
         return result | {"server_cpu_s": self._server.cpu_s() - before_s}
 
 
-class BareTarget:
-    """The engine without a server."""
+class ProgramTarget:
+    """A program without a server."""
 
-    name = BARE_ENGINE
-
-    def __init__(self, engine: BareEngine, folder: Path) -> None:
-        self._engine = engine
-        self._bodies = folder / "bare.jsonl"
+    def __init__(self, process: ScoringProcess, folder: Path) -> None:
+        self.name = process.name
+        self._process = process
+        self._bodies = folder / f"{self.name}.jsonl"
 
     def measure(self, requests: Sequence[Request]) -> dict[str, Any]:
-        """A `BareRun`."""
+        """What the program answers."""
         write_bodies(self._bodies, requests, native_body)
-        return self._engine.measure(self._bodies)
+        return self._process.measure(self._bodies)
 
 
 def write_bodies(path: Path, requests: Sequence[Request], write_body: BodyWriter) -> None:

@@ -3,48 +3,31 @@
 from __future__ import annotations
 
 import tempfile
-import time
 from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
 
-from benchmarks.bare_process import run_bare_engine
-from benchmarks.contenders import BENTORANK, CONTENDERS, TUTORIAL
+from benchmarks.contenders import BARE_ENGINE, BENTORANK, TUTORIAL, programs_named, servers_named
 from benchmarks.machine import describe_machine
+from benchmarks.paired_rounds import measure_rounds
 from benchmarks.request_sets import rounds_of_requests
 from benchmarks.results_files import RESULTS, write_results
-from benchmarks.servers import run_server
-from benchmarks.targets import BareTarget, ServerTarget
+from benchmarks.scoring_process import run_program
+from benchmarks.servers import start_servers
+from benchmarks.targets import ProgramTarget, ServerTarget
 from benchmarks.texts import read_data_dir, read_sample
 from benchmarks.throughput_report import as_markdown, as_tables, summarise
 from bentorank.wiring import resolve_model
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from benchmarks.request_sets import Request
     from benchmarks.targets import Target
 
 SEED = 13
-# Threads of the process measured last stop spinning before the next one is measured.
-SETTLE_S = 1.0
 DEFAULT_CONTENDERS = (TUTORIAL.name, BENTORANK.name)
-
-
-def measure_rounds(targets: Sequence[Target], rounds: Sequence[Sequence[Request]]) -> list[dict[str, Any]]:
-    """Results by target for each round. Every other round goes backwards, so that drift favours nobody."""
-    measured = []
-    for number, requests in enumerate(rounds):
-        results = {}
-        for target in reversed(targets) if number % 2 else targets:
-            time.sleep(SETTLE_S)
-            results[target.name] = target.measure(requests)
-        measured.append({target.name: results[target.name] for target in targets})
-    return measured
 
 
 def main(  # noqa: PLR0913  each parameter is one option
@@ -60,20 +43,20 @@ def main(  # noqa: PLR0913  each parameter is one option
 ) -> None:
     """Compare contenders and the bare engine on the same requests of real text, closed loop, same model."""
     console, folder = Console(), resolve_model(model)
+    names = contender or DEFAULT_CONTENDERS
     texts = read_sample() if data is None else read_data_dir(data)
     # One round more than is reported: the first warms every target up.
     sets = rounds_of_requests(texts, rounds=rounds + 1, requests=requests, documents=documents, seed=SEED)
     with ExitStack() as stack:
         scratch = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        servers = []
-        for name in contender or DEFAULT_CONTENDERS:
-            servers.append(stack.enter_context(run_server(CONTENDERS[name], folder)))
-            console.print(f"{name}: ready after {servers[-1].ready_s:.1f} s")
-        bare = stack.enter_context(run_bare_engine(folder, clients))
+        servers = start_servers(servers_named(names), folder, stack, console)
+        *programs, bare = (
+            stack.enter_context(run_program(program, folder, clients))
+            for program in (*programs_named(names), BARE_ENGINE)
+        )
         targets: list[Target] = [*(ServerTarget(server, clients, scratch) for server in servers)]
-        targets.append(BareTarget(bare, scratch))
-        with console.status("measuring"):
-            _, *measured = measure_rounds(targets, sets)
+        targets += [ProgramTarget(process, scratch) for process in (*programs, bare)]
+        _, *measured = measure_rounds(targets, sets)
         processes = {
             server.contender.name: {"ready_s": server.ready_s, "memory": asdict(server.memory())} for server in servers
         }

@@ -9,8 +9,7 @@ from rich.console import Group
 from rich.table import Table
 
 from benchmarks.contenders import BENTORANK
-from benchmarks.results_files import machine_sentence, markdown_table
-from benchmarks.targets import BARE_ENGINE
+from benchmarks.results_files import machine_sentence, markdown_table, range_text, spread
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,11 +26,11 @@ def summarise(rounds: Sequence[dict[str, Any]]) -> dict[str, Any]:
 
 def _summarise_target(name: str, rounds: Sequence[dict[str, Any]]) -> dict[str, Any]:
     results = [measured[name] for measured in rounds]
-    summary: dict[str, Any] = {"pairs_per_s": _spread([result["pairs_per_s"] for result in results])}
+    summary: dict[str, Any] = {"pairs_per_s": spread([result["pairs_per_s"] for result in results])}
     if name != BENTORANK.name and BENTORANK.name in rounds[0]:
         ratios = [measured[BENTORANK.name]["pairs_per_s"] / measured[name]["pairs_per_s"] for measured in rounds]
-        summary["bentorank_ratio"] = _spread(ratios)
-    if name != BARE_ENGINE:
+        summary["bentorank_ratio"] = spread(ratios)
+    if "latency_ms" in results[0]:  # a server, not a program
         summary["latency_ms"] = {
             share: median(result["latency_ms"].get(share, float("nan")) for result in results)
             for share in LATENCY_SHARES
@@ -41,10 +40,6 @@ def _summarise_target(name: str, rounds: Sequence[dict[str, Any]]) -> dict[str, 
         )
         summary["failures"] = sum(sum(result["failures"].values()) for result in results)
     return summary
-
-
-def _spread(values: Sequence[float]) -> dict[str, float]:
-    return {"median": median(values), "min": min(values), "max": max(values)}
 
 
 def as_tables(result: dict[str, Any]) -> Group:
@@ -85,14 +80,10 @@ def _speed_row(name: str, summary: dict[str, Any]) -> list[str]:
     ratio, latency_ms = summary.get("bentorank_ratio"), summary.get("latency_ms")
     return [
         name,
-        _range(summary["pairs_per_s"], ".1f"),
-        f"× {_range(ratio, '.2f')}" if ratio else "",
+        range_text(summary["pairs_per_s"], ".1f"),
+        f"× {range_text(ratio, '.2f')}" if ratio else "",
         *([f"{latency_ms[share]:.0f}" for share in LATENCY_SHARES] if latency_ms else [""] * len(LATENCY_SHARES)),
     ]
-
-
-def _range(spread: dict[str, float], digits: str) -> str:
-    return f"{spread['median']:{digits}} ({spread['min']:{digits}}–{spread['max']:{digits}})"
 
 
 def _cost_rows(result: dict[str, Any]) -> list[list[str]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import math
 import time
 from pathlib import Path  # noqa: TC003  typer reads the annotations when it runs
 from typing import TYPE_CHECKING, Annotated
@@ -28,6 +29,7 @@ def main(  # noqa: PLR0913  each parameter is one option
     url: Annotated[str, typer.Option(help="Where to POST; this machine only.")],
     bodies: Annotated[Path, typer.Option(help="One JSON body a line.")],
     clients: Annotated[int, typer.Option(min=1, help="Closed loop: requests in flight.")] = 8,
+    for_s: Annotated[float, typer.Option(min=0, help="Closed loop: start no request later than this.")] = math.inf,
     rate_per_s: Annotated[float | None, typer.Option(min=1e-3, help="Open loop: requests a second.")] = None,
     seed: Annotated[int, typer.Option(help="Open loop: seed of the Poisson arrivals.")] = 0,
     timeout_s: Annotated[float, typer.Option(help="Of one request.")] = 120.0,
@@ -41,7 +43,7 @@ def main(  # noqa: PLR0913  each parameter is one option
     gc.disable()
     cpu, begun = time.process_time(), time.perf_counter()
     if rate_per_s is None:
-        load = _closed(url, lines, clients, timeout_s)
+        load = _closed(url, lines, clients, timeout_s, for_s)
     else:
         load = run_open_loop(url, lines, poisson_starts(len(lines), rate_per_s, seed), timeout_s)
     done, latest_s = uvloop.run(asyncio.wait_for(load, limit_s))
@@ -50,8 +52,10 @@ def main(  # noqa: PLR0913  each parameter is one option
     typer.echo(orjson.dumps(summary).decode())
 
 
-async def _closed(url: str, bodies: list[bytes], clients: int, timeout_s: float) -> tuple[Exchanges, float]:
-    return await run_closed_loop(url, bodies, clients, timeout_s), 0.0
+async def _closed(
+    url: str, bodies: list[bytes], clients: int, timeout_s: float, for_s: float
+) -> tuple[Exchanges, float]:
+    return await run_closed_loop(url, bodies, clients, timeout_s, for_s=for_s), 0.0
 
 
 if __name__ == "__main__":

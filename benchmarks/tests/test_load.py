@@ -76,6 +76,13 @@ def test_the_closed_loop_keeps_its_clients_busy() -> None:
     assert (summary.requests, summary.pairs, summary.pairs_per_s) == (6, 18, 9.0)
 
 
+def test_a_closed_loop_that_is_over_starts_no_more() -> None:
+    """What was sent by then is still answered."""
+    server, done = serve(lambda url: run_closed_loop(url, BODIES, clients=2, timeout_s=10, for_s=0.0))
+    assert len(server.bodies) < len(BODIES)
+    assert len(done.answers) + done.failures.total() == len(server.bodies)
+
+
 def test_the_open_loop_counts_from_when_a_request_was_due() -> None:
     """All six are due at once at a server that takes them in turn: the last one waited for the others."""
 

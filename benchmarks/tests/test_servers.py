@@ -7,7 +7,7 @@ import sys
 import psutil
 import pytest
 
-from benchmarks.contenders import Contender
+from benchmarks.contender import Contender
 from benchmarks.servers import ServerError, run_server
 
 HTTP_SERVER = Contender(

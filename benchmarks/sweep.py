@@ -1,0 +1,125 @@
+"""Servers over shapes of requests and numbers of clients, and the cost of a pair over documents in a request."""
+
+from __future__ import annotations
+
+import tempfile
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass
+from math import ceil
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+
+from benchmarks.contenders import BENTORANK, TUTORIAL, servers_named
+from benchmarks.machine import describe_machine
+from benchmarks.paired_rounds import measure_rounds
+from benchmarks.peers.contenders import BENTOML_BATCHABLE
+from benchmarks.request_sets import rounds_of_requests
+from benchmarks.results_files import RESULTS, write_results
+from benchmarks.servers import start_servers
+from benchmarks.shapes import DOCUMENT_COUNTS, SHAPES, Shape, mixed
+from benchmarks.sweep_report import as_markdown, draw
+from benchmarks.targets import ServerTarget
+from benchmarks.texts import read_data_dir, read_sample
+from benchmarks.throughput_report import summarise
+from bentorank.wiring import resolve_model
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from benchmarks.servers import RunningServer
+    from benchmarks.texts import Texts
+
+SEED = 13
+DEFAULT_CONTENDERS = (TUTORIAL.name, BENTOML_BATCHABLE.name, BENTORANK.name)
+# Fewer, and a closed loop is mostly its own beginning and end.
+REQUESTS_PER_CLIENT = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """What is measured at once: a shape of requests, so many of them, `clients` of them in flight."""
+
+    shape: Shape
+    clients: int
+    requests: int
+
+
+def points(shapes: Sequence[Shape], clients: Sequence[int] | None, pairs: int) -> Iterator[Point]:
+    """Every shape at its own numbers of clients, or at `clients`, with at least so many pairs and two turns each."""
+    for shape in shapes:
+        for number in clients or shape.clients:
+            requests = max(ceil(pairs / shape.documents), REQUESTS_PER_CLIENT * number)
+            yield Point(shape, number, requests)
+
+
+@dataclass(frozen=True, slots=True)
+class Drawing:
+    """How often a point is measured, and the seed of its requests."""
+
+    rounds: int
+    seed: int
+
+
+def measure_point(
+    point: Point, servers: Sequence[RunningServer], texts: Texts, drawing: Drawing, scratch: Path
+) -> dict[str, Any]:
+    """What all servers make of it, each on the same requests; requests of a round before the first warm them up."""
+    targets = [ServerTarget(server, point.clients, scratch) for server in servers]
+    warm_up, *measured = rounds_of_requests(
+        point.shape.texts(texts),
+        rounds=drawing.rounds + 1,
+        requests=point.requests,
+        documents=point.shape.documents,
+        seed=drawing.seed,
+    )
+    measure_rounds(targets, [warm_up[: point.clients]])
+    setup = {"shape": point.shape.name, "documents": point.shape.documents, "clients": point.clients}
+    return setup | {"requests": point.requests, "contenders": summarise(measure_rounds(targets, measured))}
+
+
+def main(  # noqa: PLR0913  each parameter is one option
+    *,
+    model: Annotated[str, typer.Option(help="`starter` or the folder of a cross-encoder.")] = "starter",
+    data: Annotated[Path | None, typer.Option(help="SciFact and SQuAD, instead of the sample.")] = None,
+    contender: Annotated[list[str] | None, typer.Option(help="A server of contenders.py; repeatable.")] = None,
+    shape: Annotated[list[str] | None, typer.Option(help="One of shapes.py, such as '50 × mixed'; repeatable.")] = None,
+    clients: Annotated[list[int] | None, typer.Option(min=1, help="Instead of each shape's own; repeatable.")] = None,
+    documents: Annotated[bool, typer.Option(help="Cost over documents in a request, too.")] = True,
+    rounds: Annotated[int, typer.Option(min=1)] = 2,
+    pairs: Annotated[int, typer.Option(min=1, help="Of a round at each point, at least.")] = 400,
+    out: Annotated[Path, typer.Option(help="Folder of sweep.json, sweep.md and the plots.")] = RESULTS,
+) -> None:
+    """Measure every shape at several numbers of clients, closed loop, servers in alternating order."""
+    console, texts = Console(), read_sample() if data is None else read_data_dir(data)
+    chosen = [known for known in SHAPES if shape is None or known.name in shape]
+    counts = [count for count in DOCUMENT_COUNTS if documents and count <= len(texts.passages)]
+    over_clients = list(points(chosen, clients, pairs))
+    over_documents = list(points([mixed(count) for count in counts], None, pairs))
+    with ExitStack() as stack:
+        scratch = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        servers = start_servers(servers_named(contender or DEFAULT_CONTENDERS), resolve_model(model), stack, console)
+        measured = []
+        for number, point in enumerate((*over_clients, *over_documents)):
+            console.print(f"{point.shape.name}, {point.clients} in flight, {point.requests} requests a round")
+            measured.append(measure_point(point, servers, texts, Drawing(rounds, SEED + number), scratch))
+    result = {
+        "machine": asdict(describe_machine()),
+        "setup": {
+            "model": Path(model).name,
+            "texts": "sample" if data is None else "SciFact and SQuAD",
+            "rounds": rounds,
+        },
+        "over_clients": measured[: len(over_clients)],
+        "over_documents": measured[len(over_clients) :],
+    }
+    markdown = as_markdown(result)
+    console.print(markdown)
+    write_results(out, "sweep", result, markdown)
+    draw(result, out)
+
+
+if __name__ == "__main__":
+    typer.run(main)
