@@ -1,7 +1,7 @@
 """Small requests beside large ones: what a scheduler does for callers who share a server.
 
 Small requests arrive at random, whether or not earlier ones are answered; beside them a few clients keep large requests
-in flight all the time. Both contenders run the same engine, so that what differs is which pairs it is given when.
+in flight all the time. By default all contenders run the same engine: what differs is which pairs it is given when.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from benchmarks.load_process import run_load
 from benchmarks.machine import describe_machine
 from benchmarks.mixed_load_report import as_markdown, summarise
 from benchmarks.paired_rounds import measure_rounds
-from benchmarks.peers.contenders import BENTOML_BATCHABLE
+from benchmarks.peers.contenders import BENTOML_BATCHABLE, BENTOML_SORTED
 from benchmarks.request_sets import rounds_of_requests
 from benchmarks.results_files import RESULTS, write_results
 from benchmarks.servers import start_servers
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from benchmarks.servers import RunningServer
 
 SMALL_SEED, LARGE_SEED = 13, 14
-DEFAULT_CONTENDERS = (BENTORANK.name, BENTOML_BATCHABLE.name)
+DEFAULT_CONTENDERS = (BENTORANK.name, BENTOML_BATCHABLE.name, BENTOML_SORTED.name)
 # The large requests are in flight before the first small one comes.
 LEAD_S = 2.0
 

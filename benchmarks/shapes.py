@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import random
 from dataclasses import dataclass
+from math import ceil
 from typing import TYPE_CHECKING
 
 from benchmarks.texts import Texts
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
 # With a query, about 40 tokens.
 SHORT_WORDS = 20
 # Enough to fill a window of 512 tokens whatever the text, and never much more.
 LONG_WORDS = 500
 PIECE_WORDS = (8, 80)
+# Fewer, and a closed loop is mostly its own beginning and end.
+REQUESTS_PER_CLIENT = 2
 
 
 def as_they_are(passages: Sequence[str]) -> tuple[str, ...]:
@@ -87,3 +90,20 @@ SHAPES = (
 )
 # Up to the passages of the sample.
 DOCUMENT_COUNTS = (1, 2, 5, 10, 20, 50, 100, 200, 400)
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """What is measured at once: a shape of requests, so many of them, `clients` of them in flight."""
+
+    shape: Shape
+    clients: int
+    requests: int
+
+
+def points(shapes: Sequence[Shape], clients: Sequence[int] | None, pairs: int) -> Iterator[Point]:
+    """Every shape at its own numbers of clients, or at `clients`, with at least so many pairs and two turns each."""
+    for shape in shapes:
+        for number in clients or shape.clients:
+            requests = max(ceil(pairs / shape.documents), REQUESTS_PER_CLIENT * number)
+            yield Point(shape, number, requests)

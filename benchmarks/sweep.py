@@ -5,7 +5,6 @@ from __future__ import annotations
 import tempfile
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
-from math import ceil
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -15,44 +14,26 @@ from rich.console import Console
 from benchmarks.contenders import BENTORANK, TUTORIAL, servers_named
 from benchmarks.machine import describe_machine
 from benchmarks.paired_rounds import measure_rounds
-from benchmarks.peers.contenders import BENTOML_BATCHABLE
+from benchmarks.peers.contenders import BENTOML_BATCHABLE, BENTOML_SORTED
 from benchmarks.request_sets import rounds_of_requests
 from benchmarks.results_files import RESULTS, write_results
 from benchmarks.servers import start_servers
-from benchmarks.shapes import DOCUMENT_COUNTS, SHAPES, Shape, mixed
-from benchmarks.sweep_report import as_markdown, draw
+from benchmarks.shapes import DOCUMENT_COUNTS, SHAPES, Point, mixed, points
+from benchmarks.sweep_plots import draw
+from benchmarks.sweep_report import as_markdown
 from benchmarks.targets import ServerTarget
 from benchmarks.texts import read_data_dir, read_sample
 from benchmarks.throughput_report import summarise
 from bentorank.wiring import resolve_model
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     from benchmarks.servers import RunningServer
     from benchmarks.texts import Texts
 
 SEED = 13
-DEFAULT_CONTENDERS = (TUTORIAL.name, BENTOML_BATCHABLE.name, BENTORANK.name)
-# Fewer, and a closed loop is mostly its own beginning and end.
-REQUESTS_PER_CLIENT = 2
-
-
-@dataclass(frozen=True, slots=True)
-class Point:
-    """What is measured at once: a shape of requests, so many of them, `clients` of them in flight."""
-
-    shape: Shape
-    clients: int
-    requests: int
-
-
-def points(shapes: Sequence[Shape], clients: Sequence[int] | None, pairs: int) -> Iterator[Point]:
-    """Every shape at its own numbers of clients, or at `clients`, with at least so many pairs and two turns each."""
-    for shape in shapes:
-        for number in clients or shape.clients:
-            requests = max(ceil(pairs / shape.documents), REQUESTS_PER_CLIENT * number)
-            yield Point(shape, number, requests)
+DEFAULT_CONTENDERS = (TUTORIAL.name, BENTOML_BATCHABLE.name, BENTOML_SORTED.name, BENTORANK.name)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""The sweep as tables and plots."""
+"""The sweep as tables."""
 
 from __future__ import annotations
 
@@ -8,10 +8,7 @@ from typing import TYPE_CHECKING, Any
 from benchmarks.results_files import machine_sentence, markdown_table, range_text
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-    from pathlib import Path
-
-    from benchmarks.plots import Panel
+    from collections.abc import Sequence
 
 HEADER = ["contender", "clients", "pairs/s", "bentorank is", "p50 ms", "p95 ms", "CPU ms/pair", "failed"]
 COST_HEADER = ["documents", "contender", "ms/pair", "pairs/s"]
@@ -66,49 +63,3 @@ def _cost_rows(point: dict[str, Any]) -> list[list[str]]:
 def ms_per_pair(point: dict[str, Any], summary: dict[str, Any]) -> float:
     """Milliseconds that a caller who sends one request at a time waits for each document: p50 over documents."""
     return float(summary["latency_ms"]["p50"]) / int(point["documents"])
-
-
-def draw(result: dict[str, Any], folder: Path) -> None:
-    """Throughput and latency over clients, and the cost of a pair over documents."""
-    from benchmarks.plots import draw_panels  # noqa: PLC0415  tables need no matplotlib
-
-    shapes = by_shape(result["over_clients"])
-    if shapes:
-        draw_panels([_throughput(*shape) for shape in shapes], folder / "sweep_throughput.svg", columns=2)
-        latency = [_latency(*shape, share) for shape in shapes for share in ("p50", "p95")]
-        draw_panels(latency, folder / "sweep_latency.svg", columns=2)
-    if result["over_documents"]:
-        draw_panels([_cost(result["over_documents"])], folder / "sweep_documents.svg", columns=1)
-
-
-def _throughput(shape: str, points: Sequence[dict[str, Any]]) -> Panel:
-    from benchmarks.plots import Panel  # noqa: PLC0415
-
-    lines = _lines(points, "clients", lambda _, summary: float(summary["pairs_per_s"]["median"]))
-    return Panel(shape, "requests in flight", "pairs/s", lines)
-
-
-def _latency(shape: str, points: Sequence[dict[str, Any]], share: str) -> Panel:
-    from benchmarks.plots import Panel  # noqa: PLC0415
-
-    lines = _lines(points, "clients", lambda _, summary: float(summary["latency_ms"][share]))
-    return Panel(f"{shape}, {share}", "requests in flight", "latency, ms", lines, log_y=True)
-
-
-def _cost(points: Sequence[dict[str, Any]]) -> Panel:
-    from benchmarks.plots import Panel  # noqa: PLC0415
-
-    lines = _lines(points, "documents", ms_per_pair)
-    return Panel("Cost of a pair, one request at a time", "documents in a request", "ms a pair", lines, log_y=True)
-
-
-def _lines(
-    points: Sequence[dict[str, Any]], x: str, y: Callable[[dict[str, Any], dict[str, Any]], float]
-) -> dict[str, list[tuple[float, float]]]:
-    """(x, y) of every contender that answered, by name."""
-    lines: dict[str, list[tuple[float, float]]] = {}
-    for point in points:
-        for name, summary in point["contenders"].items():
-            if summary["pairs_per_s"]["median"] > 0:
-                lines.setdefault(name, []).append((point[x], y(point, summary)))
-    return lines

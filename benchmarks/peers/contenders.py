@@ -49,7 +49,7 @@ INFINITY_OPTIMUM = Contender(
 
 
 def _bentoml_service(name: str, service: str, environment: dict[str, str]) -> Contender:
-    """A service in this project's own environment: its BentoML, and for the first of them its engine, are ours."""
+    """A service in this project's own environment: BentoML is the same, and so is the engine where it loads ours."""
     return Contender(
         name=name,
         command=(
@@ -70,6 +70,7 @@ def _bentoml_service(name: str, service: str, environment: dict[str, str]) -> Co
 
 
 BENTOML_BATCHABLE = _bentoml_service("bentoml-batchable", "bentoml_batchable:Batchable", {"BENTORANK_MODEL": "{model}"})
+BENTOML_SORTED = _bentoml_service("bentoml-sorted", "bentoml_batchable:SortedBatchable", {"BENTORANK_MODEL": "{model}"})
 BENTOML_CROSS_ENCODER = _bentoml_service(
     "bentoml-cross-encoder", "bentoml_cross_encoder:BatchableCrossEncoder", {"MODEL": "{model}", "HF_HUB_OFFLINE": "1"}
 )
@@ -89,5 +90,5 @@ def _cross_encoder(name: str, dtype: str) -> Program:
 CROSS_ENCODER_F32 = _cross_encoder("cross-encoder-f32", "float32")
 CROSS_ENCODER_BF16 = _cross_encoder("cross-encoder-bf16", "bfloat16")
 
-PEER_SERVERS = (INFINITY_TORCH, INFINITY_OPTIMUM, BENTOML_BATCHABLE, BENTOML_CROSS_ENCODER)
+PEER_SERVERS = (INFINITY_TORCH, INFINITY_OPTIMUM, BENTOML_BATCHABLE, BENTOML_SORTED, BENTOML_CROSS_ENCODER)
 PEER_PROGRAMS = (CROSS_ENCODER_F32, CROSS_ENCODER_BF16)

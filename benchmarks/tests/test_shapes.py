@@ -3,8 +3,15 @@
 from __future__ import annotations
 
 from benchmarks.request_sets import distinct_requests
-from benchmarks.shapes import LONG_WORDS, PIECE_WORDS, SHAPES, SHORT_WORDS, long_documents, pieces_of_mixed_length
-from benchmarks.sweep import points
+from benchmarks.shapes import (
+    LONG_WORDS,
+    PIECE_WORDS,
+    SHAPES,
+    SHORT_WORDS,
+    long_documents,
+    pieces_of_mixed_length,
+    points,
+)
 from benchmarks.texts import read_sample
 
 SAMPLE = read_sample()
