@@ -1,4 +1,4 @@
-"""How the peers are started, each with the settings that were fastest for it on a CPU."""
+"""How the peers are started: where nothing is said of a setting, it is the peer's own default."""
 
 from __future__ import annotations
 
@@ -41,7 +41,8 @@ INFINITY_TORCH = Contender(
 
 INFINITY_OPTIMUM = Contender(
     name="infinity-optimum",
-    command=(*INFINITY_COMMAND, "--engine", "optimum"),
+    # Batches of 8 pairs are padded less than its default of 32: a quarter faster on natural passages.
+    command=(*INFINITY_COMMAND, "--engine", "optimum", "--batch-size", "8"),
     environment=INFINITY_ENVIRONMENT,
     ready_path="/health",
     prepare_model=onnx_int8_folder,
