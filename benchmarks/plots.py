@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import matplotlib as mpl
 from matplotlib.figure import Figure
-from matplotlib.ticker import NullLocator, StrMethodFormatter
+from matplotlib.ticker import NullFormatter, NullLocator, StrMethodFormatter
 
 from benchmarks.contenders import BENTORANK, CONTENDERS, PROGRAMS
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from matplotlib.axes import Axes
 
-PANEL_WIDTH_IN, PANEL_HEIGHT_IN = 4.2, 2.9
+PANEL_WIDTH_IN, PANEL_HEIGHT_IN = 4.7, 2.9
 # Okabe and Ito, "Color Universal Design", 2008; their yellow is too pale for lines.
 OURS, OTHERS = "#000000", ("#D55E00", "#0072B2", "#009E73", "#CC79A7", "#56B4E9", "#E69F00")
 COLOURS = {
@@ -75,10 +75,10 @@ def _draw(axes: Axes, panel: Panel) -> None:
     axes.grid(axis="y", color="#dddddd", linewidth=0.5)
     if panel.log_y:
         axes.set_yscale("log")
-        axes.yaxis.set_major_formatter(StrMethodFormatter("{x:,g}"))
+        axes.yaxis.set_minor_formatter(NullFormatter())
     else:
         axes.set_ylim(bottom=0)
-        axes.yaxis.set_major_formatter(StrMethodFormatter("{x:,g}"))
+    axes.yaxis.set_major_formatter(StrMethodFormatter("{x:,g}"))
     _label_ends(axes, panel)
 
 
