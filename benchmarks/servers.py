@@ -101,6 +101,8 @@ def start_servers(
     contenders: Sequence[Contender], model: str, stack: ExitStack, console: Console
 ) -> list[RunningServer]:
     """Start one after the other, and stop them all when `stack` closes."""
+    # Asked to end, as by `timeout`, this process must still stop them: no session leader dies with its parent.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     servers = []
     for contender in contenders:
         with console.status(f"starting {contender.name}"):
