@@ -8,30 +8,33 @@ from __future__ import annotations
 
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from itertools import chain
 from pathlib import Path
+from threading import Lock
 from typing import TYPE_CHECKING, Annotated, Any
 
 import orjson
 import typer
 
 from bentorank.engines.loading import load_engine
-from bentorank.scheduling.batching import BatchBudget, plan_batch
+from bentorank.scheduling.batching import BatchBudget, plan_batch, stream_share
 from bentorank.settings import read_settings
 from bentorank.types import Pair
 from bentorank.wiring import engine_options, scheduler_limits
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     from bentorank.engines.protocol import Engine
+    from bentorank.scheduling import SchedulerLimits
     from bentorank.types import EncodedPair
 
 
 @dataclass(frozen=True, slots=True)
 class BareRun:
-    """`forward_s` is the part of `seconds` in forward passes, the rest is tokenising; tokens exclude padding."""
+    """`forward_s` is the part of `seconds` in forward passes, as a mean over the streams; tokens exclude padding."""
 
     pairs: int
     pairs_per_s: float
@@ -41,30 +44,64 @@ class BareRun:
     padded_tokens: int
 
 
-def measure(engine: Engine, pairs: Sequence[Sequence[Pair]], budget: BatchBudget) -> BareRun:
-    """Encode and score the pairs of each window, longest first, in the batches that the scheduler would plan."""
+class Window:
+    """The pairs that are seen at once, handed out longest first in the batches that the scheduler would plan."""
+
+    def __init__(self, encoded: Sequence[EncodedPair], limits: SchedulerLimits, streams: int) -> None:
+        self._left = sorted(encoded, key=lambda pair: -pair.length)
+        self._limits = limits
+        self._streams = streams
+        self._lock = Lock()
+        self.forward_s = 0.0
+        self.padded_tokens = 0
+
+    def take(self) -> list[EncodedPair]:
+        """The next batch; empty when all are taken. For any thread."""
+        with self._lock:
+            if not self._left:
+                return []
+            lengths = [pair.length for pair in self._left]
+            taken = plan_batch([lengths], self._budget(sum(lengths)))[0].stop
+            batch, self._left = self._left[:taken], self._left[taken:]
+            return batch
+
+    def record(self, batch: Sequence[EncodedPair], seconds: float) -> None:
+        """Count a batch that is done. For any thread."""
+        tokens = sum(pair.length for pair in batch)
+        with self._lock:
+            self.forward_s += seconds / self._streams
+            self.padded_tokens += tokens if self._limits.padding_free else len(batch) * batch[0].length
+
+    def _budget(self, tokens_left: int) -> BatchBudget:
+        overhead = self._limits.forward_overhead_tokens
+        share = stream_share(self._limits.max_batch_tokens, tokens_left, self._streams, overhead)
+        return BatchBudget(share, overhead, self._limits.padding_free)
+
+
+def measure(engine: Engine, pairs: Sequence[Sequence[Pair]], limits: SchedulerLimits) -> BareRun:
+    """Encode and score the pairs of one window after the other, on all of the engine's streams."""
     started = time.perf_counter()
     forward_s = 0.0
     tokens = padded_tokens = 0
-    for window in pairs:
-        for batch in longest_first(engine.encode(window), budget):
-            begun = time.perf_counter()
-            engine.forward(batch)
-            forward_s += time.perf_counter() - begun
-            tokens += sum(pair.length for pair in batch)
-            padded_tokens += len(batch) * batch[0].length
+    streams = engine.info.streams
+    with ThreadPoolExecutor(streams) as pool:
+        for texts in pairs:
+            encoded = engine.encode(texts)
+            window = Window(encoded, limits, streams)
+            list(pool.map(_work_off, [engine] * streams, [window] * streams))
+            forward_s += window.forward_s
+            padded_tokens += window.padded_tokens
+            tokens += sum(pair.length for pair in encoded)
     seconds = time.perf_counter() - started
     count = sum(map(len, pairs))
     return BareRun(count, count / seconds, seconds, forward_s, tokens, padded_tokens)
 
 
-def longest_first(encoded: Sequence[EncodedPair], budget: BatchBudget) -> Iterator[list[EncodedPair]]:
-    """Batches within the budget, of pairs in descending length."""
-    left = sorted(encoded, key=lambda pair: -pair.length)
-    while left:
-        taken = plan_batch([[pair.length for pair in left]], budget)[0].stop
-        yield left[:taken]
-        left = left[taken:]
+def _work_off(engine: Engine, window: Window) -> None:
+    while batch := window.take():
+        begun = time.perf_counter()
+        engine.forward(batch)
+        window.record(batch, time.perf_counter() - begun)
 
 
 def windows(bodies: Path, requests_in_sight: int) -> list[list[Pair]]:
@@ -81,7 +118,6 @@ def main(clients: Annotated[int, typer.Option(help="Requests that a server would
     engine = load_engine(engine_options(settings, 1))
     engine.warm_up()
     limits = scheduler_limits(settings, engine.info)
-    budget = BatchBudget(limits.max_batch_tokens, limits.forward_overhead_tokens)
     answer: dict[str, Any] = {"ready": asdict(engine.info)}
     while True:
         sys.stdout.write(orjson.dumps(answer).decode() + "\n")
@@ -89,7 +125,7 @@ def main(clients: Annotated[int, typer.Option(help="Requests that a server would
         line = sys.stdin.readline()
         if not line:
             return
-        answer = asdict(measure(engine, windows(Path(line.strip()), clients), budget))
+        answer = asdict(measure(engine, windows(Path(line.strip()), clients), limits))
 
 
 if __name__ == "__main__":

@@ -17,7 +17,6 @@ import typer
 from rich.console import Console
 from sentence_transformers import CrossEncoder
 
-from benchmarks.bare_engine import longest_first
 from benchmarks.encoder_shapes import TINY, XLM_R_LARGE, encoder_flops, random_cross_encoder
 from benchmarks.gpu_report import as_markdown
 from benchmarks.machine import describe_machine
@@ -28,7 +27,7 @@ from bentorank.engines import EngineKind, EngineOptions, Precision, load_engine
 from bentorank.engines.torch_forward import choose_forward
 from bentorank.engines.torch_padding import PaddedForward
 from bentorank.evaluation.scorers import forward_all
-from bentorank.scheduling.batching import BatchBudget
+from bentorank.scheduling.batching import BatchBudget, plan_batch
 from bentorank.types import EncodedPair, Pair
 from bentorank.wiring import ACCELERATOR_FORWARD_OVERHEAD_TOKENS, resolve_model
 
@@ -106,6 +105,15 @@ def sweep(scale: Scale, device: torch.device, lengths: Sequence[int]) -> Iterato
     chosen = choose_forward(model, model.config.pad_token_id, pairs[:4])
     if chosen.padding_free:
         yield from (reached(chosen, pairs, tokens, scale) for tokens in scale.budgets)
+
+
+def longest_first(pairs: Sequence[EncodedPair], budget: BatchBudget) -> Iterator[list[EncodedPair]]:
+    """The batches that the scheduler would plan if it saw all pairs."""
+    left = sorted(pairs, key=lambda pair: -pair.length)
+    while left:
+        taken = plan_batch([[pair.length for pair in left]], budget)[0].stop
+        yield left[:taken]
+        left = left[taken:]
 
 
 def reached(forward: Forward, pairs: Sequence[EncodedPair], batch_tokens: int, scale: Scale) -> dict[str, Any]:

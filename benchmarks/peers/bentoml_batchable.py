@@ -5,6 +5,7 @@ bentoml serve benchmarks.peers.bentoml_batchable:Batchable
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import bentoml
@@ -27,8 +28,8 @@ MAX_LATENCY_MS = 120_000
 
 
 def load() -> Engine:
-    """The engine that bentorank would load."""
-    engine = load_engine(engine_options(read_settings(), 1))
+    """The engine that bentorank would load, with all threads for the one pass that BentoML makes at a time."""
+    engine = load_engine(replace(engine_options(read_settings(), 1), streams=1))
     engine.warm_up()
     return engine
 

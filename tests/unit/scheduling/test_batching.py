@@ -97,7 +97,7 @@ def test_nothing_pending_plans_nothing():
 
 @given(st.integers(1, 4096), st.integers(0, 100_000), st.integers(1, 8), st.integers(0, 512))
 def test_streams_share_what_is_left(budget, queued, streams, overhead):
-    """Never more than the budget; a full one while there is plenty; else no more than a share, or a pass worth starting."""
+    """A full budget while there is plenty, else no more than a share, or than a pass that is worth starting."""
     share = stream_share(budget, queued, streams, overhead)
     assert 1 <= share <= budget
     if queued >= budget * streams:
