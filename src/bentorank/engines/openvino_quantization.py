@@ -55,7 +55,8 @@ def with_int8_activations(model: Model, examples: Sequence[dict[str, NDArray[np.
         model_type=nncf.ModelType.TRANSFORMER,
         preset=nncf.QuantizationPreset.MIXED,
         subset_size=len(examples),
-        ignored_scope=nncf.IgnoredScope(names=_sensitive_matrices(model), validate=False),
+        # Tables calibrated are kept in f32 once loaded; compressed they stay in int8.
+        ignored_scope=nncf.IgnoredScope(names=_sensitive_matrices(model), types=["Gather"], validate=False),
         advanced_parameters=AdvancedQuantizationParameters(
             activations_range_estimator_params=_extremes(),
             smooth_quant_alphas=AdvancedSmoothQuantParameters(matmul=_SMOOTHING),

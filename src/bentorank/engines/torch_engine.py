@@ -77,7 +77,7 @@ class TorchEngine:
 
     def warm_up(self) -> None:
         """Run short and long batches: a GPU loads kernels and memory at the first of a size."""
-        for batch in warm_up_batches(self._encoder, self.info.max_tokens):
+        for batch in warm_up_batches(self._encoder, self.info):
             self.forward(batch)
 
 

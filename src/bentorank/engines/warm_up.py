@@ -10,10 +10,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from bentorank.engines.encoding import PairEncoder
+    from bentorank.engines.protocol import EngineInfo
     from bentorank.types import EncodedPair
 
 _LENGTHS = (32, 128, 512)
-_PAIRS = (1, 8)
 
 # Relevant and irrelevant, a few tokens and hundreds: longer than a window of local attention.
 _PROBES = (
@@ -25,12 +25,16 @@ _PROBES = (
 )
 
 
-def warm_up_batches(encoder: PairEncoder, max_tokens: int) -> Iterator[list[EncodedPair]]:
-    """Single pairs and small batches, short, middling and long, never beyond the window."""
+def warm_up_batches(encoder: PairEncoder, info: EngineInfo) -> Iterator[list[EncodedPair]]:
+    """Single pairs and full batches, short, middling and long, never beyond the window.
+
+    No larger than what will be computed: the memory that a pass takes is kept.
+    """
     for length in _LENGTHS:
-        if length <= max(max_tokens, _LENGTHS[0]):
-            pair = Pair("a", "a " * length)
-            yield from ([encoder.encode([pair])[0]] * pairs for pairs in _PAIRS)
+        if length <= max(info.max_tokens, _LENGTHS[0]):
+            pair = encoder.encode([Pair("a", "a " * length)])[0]
+            yield [pair]
+            yield [pair] * max(1, info.batch_tokens // pair.length)
 
 
 def probe_pairs(encoder: PairEncoder) -> list[EncodedPair]:
