@@ -1,0 +1,98 @@
+"""Servers under more load than they can bear, and callers who share one: the scheduler's part of the service.
+
+Every contender gets loads that are shares and multiples of its own capacity. With `--engine fake` a forward pass takes
+its time but no CPU, so that neither the model nor the load generator beside it disturbs what is measured.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+from rich.progress import Progress
+
+from benchmarks.contenders import BENTORANK, CONTENDERS
+from benchmarks.machine import describe_machine
+from benchmarks.overload_phases import Load, LoadedServer
+from benchmarks.overload_report import as_markdown
+from benchmarks.results_files import RESULTS, write_results
+from benchmarks.servers import run_server
+from benchmarks.texts import read_sample
+from bentorank.wiring import resolve_model
+
+if TYPE_CHECKING:
+    from benchmarks.contenders import Contender
+    from benchmarks.texts import Texts
+
+DEFAULT = Load()
+# The fake engine tokenises in Python, which would hold up the rest of the server: so passages are a few words long.
+# Five of them make a batch of 20 ms, as on a CPU with the starter.
+FAKE_WORDS = 12
+FAKE = replace(
+    BENTORANK,
+    name="bentorank, fake engine",
+    environment={
+        "BENTORANK_ENGINE": "fake",
+        "BENTORANK_MAX_BATCH_TOKENS": "128",
+        "BENTORANK_FAKE_TOKEN_DELAY_US": "150",
+    },
+)
+
+
+def shortened(texts: Texts, words: int) -> Texts:
+    """The first words of each passage."""
+    return replace(texts, passages=tuple(" ".join(passage.split()[:words]) for passage in texts.passages))
+
+
+def measure(contender: Contender, model: str, texts: Texts, load: Load, progress: Progress) -> dict[str, Any]:
+    """All phases, on a server that is started for them."""
+    task = progress.add_task(contender.name, total=4 + len(load.sizes))
+
+    def step(name: str) -> None:
+        progress.update(task, advance=1, description=f"{contender.name}: {name}")
+
+    with tempfile.TemporaryDirectory() as scratch, run_server(contender, model) as server:
+        loaded = LoadedServer(server, texts, load, Path(scratch))
+        step("capacity")
+        loaded.warm_up()
+        capacity = loaded.capacity()
+        step("overload")
+        surge = loaded.surge(capacity["pairs_per_s"])
+        step("fairness")
+        fairness = loaded.fairness(capacity["pairs_per_s"])
+        costs = []
+        for documents in load.sizes:
+            step(f"requests of {documents}")
+            costs.append(loaded.cost_of_a_pair(documents))
+        step("done")
+    return {"capacity": capacity, "surge": surge, "fairness": fairness, "costs": costs}
+
+
+def main(  # noqa: PLR0913  each parameter is one option
+    *,
+    contender: Annotated[list[str] | None, typer.Option(help="A server of contenders.py; repeatable.")] = None,
+    engine: Annotated[Literal["auto", "fake"], typer.Option(help="bentorank's: `fake` takes no CPU.")] = "auto",
+    model: Annotated[str, typer.Option(help="`starter` or the folder of a cross-encoder.")] = "starter",
+    seconds: Annotated[float, typer.Option(min=1, help="Of overload.")] = DEFAULT.overload_s,
+    deadline_s: Annotated[float, typer.Option(min=0.1, help="Of a request under overload.")] = DEFAULT.deadline_s,
+    fairness_seconds: Annotated[float, typer.Option(min=1, help="Of small requests, twice.")] = DEFAULT.small_s,
+    out: Annotated[Path, typer.Option(help="Folder of overload.json and .md, or overload_fake.…")] = RESULTS,
+) -> None:
+    """Capacity, three times that, recovery, small requests beside large ones, and the cost of a pair by size."""
+    load = Load(overload_s=seconds, deadline_s=deadline_s, small_s=fairness_seconds)
+    is_fake = engine == "fake"
+    chosen = [FAKE] if is_fake else [CONTENDERS[name] for name in contender or (BENTORANK.name,)]
+    texts = shortened(read_sample(), FAKE_WORDS) if is_fake else read_sample()
+    with Progress(transient=True) as progress:
+        runs = {each.name: measure(each, resolve_model(model), texts, load, progress) for each in chosen}
+        setup = {"model": "fake" if is_fake else Path(model).name} | asdict(load)
+        result = {"machine": asdict(describe_machine()), "setup": setup, "runs": runs}
+        progress.console.print(as_markdown(result))
+    write_results(out, "overload_fake" if is_fake else "overload", result, as_markdown(result))
+
+
+if __name__ == "__main__":
+    typer.run(main)
