@@ -36,8 +36,8 @@ def _overload_title(setup: dict[str, Any]) -> str:
     return (
         f"{setup['model']}, {setup['documents']} documents a request. Capacity: closed loop, {setup['clients']}"
         f" clients. Overload: {setup['overload']:g} times the capacity for {setup['overload_s']:g} s, Poisson arrivals,"
-        f" with {setup['calm']:.0%} of the capacity for {setup['calm_s']:g} s before it and after it. Every request has a"
-        f" deadline of {setup['deadline_s']:g} s; latency counts from when it was due."
+        f" with {setup['calm']:.0%} of the capacity for {setup['calm_s']:g} s before it and after it."
+        f" Every request has a deadline of {setup['deadline_s']:g} s; latency counts from when it was due."
     )
 
 
