@@ -74,18 +74,22 @@ def by_kind(seconds: Mapping[Operation, float]) -> dict[str, float]:
 
 @dataclass(slots=True)
 class Counted:
-    """What was compiled while it was watched: the model, its requests, and how often they ran."""
+    """What was compiled while it was watched: the models, and their requests."""
 
     models: list[Any] = field(default_factory=list)
     requests: list[Any] = field(default_factory=list)
 
     def seconds(self, passes: int) -> dict[Operation, float]:
-        """Time in each operation since it was compiled, in so many passes: the counters are averages over them."""
-        return operation_seconds(self.requests[0], passes)
+        """Time in each operation since it was compiled, in so many passes that the requests shared evenly."""
+        sums: dict[Operation, float] = defaultdict(float)
+        for request in self.requests:
+            for operation, taken_s in operation_seconds(request, passes).items():
+                sums[operation] += taken_s / len(self.requests)
+        return dict(sums)
 
 
 def operation_seconds(request: Any, passes: int) -> dict[Operation, float]:  # noqa: ANN401 - openvino is untyped
-    """Time in each operation of a request's model in the `passes` since it was compiled."""
+    """Time in each operation of a request's model in the `passes` since it was compiled: counters are averages."""
     return {
         Operation(info.node_name, info.node_type, info.exec_type): info.real_time.total_seconds() * passes
         for info in request.get_profiling_info()

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import tempfile
 from dataclasses import asdict, replace
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
-from rich.progress import Progress
+from rich.console import Console
 
 from benchmarks.contenders import BENTORANK, CONTENDERS
 from benchmarks.machine import describe_machine
@@ -24,7 +25,8 @@ from benchmarks.texts import read_sample
 from bentorank.wiring import resolve_model
 
 if TYPE_CHECKING:
-    from benchmarks.contenders import Contender
+    from collections.abc import Callable, Iterable
+
     from benchmarks.texts import Texts
 
 DEFAULT = Load()
@@ -42,33 +44,34 @@ FAKE = replace(
 )
 
 
+class Part(StrEnum):
+    """What is measured of a server whose capacity is known."""
+
+    SURGE = "surge"
+    FAIRNESS = "fairness"
+    COSTS = "costs"
+
+
 def shortened(texts: Texts, words: int) -> Texts:
     """The first words of each passage."""
     return replace(texts, passages=tuple(" ".join(passage.split()[:words]) for passage in texts.passages))
 
 
-def measure(contender: Contender, model: str, texts: Texts, load: Load, progress: Progress) -> dict[str, Any]:
-    """All phases, on a server that is started for them."""
-    task = progress.add_task(contender.name, total=4 + len(load.sizes))
-
-    def step(name: str) -> None:
-        progress.update(task, advance=1, description=f"{contender.name}: {name}")
-
-    with tempfile.TemporaryDirectory() as scratch, run_server(contender, model) as server:
-        loaded = LoadedServer(server, texts, load, Path(scratch))
-        step("capacity")
-        loaded.warm_up()
-        capacity = loaded.capacity()
-        step("overload")
-        surge = loaded.surge(capacity["pairs_per_s"])
-        step("fairness")
-        fairness = loaded.fairness(capacity["pairs_per_s"])
-        costs = []
-        for documents in load.sizes:
-            step(f"requests of {documents}")
-            costs.append(loaded.cost_of_a_pair(documents))
-        step("done")
-    return {"capacity": capacity, "surge": surge, "fairness": fairness, "costs": costs}
+def measure(loaded: LoadedServer, parts: Iterable[Part], show: Callable[[str], None]) -> dict[str, Any]:
+    """The capacity of a server, and the parts that are wanted; `show` is told which one it is at."""
+    show("capacity")
+    loaded.warm_up()
+    capacity = loaded.capacity()
+    found: dict[str, Any] = {"capacity": capacity}
+    measures = {
+        Part.SURGE: lambda: loaded.surge(capacity["pairs_per_s"]),
+        Part.FAIRNESS: lambda: loaded.fairness(capacity["pairs_per_s"]),
+        Part.COSTS: loaded.costs,
+    }
+    for part in parts:
+        show(part)
+        found[part.value] = measures[part]()
+    return found
 
 
 def main(  # noqa: PLR0913  each parameter is one option
@@ -76,6 +79,7 @@ def main(  # noqa: PLR0913  each parameter is one option
     contender: Annotated[list[str] | None, typer.Option(help="A server of contenders.py; repeatable.")] = None,
     engine: Annotated[Literal["auto", "fake"], typer.Option(help="bentorank's: `fake` takes no CPU.")] = "auto",
     model: Annotated[str, typer.Option(help="`starter` or the folder of a cross-encoder.")] = "starter",
+    part: Annotated[list[Part] | None, typer.Option(help="Instead of all; repeatable.")] = None,
     seconds: Annotated[float, typer.Option(min=1, help="Of overload.")] = DEFAULT.overload_s,
     deadline_s: Annotated[float, typer.Option(min=0.1, help="Of a request under overload.")] = DEFAULT.deadline_s,
     fairness_seconds: Annotated[float, typer.Option(min=1, help="Of small requests, twice.")] = DEFAULT.small_s,
@@ -86,12 +90,19 @@ def main(  # noqa: PLR0913  each parameter is one option
     is_fake = engine == "fake"
     chosen = [FAKE] if is_fake else [CONTENDERS[name] for name in contender or (BENTORANK.name,)]
     texts = shortened(read_sample(), FAKE_WORDS) if is_fake else read_sample()
-    with Progress(transient=True) as progress:
-        runs = {each.name: measure(each, resolve_model(model), texts, load, progress) for each in chosen}
-        setup = {"model": "fake" if is_fake else Path(model).name} | asdict(load)
-        result = {"machine": asdict(describe_machine()), "setup": setup, "runs": runs}
-        progress.console.print(as_markdown(result))
+    console, runs = Console(), {}
+    for each in chosen:
+        with (
+            console.status(f"starting {each.name}") as status,
+            tempfile.TemporaryDirectory() as scratch,
+            run_server(each, resolve_model(model)) as server,
+        ):
+            loaded = LoadedServer(server, texts, load, Path(scratch))
+            runs[each.name] = measure(loaded, part or Part, lambda now, of=each: status.update(f"{of.name}: {now}"))
+    setup = {"model": "fake" if is_fake else Path(model).name} | asdict(load)
+    result = {"machine": asdict(describe_machine()), "setup": setup, "runs": runs}
     write_results(out, "overload_fake" if is_fake else "overload", result, as_markdown(result))
+    console.print(as_markdown(result))
 
 
 if __name__ == "__main__":

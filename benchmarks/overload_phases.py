@@ -6,7 +6,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from itertools import cycle, islice
-from math import ceil
+from math import ceil, inf
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -39,6 +39,8 @@ if TYPE_CHECKING:
 HANG_UP_AFTER_S = 1.0
 # The large requests are in flight before the first small one comes.
 LEAD_S = 2.0
+# More than any server here answers in that time.
+MOST_REQUESTS_OF_CAPACITY = 1_000
 # Requests of each size: about as many pairs, but at least two requests.
 PAIRS_OF_A_SIZE, MOST_REQUESTS_OF_A_SIZE = 400, 40
 
@@ -49,7 +51,7 @@ class Load:
 
     clients: int = 8
     documents: int = 20
-    capacity_requests: int = 64
+    capacity_s: float = 12.0
     overload: float = 3.0
     overload_s: float = 60.0
     calm: float = 0.5
@@ -79,7 +81,8 @@ class LoadedServer:
 
     def capacity(self) -> dict[str, Any]:
         """Closed loop: pairs per second when there is always enough to do."""
-        return self._closed(self._load.documents, self._load.capacity_requests, self._load.clients)
+        load = self._load
+        return self._closed(load.documents, MOST_REQUESTS_OF_CAPACITY, load.clients, for_s=load.capacity_s)
 
     def surge(self, capacity_pairs_per_s: float) -> dict[str, Any]:
         """Open loop: calm, overload, calm, in one run; every request has a deadline."""
@@ -116,6 +119,10 @@ class LoadedServer:
             time.sleep(LEAD_S)
             return {"rate_per_s": rate_per_s, "alone": alone, "beside": self._small(rate_per_s), "hog": hog.result()}
 
+    def costs(self) -> list[dict[str, Any]]:
+        """`cost_of_a_pair` for each size."""
+        return [self.cost_of_a_pair(documents) for documents in self._load.sizes]
+
     def cost_of_a_pair(self, documents: int) -> dict[str, Any]:
         """One request at a time: milliseconds a pair. Its first request, of shapes not met before, does not count."""
         requests = max(2, min(MOST_REQUESTS_OF_A_SIZE, PAIRS_OF_A_SIZE // documents))
@@ -137,13 +144,12 @@ class LoadedServer:
 
     def _hog(self) -> dict[str, Any]:
         load = self._load
-        bodies = self._bodies("hog", load.hog_documents, len(self._texts.queries))
-        options = ("--clients", str(load.hog_clients), "--for-s", str(LEAD_S + load.small_s))
-        return run_load(self._server.rerank_url, bodies, *options)
+        requests = len(self._texts.queries)
+        return self._closed(load.hog_documents, requests, load.hog_clients, for_s=LEAD_S + load.small_s)
 
-    def _closed(self, documents: int, requests: int, clients: int) -> dict[str, Any]:
+    def _closed(self, documents: int, requests: int, clients: int, *, for_s: float = inf) -> dict[str, Any]:
         bodies = self._bodies("closed", documents, requests)
-        return run_load(self._server.rerank_url, bodies, "--clients", str(clients))
+        return run_load(self._server.rerank_url, bodies, "--clients", str(clients), "--for-s", str(for_s))
 
     def _scheduled(self, phases: list[tuple[float, float]]) -> tuple[dict[str, Any], list[Exchange]]:
         """The summary and the log of Poisson arrivals, (requests a second, seconds) for each phase."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import isinf
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.overload_measures import RECOVERED_BELOW
@@ -16,34 +17,43 @@ NONE = "–"
 
 
 def as_markdown(result: dict[str, Any]) -> str:
-    """A table for the overload, one for fairness, one for the cost of a pair; a column for each contender."""
+    """A table for each part that was measured, with a column for each contender."""
     setup, runs = result["setup"], result["runs"]
-    sections = [
-        "# Overload",
-        _overload_title(setup),
-        _table(_overload_rows(), runs),
-        _fairness_title(setup),
-        _table(_fairness_rows(), runs),
-        "One request at a time, milliseconds a pair:",
-        markdown_table(["documents", *runs], _cost_rows(runs)),
-        machine_sentence(result["machine"]),
-        ", ".join(f"{name} {number}" for name, number in result["machine"]["versions"].items()),
-    ]
+    measured = next(iter(runs.values())).keys()
+    sections = ["# Overload", _capacity_title(setup), _table(_capacity_rows(), runs)]
+    if "surge" in measured:
+        sections += [_surge_title(setup), _table(_surge_rows(), runs)]
+    if "fairness" in measured:
+        sections += [_fairness_title(setup), _table(_fairness_rows(), runs)]
+    if "costs" in measured:
+        sections += [
+            "One request at a time, milliseconds a pair:",
+            markdown_table(["documents", *runs], _cost_rows(runs)),
+        ]
+    versions = result["machine"]["versions"].items()
+    sections += [machine_sentence(result["machine"]), ", ".join(f"{name} {number}" for name, number in versions)]
     return "\n\n".join(sections)
 
 
-def _overload_title(setup: dict[str, Any]) -> str:
+def _capacity_title(setup: dict[str, Any]) -> str:
     return (
-        f"{setup['model']}, {setup['documents']} documents a request. Capacity: closed loop, {setup['clients']}"
-        f" clients. Overload: {setup['overload']:g} times the capacity for {setup['overload_s']:g} s, Poisson arrivals,"
-        f" with {setup['calm']:.0%} of the capacity for {setup['calm_s']:g} s before it and after it."
-        f" Every request has a deadline of {setup['deadline_s']:g} s; latency counts from when it was due."
+        f"{setup['model']}. Capacity: closed loop, {setup['clients']} clients × {setup['documents']} documents. Loads"
+        " are shares and multiples of each server's own capacity, with Poisson arrivals; latency counts from when a"
+        " request was due."
+    )
+
+
+def _surge_title(setup: dict[str, Any]) -> str:
+    return (
+        f"{setup['overload']:g} times the capacity for {setup['overload_s']:g} s, with {setup['calm']:.0%} of it for"
+        f" {setup['calm_s']:g} s before and after. Every request has {setup['documents']} documents and a deadline of"
+        f" {setup['deadline_s']:g} s:"
     )
 
 
 def _fairness_title(setup: dict[str, Any]) -> str:
     return (
-        f"Requests of {setup['small_documents']} documents, {setup['small']:.0%} of the capacity, Poisson arrivals for"
+        f"Requests of {setup['small_documents']} documents, {setup['small']:.0%} of the capacity, for"
         f" {setup['small_s']:g} s: alone, and beside {setup['hog_clients']} clients that always have a request of"
         f" {setup['hog_documents']} documents in flight:"
     )
@@ -54,9 +64,15 @@ def _table(rows: list[Row], runs: dict[str, dict[str, Any]]) -> str:
     return markdown_table(["", "wanted", *runs], filled)
 
 
-def _overload_rows() -> list[Row]:
+def _capacity_rows() -> list[Row]:
     return [
         ("capacity, pairs/s", "", lambda run: f"{run['capacity']['pairs_per_s']:.1f}"),
+        ("p50 ms", "", lambda run: _percentile(run["capacity"], "p50")),
+    ]
+
+
+def _surge_rows() -> list[Row]:
+    return [
         ("offered, pairs/s", "", lambda run: f"{run['surge']['offered_pairs_per_s']:.1f}"),
         ("goodput, pairs/s", "", lambda run: f"{run['surge']['goodput_pairs_per_s']:.1f}"),
         ("goodput ÷ capacity", "≥ 0.9", lambda run: f"{run['surge']['goodput_of_capacity']:.2f}"),
@@ -66,7 +82,7 @@ def _overload_rows() -> list[Row]:
         ("timed out", "", lambda run: f"{run['surge']['endings']['timed out']:.1%}"),
         ("answered late, failed", "", lambda run: _share(run["surge"], "answered late", "failed")),
         ("calm p50 before, after, ms", "", lambda run: _before_after(run["surge"])),
-        (f"p50 within {RECOVERED_BELOW:g} times, after s", "", lambda run: f"{run['surge']['recovered_s']:.1f}"),
+        (f"p50 within {RECOVERED_BELOW:g} times, after s", "", lambda run: _recovered(run["surge"])),
         ("load generator, cores", "", lambda run: f"{run['surge']['generator_cores']:.2f}"),
         ("load generator late, ms at most", "", lambda run: f"{run['surge']['generator_late_ms']:.1f}"),
     ]
@@ -80,6 +96,7 @@ def _fairness_rows() -> list[Row]:
         ("p99 beside ÷ alone", "≤ 3", lambda run: _slower(run, "p99")),
         ("failed alone, beside", "", lambda run: _both(run, lambda summary: str(sum(summary["failures"].values())))),
         ("large requests, pairs/s", "", lambda run: f"{run['fairness']['hog']['pairs_per_s']:.1f}"),
+        ("large requests answered, failed", "", lambda run: _large(run["fairness"]["hog"])),
     ]
 
 
@@ -114,6 +131,14 @@ def _share(surge: dict[str, Any], *kinds: str) -> str:
 
 def _before_after(surge: dict[str, Any]) -> str:
     return f"{surge['p50_before_ms']:.0f}, {surge['p50_after_ms']:.0f}"
+
+
+def _recovered(surge: dict[str, Any]) -> str:
+    return "never" if isinf(surge["recovered_s"]) else f"{surge['recovered_s']:.1f}"
+
+
+def _large(hog: dict[str, Any]) -> str:
+    return f"{_answered(hog)}, {sum(hog['failures'].values())}"
 
 
 def _both(run: dict[str, Any], cell: Callable[[dict[str, Any]], str]) -> str:
