@@ -53,13 +53,15 @@ def ending(exchange: Exchange, deadline_s: float) -> Ending:
     return Ending.REFUSED if exchange.outcome in REFUSALS else Ending.FAILED
 
 
+def answers_per_s(log: Iterable[Exchange], begin_s: float, end_s: float) -> float:
+    """Answers that came in that time."""
+    return sum(exchange.is_answered and begin_s <= exchange.ended_s < end_s for exchange in log) / (end_s - begin_s)
+
+
 def goodput(log: Iterable[Exchange], surge: Surge) -> float:
     """Pairs a second whose answer came during the overload, and within its request's deadline."""
-    answers = sum(
-        surge.begin_s <= exchange.ended_s < surge.end_s and ending(exchange, surge.deadline_s) is Ending.IN_TIME
-        for exchange in log
-    )
-    return answers * surge.documents / (surge.end_s - surge.begin_s)
+    in_time = [exchange for exchange in log if ending(exchange, surge.deadline_s) is Ending.IN_TIME]
+    return surge.documents * answers_per_s(in_time, surge.begin_s, surge.end_s)
 
 
 def during(log: Iterable[Exchange], surge: Surge) -> list[Exchange]:
@@ -104,7 +106,7 @@ def recovery(log: Iterable[Exchange], surge: Surge) -> dict[str, float]:
 
 
 def _recovered_s(after: Sequence[Exchange], below_s: float, end_s: float) -> float:
-    for first in range(len(after) - REQUESTS_OF_A_MEDIAN + 1):
+    for first in range(max(1, len(after) - REQUESTS_OF_A_MEDIAN + 1)):
         if median(_waits(after[first : first + REQUESTS_OF_A_MEDIAN])) <= below_s:
             return after[first].due_s - end_s
     return inf

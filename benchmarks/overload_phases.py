@@ -6,7 +6,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from itertools import cycle, islice
-from math import ceil, inf
+from math import ceil
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -17,6 +17,7 @@ from benchmarks.load_process import run_load
 from benchmarks.overload_measures import (
     Ending,
     Surge,
+    answers_per_s,
     during,
     endings,
     goodput,
@@ -39,6 +40,8 @@ if TYPE_CHECKING:
 HANG_UP_AFTER_S = 1.0
 # The large requests are in flight before the first small one comes.
 LEAD_S = 2.0
+# The share of the time in which the clients fall out of step.
+BEGINNING = 0.25
 # More than any server here answers in that time.
 MOST_REQUESTS_OF_CAPACITY = 1_000
 # Requests of each size: about as many pairs, but at least two requests.
@@ -51,7 +54,7 @@ class Load:
 
     clients: int = 8
     documents: int = 20
-    capacity_s: float = 12.0
+    capacity_s: float = 16.0
     overload: float = 3.0
     overload_s: float = 60.0
     calm: float = 0.5
@@ -80,9 +83,12 @@ class LoadedServer:
         self._closed(self._load.documents, self._load.clients * 2, self._load.clients)
 
     def capacity(self) -> dict[str, Any]:
-        """Closed loop: pairs per second when there is always enough to do."""
-        load = self._load
-        return self._closed(load.documents, MOST_REQUESTS_OF_CAPACITY, load.clients, for_s=load.capacity_s)
+        """Closed loop: pairs per second when there is always enough to do, so without its beginning and its end."""
+        load, path = self._load, self._folder / "log.json"
+        requests, options = MOST_REQUESTS_OF_CAPACITY, ("--for-s", str(load.capacity_s), "--log", str(path))
+        summary = self._closed(load.documents, requests, load.clients, *options)
+        steady = answers_per_s(read_log(path), load.capacity_s * BEGINNING, load.capacity_s)
+        return summary | {"pairs_per_s": steady * load.documents}
 
     def surge(self, capacity_pairs_per_s: float) -> dict[str, Any]:
         """Open loop: calm, overload, calm, in one run; every request has a deadline."""
@@ -145,11 +151,11 @@ class LoadedServer:
     def _hog(self) -> dict[str, Any]:
         load = self._load
         requests = len(self._texts.queries)
-        return self._closed(load.hog_documents, requests, load.hog_clients, for_s=LEAD_S + load.small_s)
+        return self._closed(load.hog_documents, requests, load.hog_clients, "--for-s", str(LEAD_S + load.small_s))
 
-    def _closed(self, documents: int, requests: int, clients: int, *, for_s: float = inf) -> dict[str, Any]:
+    def _closed(self, documents: int, requests: int, clients: int, *options: str) -> dict[str, Any]:
         bodies = self._bodies("closed", documents, requests)
-        return run_load(self._server.rerank_url, bodies, "--clients", str(clients), "--for-s", str(for_s))
+        return run_load(self._server.rerank_url, bodies, "--clients", str(clients), *options)
 
     def _scheduled(self, phases: list[tuple[float, float]]) -> tuple[dict[str, Any], list[Exchange]]:
         """The summary and the log of Poisson arrivals, (requests a second, seconds) for each phase."""
@@ -163,7 +169,7 @@ class LoadedServer:
             *("--starts", str(schedule), "--log", str(log)),
             *("--deadline-s", str(deadline_s), "--timeout-s", str(deadline_s + HANG_UP_AFTER_S)),
         )
-        return summary, [Exchange(**exchange) for exchange in orjson.loads(log.read_bytes())]
+        return summary, read_log(log)
 
     def _bodies(self, name: str, documents: int, requests: int) -> Path:
         path = self._folder / f"{name}.jsonl"
@@ -174,6 +180,11 @@ class LoadedServer:
     def _next_seed(self) -> int:
         self._seed += 1
         return self._seed
+
+
+def read_log(path: Path) -> list[Exchange]:
+    """What the load generator has logged."""
+    return [Exchange(**exchange) for exchange in orjson.loads(path.read_bytes())]
 
 
 def endless_requests(texts: Texts, documents: int, seed: int) -> Iterator[Request]:

@@ -77,7 +77,7 @@ def plan_work(engine: Engine, budget: BatchBudget, shape: dict[str, Any], reques
 
 def seconds_of(engine: Engine, batches: Sequence[Sequence[EncodedPair]]) -> float:
     """Time of the forward passes, as many at once as the engine has streams."""
-    with ThreadPoolExecutor(engine.info.streams) as pool:
+    with ThreadPoolExecutor(getattr(engine.info, "streams", 1)) as pool:
         started = time.perf_counter()
         deque(pool.map(engine.forward, batches), maxlen=0)
         return time.perf_counter() - started
@@ -102,7 +102,7 @@ def reach(engine: Engine, work: Work, rounds: int) -> dict[str, float]:
 def times(engine: Engine, counted: Counted, work: Work, rounds: int) -> dict[str, Any]:
     """Where the time of an engine goes that counts it: slower by that, so that it is another than the one measured."""
     # Streams work side by side: so many seconds of theirs pass in one.
-    streams = engine.info.streams
+    streams = getattr(engine.info, "streams", 1)
     passes_s = streams * sum(seconds_of(engine, work.batches) for _ in range(rounds))
     operations_s = counted.seconds(rounds * len(work.batches))
     products_s = sum(taken_s for operation, taken_s in operations_s.items() if operation.kind is Kind.MATRIX_PRODUCTS)

@@ -10,6 +10,7 @@ from benchmarks.load.exchange import Exchange
 from benchmarks.overload_measures import (
     Ending,
     Surge,
+    answers_per_s,
     during,
     ending,
     endings,
@@ -39,6 +40,12 @@ SURGE = Surge(begin_s=10.0, end_s=20.0, deadline_s=2.0, documents=5)
 def test_a_504_is_a_refusal_only_before_the_deadline(latency_s: float, outcome: str, expected: Ending) -> None:
     """And a refusal that comes late is still one: its latency tells."""
     assert ending(Exchange(0.0, latency_s, outcome), deadline_s=2.0) is expected
+
+
+def test_a_rate_counts_answers_by_when_they_came() -> None:
+    """And no refusals."""
+    log = [Exchange(float(second), 1.5, "200") for second in range(10)] + [Exchange(5.0, 0.1, "429")]
+    assert answers_per_s(log, 4.0, 8.0) == 1.0
 
 
 def test_goodput_counts_answers_that_came_in_time_during_the_overload() -> None:
@@ -86,6 +93,12 @@ def test_a_server_recovers_when_the_median_of_five_is_back() -> None:
         "p50_after_ms": pytest.approx(560.0),
         "recovered_s": pytest.approx(3.0),
     }
+
+
+def test_few_requests_after_the_overload_are_enough() -> None:
+    """The median of those that there are."""
+    calm = [Exchange(float(second), 0.1, "200") for second in range(10)]
+    assert recovery([*calm, Exchange(21.0, 0.12, "200"), Exchange(22.0, 0.12, "200")], SURGE)["recovered_s"] == 1.0
 
 
 def test_a_server_that_goes_on_refusing_has_not_recovered() -> None:
