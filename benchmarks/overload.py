@@ -7,6 +7,7 @@ its time but no CPU, so that neither the model nor the load generator beside it 
 from __future__ import annotations
 
 import tempfile
+from contextlib import ExitStack
 from dataclasses import asdict, replace
 from enum import StrEnum
 from pathlib import Path
@@ -15,12 +16,12 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 from rich.console import Console
 
-from benchmarks.contenders import BENTORANK, CONTENDERS
+from benchmarks.contenders import BENTORANK, servers_named
 from benchmarks.machine import describe_machine
 from benchmarks.overload_phases import Load, LoadedServer
 from benchmarks.overload_report import as_markdown
 from benchmarks.results_files import RESULTS, write_results
-from benchmarks.servers import run_server
+from benchmarks.servers import start_servers
 from benchmarks.texts import read_sample
 from bentorank.wiring import resolve_model
 
@@ -88,17 +89,16 @@ def main(  # noqa: PLR0913  each parameter is one option
     """Capacity, three times that, recovery, small requests beside large ones, and the cost of a pair by size."""
     load = Load(overload_s=seconds, deadline_s=deadline_s, small_s=fairness_seconds)
     is_fake = engine == "fake"
-    chosen = [FAKE] if is_fake else [CONTENDERS[name] for name in contender or (BENTORANK.name,)]
+    chosen = [FAKE] if is_fake else servers_named(contender or [BENTORANK.name])
     texts = shortened(read_sample(), FAKE_WORDS) if is_fake else read_sample()
     console, runs = Console(), {}
     for each in chosen:
-        with (
-            console.status(f"starting {each.name}") as status,
-            tempfile.TemporaryDirectory() as scratch,
-            run_server(each, resolve_model(model)) as server,
-        ):
-            loaded = LoadedServer(server, texts, load, Path(scratch))
-            runs[each.name] = measure(loaded, part or Part, lambda now, of=each: status.update(f"{of.name}: {now}"))
+        with ExitStack() as stack:
+            scratch = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+            (server,) = start_servers([each], resolve_model(model), stack, console)
+            loaded = LoadedServer(server, texts, load, scratch)
+            status = stack.enter_context(console.status(each.name))
+            runs[each.name] = measure(loaded, part or Part, lambda now, of=status: of.update(f"measuring {now}"))
     setup = {"model": "fake" if is_fake else Path(model).name} | asdict(load)
     result = {"machine": asdict(describe_machine()), "setup": setup, "runs": runs}
     write_results(out, "overload_fake" if is_fake else "overload", result, as_markdown(result))

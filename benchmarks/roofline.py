@@ -18,7 +18,7 @@ import orjson
 import typer
 from rich.progress import track
 
-from benchmarks.bare_engine import longest_first
+from benchmarks.bare_engine import Window
 from benchmarks.encoder_shapes import encoder_flops, product_flops
 from benchmarks.machine import describe_machine
 from benchmarks.matrix_peaks import GROUP_SIZE, Arithmetic, Product, peak_flops
@@ -29,7 +29,6 @@ from benchmarks.roofline_plot import draw
 from benchmarks.roofline_report import as_markdown
 from benchmarks.texts import read_sample
 from bentorank.engines import load_engine
-from bentorank.scheduling.batching import BatchBudget
 from bentorank.settings import read_settings
 from bentorank.types import Pair
 from bentorank.wiring import engine_options, resolve_model, scheduler_limits
@@ -39,6 +38,7 @@ if TYPE_CHECKING:
 
     from benchmarks.openvino_profile import Counted
     from bentorank.engines import Engine
+    from bentorank.scheduling import SchedulerLimits
     from bentorank.types import EncodedPair
 
 SEED = 13
@@ -64,11 +64,11 @@ class Work:
         return sum(self.lengths)
 
 
-def plan_work(engine: Engine, budget: BatchBudget, shape: dict[str, Any], requests: int, documents: int) -> Work:
+def plan_work(engine: Engine, limits: SchedulerLimits, shape: dict[str, Any], requests: int, documents: int) -> Work:
     """Requests in one window, as if they came at once."""
     (found,) = rounds_of_requests(read_sample(), rounds=1, requests=requests, documents=documents, seed=SEED)
     pairs = [Pair(request.query, text) for request in found for text in request.documents]
-    batches = list(longest_first(engine.encode(pairs), budget))
+    batches = list(iter(Window(engine.encode(pairs), limits, engine.info.streams).take, []))
     lengths = [pair.length for batch in batches for pair in batch]
     # The conversion cuts the last layer of these models to what the head reads.
     flops, products = (count(shape, lengths, first_token_only=True) for count in (encoder_flops, product_flops))
@@ -77,7 +77,7 @@ def plan_work(engine: Engine, budget: BatchBudget, shape: dict[str, Any], reques
 
 def seconds_of(engine: Engine, batches: Sequence[Sequence[EncodedPair]]) -> float:
     """Time of the forward passes, as many at once as the engine has streams."""
-    with ThreadPoolExecutor(getattr(engine.info, "streams", 1)) as pool:
+    with ThreadPoolExecutor(engine.info.streams) as pool:
         started = time.perf_counter()
         deque(pool.map(engine.forward, batches), maxlen=0)
         return time.perf_counter() - started
@@ -102,7 +102,7 @@ def reach(engine: Engine, work: Work, rounds: int) -> dict[str, float]:
 def times(engine: Engine, counted: Counted, work: Work, rounds: int) -> dict[str, Any]:
     """Where the time of an engine goes that counts it: slower by that, so that it is another than the one measured."""
     # Streams work side by side: so many seconds of theirs pass in one.
-    streams = getattr(engine.info, "streams", 1)
+    streams = engine.info.streams
     passes_s = streams * sum(seconds_of(engine, work.batches) for _ in range(rounds))
     operations_s = counted.seconds(rounds * len(work.batches))
     products_s = sum(taken_s for operation, taken_s in operations_s.items() if operation.kind is Kind.MATRIX_PRODUCTS)
@@ -153,19 +153,18 @@ def main(
     options = engine_options(settings, 1)
     shape = orjson.loads((Path(resolve_model(settings.model)) / "config.json").read_bytes())
     engine = load_engine(options)
-    limits = scheduler_limits(settings, engine.info)
-    budget = BatchBudget(limits.max_batch_tokens, limits.forward_overhead_tokens)
-    work = plan_work(engine, budget, shape, requests, documents)
+    work = plan_work(engine, scheduler_limits(settings, engine.info), shape, requests, documents)
     reached = reach(engine, work, rounds)
     with counting() as counted:
         counted_engine = load_engine(options)
-    compiled = counted.models[0]
-    properties = {name: compiled.get_property(name) for name in PROPERTIES}
-    threads, streams = compiled.get_property(THREADS), compiled.get_property(STREAMS)
+    # A stream is a model of its own, with its share of the threads.
+    properties = {name: counted.models[0].get_property(name) for name in PROPERTIES}
+    threads = sum(compiled.get_property(THREADS) for compiled in counted.models)
     result = {
         "machine": asdict(describe_machine()),
         "engine": asdict(engine.info),
-        "properties": {THREADS: threads, STREAMS: streams} | {name: plain(value) for name, value in properties.items()},
+        "threads": threads,
+        "properties": {name: plain(value) for name, value in properties.items()},
         "reached": reached,
         "time": times(counted_engine, counted, work, rounds),
         "peaks": peaks(shape, properties, threads),

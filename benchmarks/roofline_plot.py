@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import matplotlib as mpl
 from matplotlib.figure import Figure
 
+from benchmarks.plots import OTHERS, OURS, STYLE
 from benchmarks.roofline_report import best_peaks
 
 if TYPE_CHECKING:
@@ -16,21 +17,9 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 WIDTH_IN, HEIGHT_IN = 7.0, 3.2
-OURS, PEAK = "#000000", "#b8b8b8"
-# Okabe and Ito, "Color Universal Design", 2008.
-COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00")
+PEAK = "#b8b8b8"
 # A share below this has its label beside the bar, not in it.
 NARROW = 0.06
-STYLE = {
-    "font.size": 8,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.titlesize": 9,
-    "axes.titlelocation": "left",
-    "axes.titleweight": "bold",
-    "svg.fonttype": "none",
-    "svg.hashsalt": "bentorank",  # the same file for the same figures
-}
 
 
 def draw(result: dict[str, Any], path: Path) -> None:
@@ -61,7 +50,7 @@ def _draw_speeds(axes: Axes, result: dict[str, Any]) -> None:
 def _draw_shares(axes: Axes, shares: Mapping[str, float]) -> None:
     begin, beside = 0.0, []
     for number, (kind, share) in enumerate(shares.items()):
-        colour = COLOURS[number % len(COLOURS)]
+        colour = OTHERS[number % len(OTHERS)]
         axes.barh(0, share, left=begin, color=colour, edgecolor="white", linewidth=1)
         label = f"{kind} {share:.1%}"
         if share < NARROW:
@@ -72,5 +61,5 @@ def _draw_shares(axes: Axes, shares: Mapping[str, float]) -> None:
     for number, (label, colour) in enumerate(beside):
         height = 0.36 - number * 0.72 / max(1, len(beside) - 1) if len(beside) > 1 else 0.0
         axes.text(1.01, height, label, va="center", color=colour)
-    axes.set(title="Time of the engine", xlim=(0, 1.3), ylim=(-0.5, 0.5))
+    axes.set(title="Time of the engine", xlim=(0, 1.4), ylim=(-0.5, 0.5))
     axes.set_axis_off()

@@ -12,7 +12,8 @@ def as_markdown(result: dict[str, Any]) -> str:
     machine, engine = result["machine"], result["engine"]
     sections = [
         "# Roofline",
-        f"{engine['model']}, {engine['precision']} on {engine['device']}, engine {engine['engine']}: "
+        f"{engine['model']}, {engine['precision']} on {engine['device']}, engine {engine['engine']},"
+        f" {result['threads']} threads, {engine['streams']} passes at a time; "
         + ", ".join(f"{name} {value}" for name, value in result["properties"].items()),
         "The product of two matrices through OpenVINO, by its own counters, the best of several rounds, GFLOP/s:",
         markdown_table(["", "one thread", "all threads", "kernel"], [_peak_row(peak) for peak in result["peaks"]]),

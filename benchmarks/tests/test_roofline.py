@@ -82,7 +82,7 @@ def test_an_engine_that_is_watched_tells_its_time() -> None:
     unwatched = load_engine(options)
     pairs = watched.encode([Pair("what do owls eat", "Owls hunt mice at night.")])
     assert watched.forward(pairs) == pytest.approx(unwatched.forward(pairs))
-    assert len(counted.models) == 1
+    assert len(counted.models) == watched.info.streams
     seconds = counted.seconds(passes=1)
     assert by_kind(seconds)["matrix products"] > 0
     assert sum(by_kind(seconds).values()) == pytest.approx(1)
