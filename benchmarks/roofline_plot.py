@@ -61,5 +61,5 @@ def _draw_shares(axes: Axes, shares: Mapping[str, float]) -> None:
     for number, (label, colour) in enumerate(beside):
         height = 0.36 - number * 0.72 / max(1, len(beside) - 1) if len(beside) > 1 else 0.0
         axes.text(1.01, height, label, va="center", color=colour)
-    axes.set(title="Time of the engine", xlim=(0, 1.4), ylim=(-0.5, 0.5))
+    axes.set(title="Time of the engine", xlim=(0, 1.65), ylim=(-0.5, 0.5))
     axes.set_axis_off()
