@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from itertools import cycle, islice
 from math import ceil
 from typing import TYPE_CHECKING, Any
@@ -112,7 +112,6 @@ class LoadedServer:
             "generator_cores": summary["generator_cpu_s"] / summary["seconds"],
             "generator_late_ms": summary["latest_start_ms"],
             "server_cores": (self._server.cpu_s() - before_s) / summary["seconds"],
-            "log": [asdict(exchange) for exchange in log],
         }
 
     def fairness(self, capacity_pairs_per_s: float) -> dict[str, Any]:
