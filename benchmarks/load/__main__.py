@@ -32,22 +32,30 @@ def main(  # noqa: PLR0913  each parameter is one option
     for_s: Annotated[float, typer.Option(min=0, help="Closed loop: start no request later than this.")] = math.inf,
     rate_per_s: Annotated[float | None, typer.Option(min=1e-3, help="Open loop: requests a second.")] = None,
     seed: Annotated[int, typer.Option(help="Open loop: seed of the Poisson arrivals.")] = 0,
+    starts: Annotated[Path | None, typer.Option(help="Open loop: JSON list of when, in s, each body is due.")] = None,
+    deadline_s: Annotated[float | None, typer.Option(help="Open loop: what requests give as their deadline.")] = None,
     timeout_s: Annotated[float, typer.Option(help="Of one request.")] = 120.0,
     limit_s: Annotated[float, typer.Option(help="Of the whole run.")] = 600.0,
+    log: Annotated[Path | None, typer.Option(help="Where to write every exchange, as a JSON list.")] = None,
 ) -> None:
-    """Run a closed loop, or an open one where a rate is given."""
+    """Run a closed loop, or an open one where a rate or starts are given."""
     if urlsplit(url).hostname not in LOOPBACK:
         raise typer.BadParameter("load goes to a server on this machine only", param_hint="--url")
     lines = bodies.read_bytes().splitlines()
     # A collection in mid-run would be charged to the server.
     gc.disable()
     cpu, begun = time.process_time(), time.perf_counter()
-    if rate_per_s is None:
-        load = _closed(url, lines, clients, timeout_s, for_s)
+    headers = {} if deadline_s is None else {"X-Request-Timeout": str(deadline_s)}
+    if starts is not None:
+        load = run_open_loop(url, lines, orjson.loads(starts.read_bytes()), timeout_s, headers)
+    elif rate_per_s is not None:
+        load = run_open_loop(url, lines, poisson_starts(len(lines), rate_per_s, seed), timeout_s, headers)
     else:
-        load = run_open_loop(url, lines, poisson_starts(len(lines), rate_per_s, seed), timeout_s)
+        load = _closed(url, lines, clients, timeout_s, for_s)
     done, latest_s = uvloop.run(asyncio.wait_for(load, limit_s))
     seconds, cpu_s = time.perf_counter() - begun, time.process_time() - cpu
+    if log is not None:
+        log.write_bytes(orjson.dumps(done.log))
     summary = summarise(done, seconds=seconds, cpu_s=cpu_s, latest_s=latest_s)
     typer.echo(orjson.dumps(summary).decode())
 

@@ -10,7 +10,7 @@ import pytest
 from aiohttp import web
 
 from benchmarks.load.closed_loop import run_closed_loop
-from benchmarks.load.open_loop import poisson_starts, run_open_loop
+from benchmarks.load.open_loop import phased_starts, poisson_starts, run_open_loop
 from benchmarks.load.summary import summarise
 
 if TYPE_CHECKING:
@@ -27,6 +27,7 @@ class SlowServer:
 
     def __init__(self) -> None:
         self.bodies: list[bytes] = []
+        self.deadlines: set[str | None] = set()
         self.most_inside = 0
         self._inside = 0
         self._turn = asyncio.Lock()
@@ -36,6 +37,7 @@ class SlowServer:
         self.most_inside = max(self.most_inside, self._inside)
         body = await request.read()
         self.bodies.append(body)
+        self.deadlines.add(request.headers.get("X-Request-Timeout"))
         async with self._turn:
             await asyncio.sleep(SERVICE_S)
         self._inside -= 1
@@ -109,3 +111,32 @@ def test_poisson_starts_keep_the_rate() -> None:
     starts = poisson_starts(1000, 50, seed=1)
     assert starts == sorted(starts) == poisson_starts(1000, 50, seed=1)
     assert starts[-1] == pytest.approx(20, rel=0.15)
+
+
+def test_arrivals_follow_the_phases() -> None:
+    """Ten seconds at 5 a second, then as many at 50: in order, the first phase alike whatever comes after it."""
+    starts = phased_starts([(5, 10), (50, 10)], seed=1)
+    assert starts == sorted(starts)
+    calm = [start for start in starts if start < 10]
+    assert calm == phased_starts([(5, 10)], seed=1)
+    assert len(calm) == pytest.approx(50, rel=0.4)
+    assert len(starts) - len(calm) == pytest.approx(500, rel=0.15)
+    assert starts[-1] < 20
+
+
+def test_the_log_has_every_exchange() -> None:
+    """When it was due, how long it took and how it ended; the deadline travels in a header."""
+
+    async def load(url: str) -> Exchanges:
+        starts = [0.0, 0.1, 0.2]
+        done, _ = await run_open_loop(url, BODIES[:3], starts, timeout_s=10, headers={"X-Request-Timeout": "2.5"})
+        return done
+
+    server, done = serve(load)
+    assert server.deadlines == {"2.5"}
+    assert [(pytest.approx(each.due_s), each.outcome) for each in done.log] == [
+        (0.0, "200"),
+        (0.1, "200"),
+        (0.2, "429"),
+    ]
+    assert all(each.latency_s >= SERVICE_S for each in done.log)
