@@ -14,6 +14,7 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from bentorank.scheduling.batching import BatchBudget, plan_batch
+from bentorank.scheduling.fair_clock import FairClock
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -61,14 +62,14 @@ class FairQueue:
 
     tokens: int = 0
     _requests: list[QueuedRequest] = field(default_factory=list)
-    _virtual_time: float = 0.0
+    _clock: FairClock = field(default_factory=FairClock)
 
     def __len__(self) -> int:
         return len(self._requests)
 
     def add(self, request: QueuedRequest) -> None:
         """Let a request wait for its turn."""
-        request.finish_tag = self._virtual_time + request.pending_tokens
+        request.finish_tag = self._clock.enter(request.pending_tokens)
         self.tokens += request.pending_tokens
         insort(self._requests, request, key=lambda queued: queued.finish_tag)
 
@@ -76,6 +77,7 @@ class FairQueue:
         """Drop what is left of a request, if anything is."""
         if request in self._requests:
             self._requests.remove(request)
+            self._clock.leave(request.finish_tag)
             self.tokens -= request.pending_tokens
             request.pending_tokens = 0
             self._rewind_when_empty()
@@ -91,11 +93,10 @@ class FairQueue:
         """Take the pairs of the next forward pass out of the queue."""
         candidates = list(islice(self._requests, FILL_CANDIDATES))
         slices = plan_batch([request.lengths for request in candidates], budget)
-        active = len(self._requests)
         shares = [self._take(candidates[s.request], s.start, s.stop) for s in slices]
         taken_tokens = sum(share.tokens for share in shares)
         self.tokens -= taken_tokens
-        self._virtual_time += taken_tokens / max(1, active)
+        self._clock.advance(taken_tokens)
         self._forget_emptied(share.request for share in shares)
         return shares
 
@@ -116,6 +117,5 @@ class FairQueue:
         self._rewind_when_empty()
 
     def _rewind_when_empty(self) -> None:
-        # An idle device owes nobody anything; rewinding keeps the floats small for ever.
         if not self._requests:
-            self._virtual_time = 0.0
+            self._clock.rewind()
