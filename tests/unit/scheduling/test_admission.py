@@ -22,7 +22,7 @@ IDLE = QueueState(0, 0, None)
         (50, QueueState(0, 0, 10.0), 5.0, None),
         (50, QueueState(0, 0, 10.0), 4.9, DeadlineExceededError),
         (50, QueueState(0, 0, None), 0.001, None),
-        # 1 s of work behind 9 s: an equal share of two takes 2 s, of nine 9 s; the whole queue takes 10 s; each and 15 %.
+        # 1 s of work behind 9 s: an equal share of two takes 2 s, of nine 9 s; the queue takes 10 s; each and 15 %.
         (10, QueueState(90, 1, 10.0), 2.3, None),
         (10, QueueState(90, 1, 10.0), 2.2, OverloadedError),
         (10, QueueState(90, 20, 10.0), 11.5, None),
