@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import orjson
 import typer
 
+from benchmarks.load.summary import percentiles_ms
 from bentorank.engines.loading import load_engine
 from bentorank.scheduling.batching import BatchBudget, plan_batch, stream_share
 from bentorank.settings import read_settings
@@ -27,14 +28,17 @@ from bentorank.wiring import engine_options, scheduler_limits
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from bentorank.engines.protocol import Engine
+    from bentorank.engines.protocol import Engine, EngineInfo
     from bentorank.scheduling import SchedulerLimits
     from bentorank.types import EncodedPair
 
 
 @dataclass(frozen=True, slots=True)
 class BareRun:
-    """`forward_s` is the part of `seconds` in forward passes, as a mean over the streams; tokens exclude padding."""
+    """`forward_s` is the part of `seconds` in forward passes, as a mean over the streams; `tokens` exclude padding.
+
+    `latency_ms` is that of a window: of a request where there is one at a time, else of several together.
+    """
 
     pairs: int
     pairs_per_s: float
@@ -42,15 +46,16 @@ class BareRun:
     forward_s: float
     tokens: int
     padded_tokens: int
+    latency_ms: dict[str, float]
 
 
 class Window:
     """The pairs that are seen at once, handed out longest first in the batches that the scheduler would plan."""
 
-    def __init__(self, encoded: Sequence[EncodedPair], limits: SchedulerLimits, streams: int) -> None:
+    def __init__(self, encoded: Sequence[EncodedPair], limits: SchedulerLimits, info: EngineInfo) -> None:
         self._left = sorted(encoded, key=lambda pair: -pair.length)
         self._limits = limits
-        self._streams = streams
+        self._info = info
         self._lock = Lock()
         self.forward_s = 0.0
         self.padded_tokens = 0
@@ -67,14 +72,14 @@ class Window:
 
     def record(self, batch: Sequence[EncodedPair], seconds: float) -> None:
         """Count a batch that is done. For any thread."""
-        tokens = sum(pair.length for pair in batch)
+        tokens = self._info.computed_tokens([pair.length for pair in batch])
         with self._lock:
-            self.forward_s += seconds / self._streams
-            self.padded_tokens += tokens if self._limits.padding_free else len(batch) * batch[0].length
+            self.forward_s += seconds / self._info.streams
+            self.padded_tokens += tokens
 
     def _budget(self, tokens_left: int) -> BatchBudget:
         overhead = self._limits.forward_overhead_tokens
-        share = stream_share(self._limits.max_batch_tokens, tokens_left, self._streams, overhead)
+        share = stream_share(self._limits.max_batch_tokens, tokens_left, self._info.streams, overhead)
         return BatchBudget(share, overhead, self._limits.padding_free)
 
 
@@ -83,18 +88,21 @@ def measure(engine: Engine, pairs: Sequence[Sequence[Pair]], limits: SchedulerLi
     started = time.perf_counter()
     forward_s = 0.0
     tokens = padded_tokens = 0
+    window_s: list[float] = []
     streams = engine.info.streams
     with ThreadPoolExecutor(streams) as pool:
         for texts in pairs:
+            begun = time.perf_counter()
             encoded = engine.encode(texts)
-            window = Window(encoded, limits, streams)
+            window = Window(encoded, limits, engine.info)
             list(pool.map(_work_off, [engine] * streams, [window] * streams))
+            window_s.append(time.perf_counter() - begun)
             forward_s += window.forward_s
             padded_tokens += window.padded_tokens
             tokens += sum(pair.length for pair in encoded)
     seconds = time.perf_counter() - started
     count = sum(map(len, pairs))
-    return BareRun(count, count / seconds, seconds, forward_s, tokens, padded_tokens)
+    return BareRun(count, count / seconds, seconds, forward_s, tokens, padded_tokens, percentiles_ms(window_s))
 
 
 def _work_off(engine: Engine, window: Window) -> None:

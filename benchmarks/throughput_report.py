@@ -30,11 +30,12 @@ def _summarise_target(name: str, rounds: Sequence[dict[str, Any]]) -> dict[str, 
     if name != BENTORANK.name and BENTORANK.name in rounds[0]:
         ratios = [measured[BENTORANK.name]["pairs_per_s"] / measured[name]["pairs_per_s"] for measured in rounds]
         summary["bentorank_ratio"] = spread(ratios)
-    if "latency_ms" in results[0]:  # a server, not a program
+    if "latency_ms" in results[0]:
         summary["latency_ms"] = {
             share: median(result["latency_ms"].get(share, float("nan")) for result in results)
             for share in LATENCY_SHARES
         }
+    if "server_cpu_s" in results[0]:
         summary["server_cpu_ms_per_pair"] = median(
             1e3 * result["server_cpu_s"] / max(1, result["pairs"]) for result in results
         )

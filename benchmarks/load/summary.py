@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from benchmarks.load.exchange import Exchanges
 
 PERCENTILES = (50, 90, 95, 99, 100)
@@ -30,14 +32,19 @@ class LoadSummary:
 def summarise(done: Exchanges, *, seconds: float, cpu_s: float, latest_s: float = 0.0) -> LoadSummary:
     """Throughput over the whole run, and latency percentiles of the answered requests."""
     pairs = done.results()
-    latency_ms = (np.percentile(done.seconds, PERCENTILES) * 1e3).tolist() if done.seconds else []
     return LoadSummary(
         requests=len(done.seconds) + done.failures.total(),
         failures=dict(done.failures),
         seconds=seconds,
         pairs=pairs,
         pairs_per_s=pairs / seconds,
-        latency_ms={f"p{share}": ms for share, ms in zip(PERCENTILES, latency_ms, strict=False)},
+        latency_ms=percentiles_ms(done.seconds),
         generator_cpu_s=cpu_s,
         latest_start_ms=latest_s * 1e3,
     )
+
+
+def percentiles_ms(seconds: Sequence[float]) -> dict[str, float]:
+    """Milliseconds by name of the percentile; empty if there are none."""
+    values = (np.percentile(seconds, PERCENTILES) * 1e3).tolist() if seconds else []
+    return {f"p{share}": ms for share, ms in zip(PERCENTILES, values, strict=False)}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from concurrent.futures import ThreadPoolExecutor
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any
@@ -94,6 +93,7 @@ class OpenVINOEngine:
                 *arithmetic.values(),
             ),
             streams=streams,
+            width_step=_WIDTH_STEP,
         )
 
     def encode(self, pairs: Sequence[Pair]) -> list[EncodedPair]:
@@ -106,8 +106,7 @@ class OpenVINOEngine:
 
     def forward(self, batch: Sequence[EncodedPair]) -> NDArray[np.float32]:
         """Logits of shape (len(batch),)."""
-        width = min(self.info.max_tokens, math.ceil(longest(batch) / _WIDTH_STEP) * _WIDTH_STEP)
-        inputs = pad(batch, self._pad_token_id, width=width).as_inputs()
+        inputs = pad(batch, self._pad_token_id, width=self.info.padded_width(longest(batch))).as_inputs()
         request = self._idle.get()
         try:
             request.infer(inputs, share_inputs=True)

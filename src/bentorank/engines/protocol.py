@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
@@ -26,6 +27,7 @@ class EngineInfo:
     `fingerprint` changes whenever a score may change: weights, tokenizer, window, engine, precision.
     `max_tokens` is the model's window in tokens, special tokens included. `padding_free` engines compute no padding,
     whatever lengths are batched together. `streams` forward passes may run at a time, each on a thread of its own.
+    Batches are padded to a multiple of `width_step` tokens a pair.
     """
 
     engine: str
@@ -37,11 +39,20 @@ class EngineInfo:
     fingerprint: str
     padding_free: bool = False
     streams: int = 1
+    width_step: int = 1
 
     @property
     def batch_tokens(self) -> int:
         """Tokens of a forward pass that suit the device, padding included."""
         return CPU_BATCH_TOKENS if self.device == "cpu" else ACCELERATOR_BATCH_TOKENS
+
+    def padded_width(self, longest: int) -> int:
+        """Tokens that each pair of a batch takes whose longest pair has `longest` of them."""
+        return min(self.max_tokens, math.ceil(longest / self.width_step) * self.width_step)
+
+    def computed_tokens(self, lengths: Sequence[int]) -> int:
+        """Tokens that a batch of pairs of these lengths takes, padding included."""
+        return sum(lengths) if self.padding_free else self.padded_width(max(lengths)) * len(lengths)
 
 
 class Engine(Protocol):

@@ -143,6 +143,7 @@ class Scheduler:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """`on_death` is called on a model thread that dies of anything but `close`; a server should exit then."""
+        self._info = engine.info
         self._limits = limits
         self._on_death = on_death
         self._clock = clock
@@ -154,7 +155,7 @@ class Scheduler:
         self._closing = False
         self._small_batches_until = float("-inf")
         self._consecutive_failed_batches = 0
-        self._streams = [_Stream(number, engine, self._live) for number in range(engine.info.streams)]
+        self._streams = [_Stream(number, engine, self._live) for number in range(self._info.streams)]
 
     def start(self) -> None:
         """Start the model threads."""
@@ -299,7 +300,7 @@ class Scheduler:
     def _account(self, stream: _Stream, pairs: list[EncodedPair], outcomes: list[Outcome], seconds: float) -> None:
         failed = sum(1 for outcome in outcomes if not isinstance(outcome, float))
         tokens = stream.computing_tokens
-        padded = tokens if self._limits.padding_free else max(pair.length for pair in pairs) * len(pairs)
+        padded = self._info.computed_tokens([pair.length for pair in pairs])
         self._records.append(BatchRecord(len(pairs), tokens, padded, seconds, failed))
         stream.end()
         if failed < len(pairs):
