@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
@@ -14,7 +15,7 @@ from bentorank.evaluation.extras import import_extra
 from bentorank.types import LengthPolicy, Overflow, Pair
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from numpy.typing import NDArray
 
@@ -71,15 +72,22 @@ class EngineScorer:
 
 def forward_all(engine: Engine, encoded: Sequence[EncodedPair], batch_tokens: int) -> NDArray[np.float32]:
     """Logits in the order of the pairs, computed longest first in batches of `batch_tokens` with padding."""
-    longest_first = sorted(range(len(encoded)), key=lambda place: -encoded[place].length)
+    batches = list(_longest_first([pair.length for pair in encoded], batch_tokens))
     logits = np.empty(len(encoded), dtype=np.float32)
-    start = 0
-    while start < len(longest_first):
-        pairs = max(1, batch_tokens // encoded[longest_first[start]].length)
-        places = longest_first[start : start + pairs]
-        logits[places] = engine.forward([encoded[place] for place in places])
-        start += pairs
+    with ThreadPoolExecutor(engine.info.streams) as pool:
+        computed = pool.map(lambda places: engine.forward([encoded[place] for place in places]), batches)
+        for places, batch_logits in zip(batches, computed, strict=True):
+            logits[places] = batch_logits
     return logits
+
+
+def _longest_first(lengths: Sequence[int], batch_tokens: int) -> Iterator[list[int]]:
+    """Places of the pairs of one batch after the other."""
+    places = sorted(range(len(lengths)), key=lambda place: -lengths[place])
+    while places:
+        pairs = max(1, batch_tokens // lengths[places[0]])
+        yield places[:pairs]
+        places = places[pairs:]
 
 
 class ServerScorer:
