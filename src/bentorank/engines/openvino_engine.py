@@ -27,13 +27,14 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from bentorank.engines.checkpoint import Checkpoint
+    from bentorank.engines.ir_store import StoredModel
     from bentorank.engines.options import EngineOptions
     from bentorank.types import EncodedPair, LengthPolicy, Pair
 
 
-# OpenVINO prepares its kernels anew for every shape it has not met, which costs 10 to 20 ms of CPU and half a MiB that is
-# kept. On MiniLM-L6 in int8, steps of 8, 16 and 32 tokens are equally fast on mixed lengths, and after 240 batches take
-# 524, 458 and 421 MiB; 32 would pad by more than 5 %.
+# OpenVINO prepares its kernels anew for every shape it has not met, which costs 10 to 20 ms of CPU and half a MiB that
+# is kept. On MiniLM-L6 in int8, steps of 8, 16 and 32 tokens are equally fast on mixed lengths, and after 240 batches
+# take 524, 458 and 421 MiB; 32 would pad by more than 5 %.
 _WIDTH_STEP = 16
 
 # With int8 weights and VNNI, activations are rounded to int8 as they come, each run of so many values by its own scale,
@@ -73,12 +74,7 @@ class OpenVINOEngine:
         for one in compiled:
             self._idle.put(one.create_infer_request())
         self._pad_token_id = checkpoint.pad_token_id
-        self._encoder = PairEncoder(
-            stored.tokenizer.read_text(encoding="utf-8"),
-            max_tokens=checkpoint.max_tokens,
-            token_types=_takes(model, "token_type_ids"),
-            prompt=checkpoint.prompt,
-        )
+        self._encoder = encoder_of(model, stored, checkpoint)
         self.info = EngineInfo(
             engine="openvino",
             model=checkpoint.name,
@@ -122,6 +118,16 @@ class OpenVINOEngine:
         with ThreadPoolExecutor(self.info.streams) as pool:
             for batch in warm_up_batches(self._encoder, self.info):
                 list(pool.map(self.forward, [batch] * self.info.streams))
+
+
+def encoder_of(model: Any, stored: StoredModel, checkpoint: Checkpoint) -> PairEncoder:  # noqa: ANN401 - untyped
+    """Encodes pairs as `model`, an `openvino.Model` read from `stored`, takes them."""
+    return PairEncoder(
+        stored.tokenizer.read_text(encoding="utf-8"),
+        max_tokens=checkpoint.max_tokens,
+        token_types=_takes(model, "token_type_ids"),
+        prompt=checkpoint.prompt,
+    )
 
 
 def choose_precision(precision: Precision, checkpoint: Checkpoint) -> Precision:
