@@ -16,7 +16,7 @@ pytestmark = pytest.mark.process
 
 README = (REPOSITORY / "README.md").read_text(encoding="utf-8")
 # What may be chosen. int8 is in force, so that it is no candidate.
-CHOICES = {"precision": {"int8"}, "threads": {"1"}, "max_batch_tokens": {"2048"}}
+CHOICES = {"precision": {"int8"}, "threads": {"1"}, "streams": {"1"}, "max_batch_tokens": {"2048"}}
 # As short as it goes: the least pairs, of few tokens, in the least rounds.
 SHORT = ("--minutes", "0.2", "--limit-queries", "4")
 

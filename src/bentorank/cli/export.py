@@ -57,8 +57,9 @@ def export(
 
     The folder holds the model's own files and the converted ones, and BENTORANK_MODEL=folder serves it without torch.
 
-    Logits of the original and of the converted model are compared, on built-in texts or on your own. Where they
-    disagree nothing is written, and the status is 1.
+    Logits of the original and of the converted model are compared, on built-in texts or on your own. int8 is calibrated
+    on every other query's passages, and compared on the rest; a single query does both. Where the calibrated model
+    disagrees, only its weights are int8; where that one does too nothing is written, and the status is 1.
     """
     from bentorank.exporting.export import export_model
     from bentorank.exporting.report import as_table
@@ -71,12 +72,12 @@ def export(
     try:
         task = chosen_task(corpus, queries, qrels, candidates, top_k=top_k, limit_queries=limit_queries)
         check = AgreementCheck(task, Tolerance(min_correlation, max_ndcg_loss))
-        agreement = export_model(options, out, check, Console(stderr=True), force=force)
+        exported = export_model(options, out, check, Console(stderr=True), force=force)
     except (EvaluationError, ExportError, OSError) as error:
         typer.echo(f"bentorank: {error}", err=True)
         raise typer.Exit(DISAGREEMENT if isinstance(error, DisagreementError) else USAGE_ERROR) from error
     console = Console()
-    console.print(as_table(agreement, f"{settings.model} → {out.name}, {precision}"))
+    console.print(as_table(exported, f"{settings.model} → {out.name}, {precision}"))
     pinned = "" if precision is Exported.INT8 else f"BENTORANK_PRECISION={precision} "
     console.print(
         f"Serve it: {pinned}BENTORANK_MODEL={out} bentorank serve", soft_wrap=True, highlight=False, markup=False

@@ -42,6 +42,9 @@ def tune(
     threads: Annotated[
         list[int] | None, typer.Option(min=1, help="Only these; may be repeated.", rich_help_panel=TRIED)
     ] = None,
+    streams: Annotated[
+        list[int] | None, typer.Option(min=1, help="Only these; may be repeated.", rich_help_panel=TRIED)
+    ] = None,
     max_batch_tokens: Annotated[
         list[int] | None, typer.Option(min=1, help="Only these; may be repeated.", rich_help_panel=TRIED)
     ] = None,
@@ -54,7 +57,7 @@ def tune(
     min_correlation: MinCorrelation = 0.99,
     max_ndcg_loss: MaxNdcgLoss = 0.005,
 ) -> None:
-    """Measure precisions, threads and token budgets with this model on this machine, and keep the fastest.
+    """Measure precisions, threads, streams and token budgets with this model on this machine, and keep the fastest.
 
     Every candidate runs in a process of its own, in rounds that take turns with the settings in force, on built-in
     texts or on your own. One that ranks otherwise than f32 is never chosen, and the settings in force stay unless
@@ -69,7 +72,9 @@ def tune(
     read_settings()  # wrong ones are said here rather than by a process of their own
     if model is not None and Path(model).is_dir():
         model = str(Path(model).resolve())  # the service may start elsewhere
-    only = Restriction(tuple(precision or ()), tuple(threads or ()), tuple(max_batch_tokens or ()))
+    only = Restriction(
+        tuple(precision or ()), tuple(threads or ()), tuple(streams or ()), tuple(max_batch_tokens or ())
+    )
     tolerance = Tolerance(min_correlation, max_ndcg_loss)
     try:
         _check_out(out, force=force)

@@ -98,10 +98,14 @@ def _require_converters(checkpoint: Checkpoint, *, quantized: bool) -> None:
         raise ConfigurationError(
             f"converting {checkpoint.name} for OpenVINO needs torch once: pip install 'bentorank[torch]'"
         )
-    if quantized and find_spec("nncf") is None:
-        raise ConfigurationError(
-            f"{checkpoint.name} ships no int8 model, and making one takes NNCF: pip install 'bentorank[quantize]'"
-        )
+    if quantized:
+        require_nncf(f"{checkpoint.name} ships no int8 model")
+
+
+def require_nncf(reason: str) -> None:
+    """Raises ConfigurationError where NNCF is not installed; `reason` begins the sentence."""
+    if find_spec("nncf") is None:
+        raise ConfigurationError(f"{reason}, and making one takes NNCF: pip install 'bentorank[quantize]'")
 
 
 def _convert_into(folder: Path, checkpoint: Checkpoint, *, quantized: bool) -> None:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from bentorank.engines.checkpoint import Checkpoint
+    from bentorank.engines.ir_store import StoredModel
     from bentorank.engines.options import EngineOptions
     from bentorank.types import EncodedPair, LengthPolicy, Pair
 
@@ -72,12 +73,7 @@ class OpenVINOEngine:
         for one in compiled:
             self._idle.put(one.create_infer_request())
         self._pad_token_id = checkpoint.pad_token_id
-        self._encoder = PairEncoder(
-            stored.tokenizer.read_text(encoding="utf-8"),
-            max_tokens=checkpoint.max_tokens,
-            token_types=_takes(model, "token_type_ids"),
-            prompt=checkpoint.prompt,
-        )
+        self._encoder = encoder_of(model, stored, checkpoint)
         self.info = EngineInfo(
             engine="openvino",
             model=checkpoint.name,
@@ -121,6 +117,16 @@ class OpenVINOEngine:
         with ThreadPoolExecutor(self.info.streams) as pool:
             for batch in warm_up_batches(self._encoder, self.info):
                 list(pool.map(self.forward, [batch] * self.info.streams))
+
+
+def encoder_of(model: Any, stored: StoredModel, checkpoint: Checkpoint) -> PairEncoder:  # noqa: ANN401 - untyped
+    """Encodes pairs as `model`, an `openvino.Model` read from `stored`, takes them."""
+    return PairEncoder(
+        stored.tokenizer.read_text(encoding="utf-8"),
+        max_tokens=checkpoint.max_tokens,
+        token_types=_takes(model, "token_type_ids"),
+        prompt=checkpoint.prompt,
+    )
 
 
 def choose_precision(precision: Precision, checkpoint: Checkpoint) -> Precision:

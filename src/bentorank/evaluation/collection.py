@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from bentorank.evaluation.errors import EvaluationError
 from bentorank.evaluation.reranking import CandidateList
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from bentorank.evaluation.formats import Qrels, Rankings, Texts
 
@@ -47,6 +47,12 @@ class Task:
     def first_stage(self) -> Rankings:
         """The order before reranking."""
         return {candidates.query_id: list(candidates.documents) for candidates in self.lists}
+
+    def with_lists(self, lists: Sequence[CandidateList]) -> Task:
+        """Some of the lists, with their judgements."""
+        kept = {candidates.query_id for candidates in lists}
+        qrels = {query: judged for query, judged in self.qrels.items() if query in kept}
+        return replace(self, lists=tuple(lists), qrels=qrels)
 
 
 def make_task(corpus: Texts, queries: Texts, qrels: Qrels, rankings: Rankings, top_k: int) -> Task:

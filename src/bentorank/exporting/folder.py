@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from bentorank.engines.checkpoint import Checkpoint
-    from bentorank.engines.ir_store import StoredModel
+    from bentorank.engines.openvino_quantization import Model
 
 # What describes a model, its tokenizer and its licence; pickles and other engines' formats stay behind.
 CHECKPOINT_FILES = ("*.json", "*.safetensors", "*.txt", "*.model", "*.jinja", "README*", "LICENSE*", "NOTICE*")
@@ -53,15 +53,20 @@ def new_folder(target: Path) -> Iterator[Path]:
             folder.rename(target)
 
 
-def write_model(folder: Path, checkpoint: Checkpoint, converted: StoredModel, name: str) -> None:
-    """Fill `folder` with the checkpoint's files and the converted model as `openvino/<name>.xml`."""
+def write_checkpoint(folder: Path, checkpoint: Checkpoint, tokenizer: Path) -> None:
+    """Fill `folder` with the checkpoint's files, and with the tokenizer of its converted model."""
     for pattern in CHECKPOINT_FILES:
         for file in checkpoint.folder.glob(pattern):
             if file.is_file():
                 shutil.copyfile(file, folder / file.name)
     openvino = folder / "openvino"
     openvino.mkdir()
-    for source in (converted.xml, converted.xml.with_suffix(".bin")):
-        shutil.copyfile(source, openvino / f"{name}{source.suffix}")
     # transformers may build a tokenizer otherwise than its file says, and conversion keeps what it built.
-    shutil.copyfile(converted.tokenizer, openvino / "tokenizer.json")
+    shutil.copyfile(tokenizer, openvino / "tokenizer.json")
+
+
+def write_model(folder: Path, model: Model, name: str) -> None:
+    """Save `model`, an `openvino.Model`, as `openvino/<name>.xml` of `folder`, with all that is f32 left in f32."""
+    import openvino  # noqa: PLC0415 - only after telemetry is forbidden
+
+    openvino.save_model(model, folder / "openvino" / f"{name}.xml", compress_to_fp16=False)

@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING
 from rich.table import Table
 
 if TYPE_CHECKING:
-    from bentorank.evaluation.agreement import Agreement
+    from bentorank.exporting.export import Export
 
 
-def as_table(agreement: Agreement, title: str) -> Table:
+def as_table(export: Export, title: str) -> Table:
     """One measure a row; judgements add nDCG@10 before and after."""
-    table = Table(title=title, caption=f"{agreement.pairs:,} pairs", caption_justify="left")
+    agreement = export.agreement
+    table = Table(title=title, caption=_caption(export), caption_justify="left")
     table.add_column("against the original in f32", no_wrap=True)
     table.add_column("", justify="right", no_wrap=True)
     table.add_row("correlation of the logits", f"{agreement.correlation:.5f}")
@@ -25,3 +26,8 @@ def as_table(agreement: Agreement, title: str) -> Table:
         table.add_row("nDCG@10 before → after", f"{agreement.ndcg.before:.4f} → {agreement.ndcg.after:.4f}")
         table.add_row("difference, 95 % interval", f"{change.mean:+.4f} ({change.low:+.4f} … {change.high:+.4f})")
     return table
+
+
+def _caption(export: Export) -> str:
+    written = f"activations {export.activations}, compared on {export.agreement.pairs:,} pairs"
+    return written if export.objection is None else f"{written}: calibrated, the model {export.objection}"

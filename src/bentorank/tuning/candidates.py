@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from bentorank.tuning.measuring import Loaded
 
 CPU_BATCH_TOKENS = (512, 1024, 2048, 4096)
+STREAMS = (1, 2, 4)
 ACCELERATOR_BATCH_TOKENS = (16_384, 32_768, 65_536, 131_072)
 
 
@@ -45,6 +46,11 @@ class Dimension:
     setting: str
     values: tuple[str, ...]
 
+    def on_top_of(self, best: Candidate) -> list[Candidate]:
+        """The best so far with each of the values; streams that it has too few threads for are left out."""
+        candidates = [best.with_value(self.setting, value) for value in self.values]
+        return [candidate for candidate in candidates if _has_threads_for_streams(dict(candidate.overrides))]
+
 
 @dataclass(frozen=True, slots=True)
 class Restriction:
@@ -52,13 +58,14 @@ class Restriction:
 
     precisions: tuple[str, ...] = ()
     threads: tuple[int, ...] = ()
+    streams: tuple[int, ...] = ()
     batch_tokens: tuple[int, ...] = ()
 
 
 def dimensions(loaded: Loaded, only: Restriction) -> tuple[Dimension, ...]:
     """The dimensions in the order of their effect, without values that are in force anyway.
 
-    Raises ConfigurationError for a precision that this device would emulate.
+    Raises ConfigurationError for a precision that this device would emulate, and for more streams than threads.
     """
     on_cpu = loaded.device == "cpu"
     budgets = only.batch_tokens or (CPU_BATCH_TOKENS if on_cpu else ACCELERATOR_BATCH_TOKENS)
@@ -66,6 +73,7 @@ def dimensions(loaded: Loaded, only: Restriction) -> tuple[Dimension, ...]:
     found = (
         _dimension("precision", _precisions(loaded, only.precisions), loaded.precision),
         _dimension("threads", threads),
+        _dimension("streams", _streams(loaded, only.streams, max(threads, default=1)), loaded.streams),
         _dimension("max_batch_tokens", budgets, loaded.max_batch_tokens),
     )
     return tuple(dimension for dimension in found if dimension.values)
@@ -88,6 +96,15 @@ def thread_counts(cores: int) -> tuple[int, ...]:
     return tuple(sorted({cores, cores - 1, cores // 2} - {0}, reverse=True))
 
 
+def _streams(loaded: Loaded, only: Sequence[int], threads: int) -> tuple[int, ...]:
+    """None but for OpenVINO on a CPU: no other engine has more than one. `threads` is the most that will be tried."""
+    if loaded.engine != "openvino" or loaded.device != "cpu":
+        return ()
+    if max(only, default=1) > threads:
+        raise ConfigurationError(f"{max(only)} streams need a thread each, and at most {threads} are tried")
+    return tuple(only) or tuple(streams for streams in STREAMS if streams <= threads)
+
+
 def _precisions(loaded: Loaded, only: Sequence[str]) -> tuple[str, ...]:
     native = native_precisions(loaded, cpu_bf16=cpu_has_native_bf16())
     for precision in only:
@@ -97,6 +114,11 @@ def _precisions(loaded: Loaded, only: Sequence[str]) -> tuple[str, ...]:
                 f" faster: try {', '.join(native)}"
             )
     return tuple(only) or native
+
+
+def _has_threads_for_streams(overrides: dict[str, str]) -> bool:
+    threads, streams = overrides.get("threads"), overrides.get("streams")
+    return threads is None or streams is None or int(streams) <= int(threads)
 
 
 def _dimension(setting: str, values: Sequence[object], in_force: object = None) -> Dimension:

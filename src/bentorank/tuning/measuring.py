@@ -45,6 +45,7 @@ class Loaded:
     device: str
     precision: str
     max_batch_tokens: int
+    streams: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +76,7 @@ def load(settings: Settings) -> tuple[Reranker, Loaded]:
         max_request_tokens=settings.max_request_tokens,
     )
     info = engine.info
-    return reranker, Loaded(info.model, info.engine, info.device, info.precision, limits.max_batch_tokens)
+    return reranker, Loaded(info.model, info.engine, info.device, info.precision, limits.max_batch_tokens, info.streams)
 
 
 def requests(lists: Sequence[Sequence[Pair]], pairs: int) -> Iterator[list[Pair]]:

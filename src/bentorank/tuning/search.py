@@ -106,9 +106,9 @@ class _Search:
                 left = ", ".join(skipped.setting for skipped in to_try[number:])
                 self._notes.append(f"there was no time left to try {left}: give it more --minutes")
                 break
-            candidates = [best.with_value(dimension.setting, value) for value in dimension.values]
-            stages.append(self._stage(dimension.setting, best, candidates, stages_left=len(to_try) - number + 1))
-            best = stages[-1].chosen
+            if candidates := dimension.on_top_of(best):
+                stages.append(self._stage(dimension.setting, best, candidates, stages_left=len(to_try) - number + 1))
+                best = stages[-1].chosen
         if best != AS_IT_IS:
             # The best of many is ahead by luck as well: it must win once more, alone with what is in force.
             stages.append(self._stage("the best once more", AS_IT_IS, [best], stages_left=1))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import accumulate
 from typing import TYPE_CHECKING
 
@@ -41,9 +41,7 @@ def first_lists(task: Task, pairs: int) -> Task:
     """As many whole lists as have so many pairs, but at least MIN_PAIRS, if there are."""
     sums = accumulate(len(candidates.passages) for candidates in task.lists)
     count = next((place for place, total in enumerate(sums, start=1) if total >= max(MIN_PAIRS, pairs)), None)
-    lists = task.lists[:count]
-    kept = {candidates.query_id for candidates in lists}
-    return replace(task, lists=lists, qrels={query: judged for query, judged in task.qrels.items() if query in kept})
+    return task.with_lists(task.lists[:count])
 
 
 def write_lists(task: Task, path: Path) -> None:

@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 
 from bentorank.cli.export import export
 from bentorank.engines import EngineKind, EngineOptions, Precision, load_engine
+from bentorank.engines.hardware import cpu_has_int8_dot_products
 from bentorank.types import Pair
 from bentorank.wiring import resolve_model
 
@@ -22,6 +23,10 @@ if TYPE_CHECKING:
 
 # The models here have random weights, which rounding moves further than it does learnt ones.
 LOOSE = ("--min-correlation", "0.9", "--limit-queries", "4")
+
+needs_int8_arithmetic = pytest.mark.skipif(
+    not cpu_has_int8_dot_products(), reason="a CPU without int8 dot products cannot judge a calibrated model"
+)
 
 
 @pytest.fixture(autouse=True)
@@ -41,42 +46,80 @@ def logits(model: Path | str, corpus: list[str], kind: EngineKind, precision: Pr
     return engine.forward(engine.encode([Pair("lighthouse lamp", passage) for passage in corpus]))
 
 
-@pytest.mark.parametrize("precision", [Precision.INT8, Precision.F32])
+def texts(folder: Path, corpus: list[str], qrels: str) -> list[str]:
+    """The options that name files of two queries and these passages, d0 and so on."""
+    folder.mkdir(exist_ok=True)
+    (folder / "corpus.tsv").write_text("".join(f"d{number}\t{text}\n" for number, text in enumerate(corpus)))
+    (folder / "queries.tsv").write_text("q1\twhat do owls hunt with bread\nq2\twhat do whales eat at night\n")
+    (folder / "qrels.tsv").write_text(qrels)
+    return [word for name in ("corpus", "queries", "qrels") for word in (f"--{name}", str(folder / f"{name}.tsv"))]
+
+
+def record(folder: Path) -> Any:
+    return json.loads((folder / "openvino" / "export.json").read_text())
+
+
+def scales(folder: Path) -> int:
+    """How many activations have a fixed scale."""
+    return (folder / "openvino" / "int8.xml").read_text().count('type="FakeQuantize"')
+
+
 def test_an_exported_model_ranks_as_the_original_in_both_engines(
-    converted: Any, tiny_models: Any, cache_dir: Path, tmp_path: Path, precision: Precision
+    converted: Any, tiny_models: Any, cache_dir: Path, tmp_path: Path
 ) -> None:
     """OpenVINO loads what was converted, with nothing to convert; torch loads the same weights as before."""
-    served_as = Precision.AUTO if precision is Precision.INT8 else precision
     folder, out, unused = converted("bert"), tmp_path / "exported", tmp_path / "unused"
-    result = run(folder, out, "--precision", precision, *LOOSE)
+    result = run(folder, out, "--precision", "f32", *LOOSE)
     assert result.exit_code == 0, result.output
-    for kind, asked, served in (
-        (EngineKind.OPENVINO, precision, served_as),
-        (EngineKind.TORCH, Precision.F32, Precision.F32),
-    ):
-        before = logits(folder, tiny_models.CORPUS, kind, asked, cache_dir)
-        np.testing.assert_array_equal(logits(out, tiny_models.CORPUS, kind, served, unused), before)
+    for kind in (EngineKind.OPENVINO, EngineKind.TORCH):
+        before = logits(folder, tiny_models.CORPUS, kind, Precision.F32, cache_dir)
+        np.testing.assert_array_equal(logits(out, tiny_models.CORPUS, kind, Precision.F32, unused), before)
     assert not unused.exists()
-    record = json.loads((out / "openvino" / "export.json").read_text())
-    assert (record["precision"], record["agreement"]["pairs"]) == (precision, 40)
-    assert f"{record['agreement']['correlation']:.5f}" in result.stdout
+    written = record(out)
+    assert (written["precision"], written["activations"]) == ("f32", "not rounded")
+    assert written["agreement"]["pairs"] == 40
+    assert f"{written['agreement']['correlation']:.5f}" in result.stdout
 
 
-def test_the_starter_is_exported_and_served_alike(tmp_path: Path) -> None:
-    """Its own int8 form comes along, within the default tolerance; queries of one's own add nDCG@10."""
+@needs_int8_arithmetic
+@pytest.mark.parametrize("family", ["bert", "xlm-roberta", "modernbert", "deberta-v2"])
+def test_every_family_is_calibrated(converted: Any, tmp_path: Path, family: str) -> None:
+    """On the passages of one query, and compared on those of the other; NNCF says nothing of its own."""
+    result = run(converted(family), tmp_path / "out", "--limit-queries", "2", "--min-correlation", "0.5")
+    assert result.exit_code == 0, result.output
+    assert "calibrated, compared on 10 pairs" in result.stdout
+    assert "INFO" not in result.output
+    assert record(tmp_path / "out")["activations"] == "calibrated"
+    assert scales(tmp_path / "out") > 0
+
+
+@needs_int8_arithmetic
+def test_a_model_that_calibration_harms_has_its_weights_rounded_alone(converted: Any, tmp_path: Path) -> None:
+    """And both the table and the folder say so. Random weights of this family are harmed more than learnt ones."""
+    out = tmp_path / "exported"
+    result = run(converted("deberta-v2"), out, "--limit-queries", "4", "--min-correlation", "0.98")
+    assert result.exit_code == 0, result.output
+    assert "20 pairs: calibrated, the model has logits that correlate by" in " ".join(result.stdout.split())
+    assert record(out)["activations"] == "rounded as they come"
+    assert record(out)["agreement"]["correlation"] >= 0.98
+    assert scales(out) == 0
+
+
+@needs_int8_arithmetic
+def test_the_starter_is_calibrated_anew_and_served(tmp_path: Path) -> None:
+    """From its f32 weights, within the default tolerance; queries of one's own add nDCG@10."""
     corpus = ["owls hunt mice at night", "bread needs flour and water", "whales eat krill"]
-    (tmp_path / "corpus.tsv").write_text("".join(f"d{number}\t{text}\n" for number, text in enumerate(corpus)))
-    (tmp_path / "queries.tsv").write_text("q1\twhat do owls hunt with bread\nq2\twhat do whales eat at night\n")
-    (tmp_path / "qrels.tsv").write_text("q1\td0\t1\nq2\td2\t1\n")
-    texts = [(f"--{name}", str(tmp_path / f"{name}.tsv")) for name in ("corpus", "queries", "qrels")]
-    result = run("starter", tmp_path / "out", *(word for option in texts for word in option))
+    result = run("starter", tmp_path / "out", *texts(tmp_path, corpus, "q1\td0\t1\nq2\td2\t1\n"))
     assert result.exit_code == 0, result.output
     assert "nDCG@10 before → after" in result.stdout
-    starter, unused = resolve_model("starter"), tmp_path / "unused"
+    assert record(tmp_path / "out")["activations"] == "calibrated"
+    unused = tmp_path / "unused"
     before, after = (
-        logits(model, corpus, EngineKind.OPENVINO, Precision.AUTO, unused) for model in (starter, tmp_path / "out")
+        logits(model, corpus, EngineKind.OPENVINO, Precision.AUTO, unused)
+        for model in (resolve_model("starter"), tmp_path / "out")
     )
-    np.testing.assert_array_equal(before, after)
+    assert not unused.exists()
+    np.testing.assert_allclose(after, before, atol=0.5)
 
 
 def test_a_model_that_disagrees_is_not_handed_over(converted: Any, tmp_path: Path) -> None:

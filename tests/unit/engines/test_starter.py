@@ -44,10 +44,10 @@ def expected(pairs: list[Pair]) -> np.ndarray:
 
 @pytest.mark.parametrize("kind", TOLERANCES)
 def test_single_precision_equals_sentence_transformers(
-    kind: EngineKind, pairs: list[Pair], expected: np.ndarray, tmp_path: Path
+    kind: EngineKind, pairs: list[Pair], expected: np.ndarray, cache_dir: Path
 ) -> None:
     """Within the tolerance that the engine promises, together and alone, cut passages included."""
-    options = EngineOptions(str(STARTER), kind, precision=Precision.F32, device="cpu", cache_dir=tmp_path)
+    options = EngineOptions(str(STARTER), kind, precision=Precision.F32, device="cpu", cache_dir=cache_dir)
     engine = load_engine(options)
     encoded = engine.encode(pairs)
     assert any(pair.truncated for pair in encoded)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from bentorank.engines.cores import physical_cores, quota_cores, usable_cores
@@ -18,8 +20,8 @@ from bentorank.tuning.candidates import (
 )
 from bentorank.tuning.measuring import Loaded
 
-ON_CPU = Loaded("starter", "openvino", "cpu", "int8", 1024)
-ON_GPU = Loaded("starter", "torch", "cuda", "bf16", 32_768)
+ON_CPU = Loaded("starter", "openvino", "cpu", "int8", 1024, 3)
+ON_GPU = Loaded("starter", "torch", "cuda", "bf16", 32_768, 1)
 
 CPUINFO = """processor\t: 0
 physical id\t: 0
@@ -43,16 +45,17 @@ def test_a_cpu_is_tried_in_what_it_computes_natively() -> None:
     """bf16 only where the CPU multiplies it; int8 only where OpenVINO runs."""
     assert native_precisions(ON_CPU, cpu_bf16=True) == ("int8", "bf16", "f32")
     assert native_precisions(ON_CPU, cpu_bf16=False) == ("int8", "f32")
-    assert native_precisions(Loaded("m", "torch", "cpu", "f32", 1024), cpu_bf16=False) == ("f32",)
+    assert native_precisions(Loaded("m", "torch", "cpu", "f32", 1024, 1), cpu_bf16=False) == ("f32",)
 
 
 def test_what_is_in_force_anyway_is_not_tried_again() -> None:
-    """One dimension each for precision, threads and token budget, in that order; the fields are settings."""
-    precision, threads, budget = dimensions(ON_CPU, Restriction())
+    """One dimension each for precision, threads, streams and token budget, in that order; the fields are settings."""
+    precision, threads, streams, budget = dimensions(ON_CPU, Restriction())
     assert precision.values == (("bf16", "f32") if cpu_has_native_bf16() else ("f32",))
     assert threads == Dimension("threads", tuple(map(str, thread_counts(usable_cores()))))
+    assert streams == Dimension("streams", tuple(str(count) for count in (1, 2, 4) if count <= usable_cores()))
     assert budget == Dimension("max_batch_tokens", ("512", "2048", "4096"))
-    assert {precision.setting, threads.setting, budget.setting} <= set(Settings.model_fields)
+    assert {precision.setting, threads.setting, streams.setting, budget.setting} <= set(Settings.model_fields)
 
 
 def test_a_gpu_has_larger_batches_and_no_threads() -> None:
@@ -64,8 +67,35 @@ def test_a_gpu_has_larger_batches_and_no_threads() -> None:
 
 def test_only_what_was_asked_for_is_tried() -> None:
     """A dimension of which nothing is left goes."""
-    only = Restriction(precisions=("int8",), threads=(1,), batch_tokens=(100, 1024))
-    assert dimensions(ON_CPU, only) == (Dimension("threads", ("1",)), Dimension("max_batch_tokens", ("100",)))
+    only = Restriction(precisions=("int8",), threads=(8,), streams=(3, 8), batch_tokens=(100, 1024))
+    assert dimensions(ON_CPU, only) == (
+        Dimension("threads", ("8",)),
+        Dimension("streams", ("8",)),
+        Dimension("max_batch_tokens", ("100",)),
+    )
+
+
+def test_only_openvino_has_streams() -> None:
+    """Of 1, 2 and 4 those that the threads allow, without the number in force."""
+    four_threads = Restriction(threads=(4,))
+    assert Dimension("streams", ("1", "2", "4")) in dimensions(ON_CPU, four_threads)
+    assert Dimension("streams", ("1", "2")) in dimensions(replace(ON_CPU, streams=4), four_threads)
+    in_torch = dimensions(Loaded("m", "torch", "cpu", "f32", 1024, 1), four_threads)
+    assert "streams" not in {dimension.setting for dimension in in_torch}
+
+
+def test_more_streams_than_threads_are_refused() -> None:
+    """Before anything is measured."""
+    with pytest.raises(ConfigurationError, match="8 streams need a thread each, and at most 4 are tried"):
+        dimensions(ON_CPU, Restriction(threads=(2, 4), streams=(8,)))
+
+
+def test_streams_fit_the_threads_that_were_chosen() -> None:
+    """A stage before may have chosen fewer than there are."""
+    streams = Dimension("streams", ("1", "2", "4"))
+    two_threads = AS_IT_IS.with_value("threads", "2")
+    assert streams.on_top_of(two_threads) == [two_threads.with_value("streams", count) for count in ("1", "2")]
+    assert len(streams.on_top_of(AS_IT_IS)) == 3
 
 
 def test_an_emulated_precision_is_refused() -> None:
