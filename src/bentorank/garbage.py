@@ -1,7 +1,8 @@
-"""The garbage collector of a process that has loaded all that it will ever keep."""
+"""The garbage collector and the heap of a process that has loaded all that it will ever keep."""
 
 from __future__ import annotations
 
+import ctypes
 import gc
 
 # A request of a hundred documents makes some thousand small objects, nearly all of which reference counting frees.
@@ -17,3 +18,11 @@ def settle_garbage_collector() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(YOUNG_OBJECTS, 20, 20)
+    _return_free_heap()
+
+
+def _return_free_heap() -> None:
+    """Give the system back what loading used for a while: 10 MiB. Only glibc can."""
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    if trim is not None:
+        trim(0)
