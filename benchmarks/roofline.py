@@ -68,7 +68,7 @@ def plan_work(engine: Engine, limits: SchedulerLimits, shape: dict[str, Any], re
     """Requests in one window, as if they came at once."""
     (found,) = rounds_of_requests(read_sample(), rounds=1, requests=requests, documents=documents, seed=SEED)
     pairs = [Pair(request.query, text) for request in found for text in request.documents]
-    batches = list(iter(Window(engine.encode(pairs), limits, engine.info.streams).take, []))
+    batches = list(iter(Window(engine.encode(pairs), limits, engine.info).take, []))
     lengths = [pair.length for batch in batches for pair in batch]
     # The conversion cuts the last layer of these models to what the head reads.
     flops, products = (count(shape, lengths, first_token_only=True) for count in (encoder_flops, product_flops))
