@@ -87,7 +87,7 @@ def reach(engine: Engine, work: Work, rounds: int) -> dict[str, float]:
     """Tokens and floating-point operations per second, the median of the rounds after one that warms up."""
     seconds_of(engine, work.batches)
     seconds = median(seconds_of(engine, work.batches) for _ in range(rounds))
-    padded = sum(len(batch) * batch[0].length for batch in work.batches)
+    padded = sum(engine.info.computed_tokens([pair.length for pair in batch]) for batch in work.batches)
     return {
         "pairs": len(work.lengths),
         "tokens": work.tokens,
