@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import logging
 import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -69,3 +70,11 @@ def converted(tiny_model: Any, cache_dir: Path) -> Any:
         return checkpoint.folder
 
     return folder_of
+
+
+@pytest.fixture
+def package_log(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> pytest.LogCaptureFixture:
+    """The package's log lines, also after a test that has made a service, which keeps them from the root."""
+    monkeypatch.setattr(logging.getLogger("bentorank"), "propagate", True)
+    caplog.set_level(logging.WARNING, logger="bentorank")
+    return caplog

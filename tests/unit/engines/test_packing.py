@@ -141,7 +141,7 @@ def test_packing_is_taken_where_it_is_proven(name: str, dtype: torch.dtype, buil
 
 
 def test_a_model_that_packing_gets_wrong_is_padded(
-    tiny_models: Any, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    tiny_models: Any, tmp_path: Path, package_log: pytest.LogCaptureFixture
 ) -> None:
     """A BERT with causal attention: packed logits differ, one line says so, and the scores stay right."""
     tiny_models.build_bert(tmp_path, is_decoder=True)
@@ -149,21 +149,23 @@ def test_a_model_that_packing_gets_wrong_is_padded(
     pairs = probe_pairs(encoder)
     forward = pack_if_proven(model, pad_token_id, pairs)
     assert not forward.padding_free
-    assert [record.message.partition(":")[0] for record in caplog.records] == ["batches are padded"]
+    assert [record.message.partition(":")[0] for record in package_log.records] == ["batches are padded"]
     reference = AutoModelForSequenceClassification.from_pretrained(tmp_path, is_decoder=True)
     torch.testing.assert_close(forward(pairs), PaddedForward(reference, pad_token_id)(pairs))
 
 
-def test_an_architecture_that_cannot_be_packed_is_padded(tiny_model: Any, caplog: pytest.LogCaptureFixture) -> None:
+def test_an_architecture_that_cannot_be_packed_is_padded(
+    tiny_model: Any, package_log: pytest.LogCaptureFixture
+) -> None:
     """DeBERTa-v2 has attention of its own; trying it all the same ends in the padded way too."""
     model, encoder, pad_token_id = load(tiny_model("deberta-v2"))
     pairs = probe_pairs(encoder)
     expected = PaddedForward(model, pad_token_id)(pairs)
     assert not choose_forward(model, pad_token_id, pairs).padding_free
-    assert not caplog.records
+    assert not package_log.records
     forward = pack_if_proven(model, pad_token_id, pairs)
     assert not forward.padding_free
-    assert len(caplog.records) == 1
+    assert len(package_log.records) == 1
     torch.testing.assert_close(forward(pairs), expected)
 
 
