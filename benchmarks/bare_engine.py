@@ -20,7 +20,8 @@ import typer
 
 from benchmarks.load.summary import percentiles_ms
 from bentorank.engines.loading import load_engine
-from bentorank.scheduling.batching import BatchBudget, plan_batch, stream_share
+from bentorank.scheduling.batching import BatchBudget
+from bentorank.scheduling.queue import FairQueue, QueuedRequest
 from bentorank.settings import read_settings
 from bentorank.types import Pair
 from bentorank.wiring import engine_options, scheduler_limits
@@ -53,8 +54,9 @@ class Window:
     """The pairs that are seen at once, handed out longest first in the batches that the scheduler would plan."""
 
     def __init__(self, encoded: Sequence[EncodedPair], limits: SchedulerLimits, info: EngineInfo) -> None:
-        self._left = sorted(encoded, key=lambda pair: -pair.length)
-        self._limits = limits
+        self._queue = FairQueue()
+        self._queue.add(QueuedRequest.of(encoded, deadline=None))
+        self._budget = BatchBudget(limits.max_batch_tokens, limits.forward_overhead_tokens, info.padding_free)
         self._info = info
         self._lock = Lock()
         self.forward_s = 0.0
@@ -63,12 +65,10 @@ class Window:
     def take(self) -> list[EncodedPair]:
         """The next batch; empty when all are taken. For any thread."""
         with self._lock:
-            if not self._left:
+            if not len(self._queue):
                 return []
-            lengths = [pair.length for pair in self._left]
-            taken = plan_batch([lengths], self._budget(sum(lengths)))[0].stop
-            batch, self._left = self._left[:taken], self._left[taken:]
-            return batch
+            budget = self._budget.for_one_of(self._info.streams, self._queue.tokens)
+            return [pair for share in self._queue.take_batch(budget) for pair in share.pairs]
 
     def record(self, batch: Sequence[EncodedPair], seconds: float) -> None:
         """Count a batch that is done. For any thread."""
@@ -76,11 +76,6 @@ class Window:
         with self._lock:
             self.forward_s += seconds / self._info.streams
             self.padded_tokens += tokens
-
-    def _budget(self, tokens_left: int) -> BatchBudget:
-        overhead = self._limits.forward_overhead_tokens
-        share = stream_share(self._limits.max_batch_tokens, tokens_left, self._info.streams, overhead)
-        return BatchBudget(share, overhead, self._limits.padding_free)
 
 
 def measure(engine: Engine, pairs: Sequence[Sequence[Pair]], limits: SchedulerLimits) -> BareRun:

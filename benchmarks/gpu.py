@@ -27,7 +27,8 @@ from bentorank.engines import EngineKind, EngineOptions, Precision, load_engine
 from bentorank.engines.torch_forward import choose_forward
 from bentorank.engines.torch_padding import PaddedForward
 from bentorank.evaluation.scorers import forward_all
-from bentorank.scheduling.batching import BatchBudget, plan_batch
+from bentorank.scheduling.batching import BatchBudget
+from bentorank.scheduling.queue import FairQueue, QueuedRequest
 from bentorank.types import EncodedPair, Pair
 from bentorank.wiring import ACCELERATOR_FORWARD_OVERHEAD_TOKENS, resolve_model
 
@@ -109,11 +110,10 @@ def sweep(scale: Scale, device: torch.device, lengths: Sequence[int]) -> Iterato
 
 def longest_first(pairs: Sequence[EncodedPair], budget: BatchBudget) -> Iterator[list[EncodedPair]]:
     """The batches that the scheduler would plan if it saw all pairs."""
-    left = sorted(pairs, key=lambda pair: -pair.length)
-    while left:
-        taken = plan_batch([[pair.length for pair in left]], budget)[0].stop
-        yield left[:taken]
-        left = left[taken:]
+    queue = FairQueue()
+    queue.add(QueuedRequest.of(pairs, deadline=None))
+    while len(queue):
+        yield [pair for share in queue.take_batch(budget) for pair in share.pairs]
 
 
 def reached(forward: Forward, pairs: Sequence[EncodedPair], batch_tokens: int, scale: Scale) -> dict[str, Any]:

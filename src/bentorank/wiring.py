@@ -94,7 +94,6 @@ def scheduler_limits(settings: Settings, info: EngineInfo) -> SchedulerLimits:
         max_batch_tokens=settings.max_batch_tokens or min(info.batch_tokens, settings.max_queue_tokens),
         forward_overhead_tokens=CPU_FORWARD_OVERHEAD_TOKENS if on_cpu else ACCELERATOR_FORWARD_OVERHEAD_TOKENS,
         stalled_after_s=settings.stalled_after_s,
-        padding_free=info.padding_free,
     )
 
 

@@ -8,12 +8,16 @@ the engine computes no padding, any lengths may share a batch.
 from __future__ import annotations
 
 from bisect import bisect_left
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from operator import neg
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+
+# Below this many times what starting a pass costs, passes are not made shorter to occupy more streams.
+_SMALLEST_SHARE_OVERHEADS = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,20 +28,17 @@ class BatchBudget:
     forward_overhead_tokens: int
     padding_free: bool = False
 
+    def for_one_of(self, streams: int, queued_tokens: int) -> BatchBudget:
+        """For the next pass of one of `streams` that share `queued_tokens`.
 
-# Below this many times what starting a pass costs, passes are not made shorter to occupy more streams.
-_SMALLEST_SHARE_OVERHEADS = 8
-
-
-def stream_share(max_batch_tokens: int, queued_tokens: int, streams: int, forward_overhead_tokens: int) -> int:
-    """Tokens for the next pass of one of `streams` that share `queued_tokens`.
-
-    All of the budget while there is plenty, then an equal share, so that no stream idles beside one with all the work.
-    """
-    if streams == 1:
-        return max_batch_tokens
-    smallest = _SMALLEST_SHARE_OVERHEADS * forward_overhead_tokens
-    return min(max_batch_tokens, max(smallest, queued_tokens // streams, 1))
+        All of the budget while there is plenty, then an equal share, so that no stream idles beside one with all the
+        work.
+        """
+        if streams == 1:
+            return self
+        smallest = _SMALLEST_SHARE_OVERHEADS * self.forward_overhead_tokens
+        share = max(smallest, queued_tokens // streams, 1)
+        return replace(self, max_batch_tokens=min(self.max_batch_tokens, share))
 
 
 @dataclass(frozen=True, slots=True)

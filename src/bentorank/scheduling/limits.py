@@ -13,11 +13,9 @@ class SchedulerLimits:
     `forward_overhead_tokens` is what a forward pass costs beside its tokens, expressed in tokens: a batch is cut
     rather than padded by more than this.
     `stalled_after_s` is how long one forward pass may take before the scheduler counts as stuck.
-    `padding_free` engines compute no padding, so none is counted and lengths are mixed freely.
     """
 
     max_queue_tokens: int
     max_batch_tokens: int
     forward_overhead_tokens: int
     stalled_after_s: float = 10.0
-    padding_free: bool = False

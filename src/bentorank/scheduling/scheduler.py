@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 from bentorank.errors import BentorankError, DeadlineExceededError, UnavailableError
 from bentorank.scheduling.admission import QueueState, check_admission
-from bentorank.scheduling.batching import BatchBudget, stream_share
+from bentorank.scheduling.batching import BatchBudget
 from bentorank.scheduling.isolation import IsolatingForward, Outcome
 from bentorank.scheduling.queue import FairQueue, QueuedRequest, Share
 from bentorank.scheduling.speed import Speedometer
@@ -281,12 +281,11 @@ class Scheduler:
         return shares
 
     def _budget(self) -> BatchBudget:
-        limits = self._limits
-        tokens = limits.max_batch_tokens
+        tokens = self._limits.max_batch_tokens
         if self._clock() < self._small_batches_until:
             tokens //= 2
-        tokens = stream_share(tokens, self._queue.tokens, len(self._streams), limits.forward_overhead_tokens)
-        return BatchBudget(tokens, limits.forward_overhead_tokens, limits.padding_free)
+        budget = BatchBudget(tokens, self._limits.forward_overhead_tokens, self._info.padding_free)
+        return budget.for_one_of(self._info.streams, self._queue.tokens)
 
     def _compute(self, stream: _Stream, shares: list[Share]) -> None:
         pairs = [pair for share in shares for pair in share.pairs]
@@ -305,7 +304,7 @@ class Scheduler:
         stream.end()
         if failed < len(pairs):
             # What all streams do together, each at this speed.
-            self._speed.record(tokens, seconds / len(self._streams))
+            self._speed.record(tokens, seconds / self._info.streams)
             self._consecutive_failed_batches = 0
         else:
             self._consecutive_failed_batches += 1

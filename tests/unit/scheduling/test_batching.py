@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bentorank.scheduling.batching import BatchBudget, plan_batch, stream_share
+from bentorank.scheduling.batching import BatchBudget, plan_batch
 
 budgets = st.builds(
     BatchBudget,
@@ -98,7 +98,7 @@ def test_nothing_pending_plans_nothing():
 @given(st.integers(1, 4096), st.integers(0, 100_000), st.integers(1, 8), st.integers(0, 512))
 def test_streams_share_what_is_left(budget, queued, streams, overhead):
     """A full budget while there is plenty, else no more than a share, or than a pass that is worth starting."""
-    share = stream_share(budget, queued, streams, overhead)
+    share = BatchBudget(budget, overhead).for_one_of(streams, queued).max_batch_tokens
     assert 1 <= share <= budget
     if queued >= budget * streams:
         assert share == budget

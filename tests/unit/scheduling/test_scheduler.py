@@ -237,7 +237,7 @@ def test_a_padding_free_engine_is_charged_for_no_padding():
     """Lengths that padding would keep apart share a pass, and its record has no padding."""
     engine = FakeEngine()
     engine.info = dataclasses.replace(engine.info, padding_free=True)
-    limits = SchedulerLimits(10_000, 64, forward_overhead_tokens=0, padding_free=True)
+    limits = SchedulerLimits(10_000, 64, forward_overhead_tokens=0)
     with running_scheduler(engine, limits) as scheduler:
         asyncio.run(scheduler.score(encode(engine, "alpha", "alpha beta gamma")))
         (record,) = scheduler.collect_records()
