@@ -71,10 +71,9 @@ class OpenVINOEngine:
             remove_activation_rounding(model)
         threads = options.threads or usable_cores()
         streams = options.streams or min(threads, _MOST_STREAMS)
-        compiled = [core.compile_model(model, "CPU", arithmetic | _layout(threads, streams)) for _ in range(streams)]
         self._idle: SimpleQueue[Any] = SimpleQueue()
-        for one in compiled:
-            self._idle.put(one.create_infer_request())
+        for layout in _layouts(threads, streams):
+            self._idle.put(core.compile_model(model, "CPU", arithmetic | layout).create_infer_request())
         self._pad_token_id = checkpoint.pad_token_id
         self._encoder = encoder_of(model, stored, checkpoint)
         self.info = EngineInfo(
@@ -156,18 +155,23 @@ def _rounds_activations(precision: Precision) -> bool:
     return precision is Precision.INT8 and cpu_has_int8_dot_products()
 
 
-def _layout(threads: int, streams: int) -> dict[str, Any]:
-    """OpenVINO's properties for one of `streams` that divide `threads`.
+def _layouts(threads: int, streams: int) -> list[dict[str, Any]]:
+    """OpenVINO's properties for each of `streams`, which divide all `threads` between them, and have one at least.
 
     Each is a model of its own: OpenVINO's own streams share weights, and with int8 ones computed in bf16 all logits
     were garbage (2026.4.1). Pinned, all of them would sit on the same cores.
     """
-    return {
-        "NUM_STREAMS": "1",
-        "INFERENCE_NUM_THREADS": threads // streams,
-        "ENABLE_CPU_PINNING": streams == 1,
-        "CPU_RUNTIME_CACHE_CAPACITY": _CACHED_KERNELS,
-    }
+    each, left_over = divmod(threads, streams)
+    return [
+        {
+            "NUM_STREAMS": "1",
+            # Zero would be every core for each stream.
+            "INFERENCE_NUM_THREADS": max(1, each + (stream < left_over)),
+            "ENABLE_CPU_PINNING": streams == 1,
+            "CPU_RUNTIME_CACHE_CAPACITY": _CACHED_KERNELS,
+        }
+        for stream in range(streams)
+    ]
 
 
 def _takes(model: Any, name: str) -> bool:  # noqa: ANN401 - openvino is untyped

@@ -6,13 +6,16 @@ import os
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import openvino
 import pytest
 
 from bentorank.engines import EngineKind, EngineOptions, Precision, load_engine
 from bentorank.engines.checkpoint import open_checkpoint
+from bentorank.engines.cores import usable_cores
 from bentorank.engines.hardware import cpu_has_native_bf16
 from bentorank.engines.ir_store import stored_model
 from bentorank.errors import ConfigurationError
@@ -101,3 +104,34 @@ def test_impossible_requests_are_refused(tiny_model: Any, cache_dir: Path) -> No
         load_engine(_options(folder, cache_dir, Precision.F16))
     with pytest.raises(ConfigurationError, match="cuda"):
         load_engine(EngineOptions(model=str(folder), engine=EngineKind.OPENVINO, device="cuda", cache_dir=cache_dir))
+
+
+@pytest.fixture
+def told_threads(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """The threads that OpenVINO is told to use, for each model that it compiles."""
+    compile_model, told = openvino.Core.compile_model, []
+
+    def watched(core: openvino.Core, model: Any, device: str, config: dict[str, Any]) -> Any:
+        told.append(config["INFERENCE_NUM_THREADS"])
+        return compile_model(core, model, device, config)
+
+    monkeypatch.setattr(openvino.Core, "compile_model", watched)
+    return told
+
+
+@pytest.mark.parametrize(("threads", "expected"), [(1, [1]), (5, [3, 2]), (6, [2, 2, 1, 1])])
+def test_streams_divide_all_threads(
+    converted: Any, cache_dir: Path, told_threads: list[int], threads: int, expected: list[int]
+) -> None:
+    """None is left over."""
+    options = _options(converted("bert"), cache_dir, Precision.F32)
+    engine = load_engine(replace(options, threads=threads, streams=len(expected)))
+    assert told_threads == expected
+    assert engine.info.streams == len(expected)
+
+
+def test_more_streams_than_cores_have_a_thread_each(converted: Any, cache_dir: Path, told_threads: list[int]) -> None:
+    """No thread would not be none to OpenVINO, but as many as there are cores."""
+    streams = usable_cores() + 1
+    load_engine(replace(_options(converted("bert"), cache_dir, Precision.F32), streams=streams))
+    assert told_threads == [1] * streams
