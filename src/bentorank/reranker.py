@@ -6,7 +6,7 @@ import asyncio
 import time
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from typing import TYPE_CHECKING, ParamSpec, TypeVar
+from typing import TYPE_CHECKING
 
 from bentorank.errors import (
     BentorankError,
@@ -16,17 +16,15 @@ from bentorank.errors import (
     ScoringError,
 )
 from bentorank.ranking import rank
-from bentorank.types import Pair, Ranking, ScoredChunk, Timings, Usage
+from bentorank.scheduling.forecast import TokenForecast, sizes_in_bytes
+from bentorank.types import LengthPolicy, Pair, Ranking, ScoredChunk, Timings, Usage
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from bentorank.engines.protocol import Engine, EngineInfo
     from bentorank.scheduling import Outcome, Scheduler
-    from bentorank.types import EncodedPair, LengthPolicy, RerankJob
-
-P = ParamSpec("P")
-T = TypeVar("T")
+    from bentorank.types import EncodedPair, RerankJob
 
 # As many tokens as 1,000 documents of 512 have, and some.
 DEFAULT_MAX_REQUEST_TOKENS = 600_000
@@ -46,6 +44,7 @@ class Reranker:
         self._engine = engine
         self._scheduler = scheduler
         self._max_request_tokens = max_request_tokens
+        self._forecast = TokenForecast(engine.info.max_tokens)
         self._tokenizer = ThreadPoolExecutor(tokenizer_threads, thread_name_prefix="tokenize")
 
     @property
@@ -66,7 +65,7 @@ class Reranker:
         """
         started = time.monotonic()
         pairs = [Pair(job.query, document.content) for document in job.documents]
-        encoded = await self._off_loop(self._engine.encode_chunks, pairs, job.length)
+        encoded = await self._encode(pairs, job.length, job.deadline)
         chunks = [chunk for chunks_of_document in encoded for chunk in chunks_of_document]
         tokenized = time.monotonic()
         _check_deadline(job.deadline, tokenized)
@@ -89,17 +88,17 @@ class Reranker:
         Raises OverloadedError, DeadlineExceededError or UnavailableError for all of them.
         """
         try:
-            encoded = await self._off_loop(self._engine.encode, pairs)
+            encoded = await self._encode(pairs, LengthPolicy(), deadline)
         except InvalidRequestError as error:
             # Some pair's query is too long for the model: asking for each alone tells which.
             return [error] if len(pairs) == 1 else await self._score_one_by_one(pairs, deadline)
-        return [*(await self._scheduler.score(encoded, deadline)).outcomes]
+        return [*(await self._scheduler.score([chunk for (chunk,) in encoded], deadline)).outcomes]
 
     async def score_all(
         self, pairs: Sequence[Pair], length: LengthPolicy, deadline: float | None = None
     ) -> tuple[list[float], int]:
         """The logit of each of some unrelated pairs, and how many tokens they had. Raises as `rerank` does."""
-        encoded = await self._off_loop(self._engine.encode_chunks, pairs, length)
+        encoded = await self._encode(pairs, length, deadline)
         chunks = [chunk for (chunk,) in encoded]
         tokens = self._count_tokens(chunks)
         scored = await self._scheduler.score(chunks, deadline)
@@ -108,10 +107,17 @@ class Reranker:
     async def _score_one_by_one(self, pairs: Sequence[Pair], deadline: float | None) -> list[float | BentorankError]:
         return [outcome for pair in pairs for outcome in await self.score([pair], deadline)]
 
-    async def _off_loop(self, encode: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    async def _encode(
+        self, pairs: Sequence[Pair], length: LengthPolicy, deadline: float | None
+    ) -> list[list[EncodedPair]]:
+        """The chunks of each pair. Raises OverloadedError before that work where the pairs would wait too long."""
+        sizes = sizes_in_bytes(pairs)
         # Tokenising is CPU work in native code that releases the GIL: off the event loop with it.
-        work = partial(encode, *args, **kwargs)
-        return await asyncio.get_running_loop().run_in_executor(self._tokenizer, work)
+        work = partial(self._engine.encode_chunks, pairs, length)
+        with self._scheduler.expect(self._forecast.tokens(sizes), deadline):
+            encoded = await asyncio.get_running_loop().run_in_executor(self._tokenizer, work)
+        self._forecast.learn(sizes, encoded)
+        return encoded
 
     def _count_tokens(self, chunks: Sequence[EncodedPair]) -> int:
         """How many there are to score. Raises PayloadTooLargeError if they are more than a request may have."""

@@ -8,14 +8,14 @@ from dataclasses import dataclass
 from bentorank.errors import DeadlineExceededError, OverloadedError, PayloadTooLargeError
 
 MAX_RETRY_AFTER_S = 60
-# The speed is a measurement, and what just misses its deadline has been computed in vain: under three times the load
-# that was an eighth of the device's time.
+# Before tokenising, a size is a guess, and the speed a measurement; what just misses its deadline has been computed in
+# vain: under three times the load that was an eighth of the device's time.
 WAITING_MARGIN = 1.15
 
 
 @dataclass(frozen=True, slots=True)
 class QueueState:
-    """What waits: tokens and requests queued or computing, and the speed they are worked off at.
+    """What waits: tokens and requests being tokenised, queued or computing, and the speed they are worked off at.
 
     `tokens_per_s` is None until the first forward pass was timed; then nothing is predicted.
     """
@@ -23,6 +23,19 @@ class QueueState:
     tokens: int
     requests: int
     tokens_per_s: float | None
+
+
+def check_before_tokenising(
+    about_tokens: int, state: QueueState, *, max_queue_tokens: int, remaining_s: float | None
+) -> None:
+    """Refuse a request of about so many tokens that would have to wait for too long behind the others.
+
+    Raises OverloadedError. What its own size forbids is left to `check_admission`, which knows that.
+    """
+    if about_tokens <= max_queue_tokens:
+        _check_room(about_tokens, state, max_queue_tokens)
+    if remaining_s is not None and state.tokens_per_s and about_tokens / state.tokens_per_s <= remaining_s:
+        _check_wait(about_tokens, state, state.tokens_per_s, remaining_s / WAITING_MARGIN)
 
 
 def check_admission(
@@ -39,34 +52,42 @@ def check_admission(
             " (max_queue_tokens); send fewer or shorter documents",
             field="documents",
         )
-    if state.tokens + request_tokens > max_queue_tokens:
-        excess = state.tokens + request_tokens - max_queue_tokens
+    _check_room(request_tokens, state, max_queue_tokens)
+    if remaining_s is not None and state.tokens_per_s:
+        _check_alone(request_tokens, state.tokens_per_s, remaining_s)
+        _check_wait(request_tokens, state, state.tokens_per_s, remaining_s)
+
+
+def _check_room(request_tokens: int, state: QueueState, max_queue_tokens: int) -> None:
+    excess = state.tokens + request_tokens - max_queue_tokens
+    if excess > 0:
         raise OverloadedError(
             f"the queue is full: {state.tokens} of {max_queue_tokens} tokens are waiting",
             retry_after_s=_retry_after_s(excess, state),
         )
-    if remaining_s is not None and state.tokens_per_s:
-        _check_deadline(request_tokens, state, state.tokens_per_s, remaining_s)
 
 
-def _check_deadline(request_tokens: int, state: QueueState, tokens_per_s: float, remaining_s: float) -> None:
+def _check_alone(request_tokens: int, tokens_per_s: float, remaining_s: float) -> None:
     alone_s = request_tokens / tokens_per_s
     if alone_s > remaining_s:
         raise DeadlineExceededError(
             f"scoring {request_tokens} tokens takes about {alone_s:.1f} s here, more than the {remaining_s:.1f} s that"
             " the deadline leaves; send fewer documents or a longer deadline"
         )
+
+
+def _check_wait(request_tokens: int, state: QueueState, tokens_per_s: float, at_most_s: float) -> None:
     if not state.tokens:
         return
     # Fair queueing finishes a request no later than an equal share of the device would.
-    fair_share_s = alone_s * (state.requests + 1)
+    fair_share_s = request_tokens / tokens_per_s * (state.requests + 1)
     whole_queue_s = (state.tokens + request_tokens) / tokens_per_s
-    wait_s = min(fair_share_s, whole_queue_s) * WAITING_MARGIN
-    if wait_s > remaining_s:
+    wait_s = min(fair_share_s, whole_queue_s)
+    if wait_s > at_most_s:
         raise OverloadedError(
-            f"the work queued ahead needs about {wait_s:.1f} s, more than the {remaining_s:.1f} s that the deadline"
+            f"the work queued ahead needs about {wait_s:.1f} s, more than the {at_most_s:.1f} s that the deadline"
             " leaves",
-            retry_after_s=_retry_after_s(math.ceil((wait_s - remaining_s) * tokens_per_s), state),
+            retry_after_s=_retry_after_s(math.ceil((wait_s - at_most_s) * tokens_per_s), state),
         )
 
 

@@ -45,6 +45,13 @@ class QueuedRequest:
         lengths = [unordered[position] for position in positions]
         return cls(ordered, positions, lengths, deadline, pending_tokens=sum(lengths))
 
+    def is_late(self, now: float, tokens_per_s: float | None) -> bool:
+        """Whether what is left cannot be computed until the deadline."""
+        if self.deadline is None:
+            return False
+        left_s = self.pending_tokens / tokens_per_s if tokens_per_s else 0.0
+        return now + left_s >= self.deadline
+
 
 @dataclass(frozen=True, slots=True)
 class Share:
@@ -82,12 +89,15 @@ class FairQueue:
             request.pending_tokens = 0
             self._rewind_when_empty()
 
-    def remove_expired(self, now: float) -> list[QueuedRequest]:
-        """Drop and return the requests whose deadline has passed."""
-        expired = [r for r in self._requests if r.deadline is not None and r.deadline <= now]
-        for request in expired:
+    def remove_late(self, now: float, tokens_per_s: float | None) -> list[QueuedRequest]:
+        """Drop and return the requests that would miss their deadline even if the device did nothing else from now on.
+
+        Begun later they would only keep it from those that can be in time. Nothing is foreseen at an unknown speed.
+        """
+        late = [request for request in self._requests if request.is_late(now, tokens_per_s)]
+        for request in late:
             self.remove(request)
-        return expired
+        return late
 
     def take_batch(self, budget: BatchBudget) -> list[Share]:
         """Take the pairs of the next forward pass out of the queue."""

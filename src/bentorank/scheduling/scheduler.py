@@ -12,19 +12,19 @@ import logging
 import threading
 import time
 from collections import deque
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from bentorank.errors import BentorankError, DeadlineExceededError, UnavailableError
-from bentorank.scheduling.admission import QueueState, check_admission
+from bentorank.scheduling.admission import QueueState, check_admission, check_before_tokenising
 from bentorank.scheduling.batching import BatchBudget
 from bentorank.scheduling.isolation import IsolatingForward, Outcome
 from bentorank.scheduling.queue import FairQueue, QueuedRequest, Share
 from bentorank.scheduling.speed import Speedometer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from bentorank.engines.protocol import Engine
     from bentorank.scheduling.limits import SchedulerLimits
@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
 # After running out of memory, batches stay at half the size for this long.
 SMALL_BATCHES_AFTER_OUT_OF_MEMORY_S = 60.0
+# A speed measured before that is no reason to refuse what comes to an idle device: a slow pass could refuse for ever.
+SPEED_IS_VALID_S = 5.0
 # Records of batches that nobody collects are dropped, oldest first.
 MAX_UNCOLLECTED_RECORDS = 10_000
 
@@ -149,6 +151,8 @@ class Scheduler:
         self._clock = clock
         self._queue = FairQueue()
         self._tickets: dict[QueuedRequest, _Ticket] = {}
+        self._expected_tokens = 0
+        self._expected_requests = 0
         self._speed = Speedometer()
         self._records: deque[BatchRecord] = deque(maxlen=MAX_UNCOLLECTED_RECORDS)
         self._changed = threading.Condition()
@@ -172,6 +176,25 @@ class Scheduler:
             if stream.thread.is_alive():
                 stream.thread.join(max(0.0, deadline - time.monotonic()))
         self._refuse_all("the service is stopping")
+
+    @contextmanager
+    def expect(self, about_tokens: int, deadline: float | None) -> Iterator[None]:
+        """Let a request of about so many tokens be tokenised within the context, before it is scored.
+
+        Raises OverloadedError at once when it would wait for too long, so that refusing costs no tokenising.
+        """
+        with self._changed:
+            limit = self._limits.max_queue_tokens
+            remaining_s = self._remaining_s(deadline)
+            check_before_tokenising(about_tokens, self.state, max_queue_tokens=limit, remaining_s=remaining_s)
+            self._expected_tokens += about_tokens
+            self._expected_requests += 1
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._expected_tokens -= about_tokens
+                self._expected_requests -= 1
 
     async def score(self, pairs: Sequence[EncodedPair], deadline: float | None = None) -> Scored:
         """Score `pairs`, waiting for their turn until `deadline` (seconds on the monotonic clock).
@@ -199,9 +222,10 @@ class Scheduler:
 
     @property
     def state(self) -> QueueState:
-        """What is queued or computing right now."""
+        """What is being tokenised, queued or computing right now."""
         computing = sum(stream.computing_tokens for stream in self._streams)
-        return QueueState(self._queue.tokens + computing, len(self._tickets), self._speed.tokens_per_s)
+        tokens = self._expected_tokens + self._queue.tokens + computing
+        return QueueState(tokens, self._expected_requests + len(self._tickets), self._speed.tokens_per_s)
 
     @property
     def max_batch_tokens(self) -> int:
@@ -224,24 +248,24 @@ class Scheduler:
         with self._changed:
             if self._closing or not all(stream.thread.is_alive() for stream in self._streams):
                 raise UnavailableError("the service is stopping", retry_after_s=1)
-            remaining_s = None if request.deadline is None else request.deadline - self._clock()
-            check_admission(
-                request.pending_tokens,
-                self.state,
-                max_queue_tokens=self._limits.max_queue_tokens,
-                remaining_s=remaining_s,
-            )
+            if not self._tickets:
+                self._speed.forget_before(self._clock() - SPEED_IS_VALID_S)
+            limit = self._limits.max_queue_tokens
+            remaining_s = self._remaining_s(request.deadline)
+            check_admission(request.pending_tokens, self.state, max_queue_tokens=limit, remaining_s=remaining_s)
             self._tickets[request] = ticket
             self._queue.add(request)
             self._changed.notify_all()
 
     async def _wait(self, ticket: _Ticket, deadline: float | None) -> None:
-        remaining_s = None if deadline is None else deadline - self._clock()
         try:
-            async with asyncio.timeout(remaining_s):
+            async with asyncio.timeout(self._remaining_s(deadline)):
                 await ticket.done
         except TimeoutError:
             raise DeadlineExceededError("the deadline passed before every document was scored") from None
+
+    def _remaining_s(self, deadline: float | None) -> float | None:
+        return None if deadline is None else deadline - self._clock()
 
     def _withdraw(self, ticket: _Ticket) -> None:
         with self._changed:
@@ -264,7 +288,7 @@ class Scheduler:
         """Wait for work and take a batch of it; None when closing."""
         with self._changed:
             while not self._closing:
-                for request in self._queue.remove_expired(self._clock()):
+                for request in self._queue.remove_late(self._clock(), self._speed.tokens_per_s):
                     # The caller's own timer answers it; this only keeps late work off the device.
                     self._tickets.pop(request, None)
                 if len(self._queue):
@@ -304,7 +328,7 @@ class Scheduler:
         stream.end()
         if failed < len(pairs):
             # What all streams do together, each at this speed.
-            self._speed.record(tokens, seconds / self._info.streams)
+            self._speed.record(tokens, seconds / self._info.streams, self._clock())
             self._consecutive_failed_batches = 0
         else:
             self._consecutive_failed_batches += 1

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bentorank.errors import DeadlineExceededError, OverloadedError, PayloadTooLargeError
-from bentorank.scheduling.admission import MAX_RETRY_AFTER_S, QueueState, check_admission
+from bentorank.scheduling.admission import MAX_RETRY_AFTER_S, QueueState, check_admission, check_before_tokenising
 
 IDLE = QueueState(0, 0, None)
 
@@ -22,11 +22,11 @@ IDLE = QueueState(0, 0, None)
         (50, QueueState(0, 0, 10.0), 5.0, None),
         (50, QueueState(0, 0, 10.0), 4.9, DeadlineExceededError),
         (50, QueueState(0, 0, None), 0.001, None),
-        # 1 s of work behind 9 s: an equal share of two takes 2 s, of nine 9 s; the queue takes 10 s; each and 15 %.
-        (10, QueueState(90, 1, 10.0), 2.3, None),
-        (10, QueueState(90, 1, 10.0), 2.2, OverloadedError),
-        (10, QueueState(90, 20, 10.0), 11.5, None),
-        (10, QueueState(90, 20, 10.0), 11.4, OverloadedError),
+        # 1 s of work behind 9 s: an equal share of two takes 2 s, of nine 9 s; the queue takes 10 s.
+        (10, QueueState(90, 1, 10.0), 2.0, None),
+        (10, QueueState(90, 1, 10.0), 1.9, OverloadedError),
+        (10, QueueState(90, 20, 10.0), 10.0, None),
+        (10, QueueState(90, 20, 10.0), 9.9, OverloadedError),
         (10, QueueState(90, 1, 10.0), 0.9, DeadlineExceededError),
     ],
 )
@@ -41,6 +41,35 @@ def test_refusals(request_tokens, state, remaining_s, refusal):
     else:
         with pytest.raises(refusal):
             check()
+
+
+@pytest.mark.parametrize(
+    ("about_tokens", "state", "remaining_s", "is_refused"),
+    [
+        (100, IDLE, 0.001, False),
+        (51, QueueState(50, 1, None), None, True),
+        (0, QueueState(100, 1, None), None, False),
+        # As above, with 15 % for what is only guessed.
+        (10, QueueState(90, 1, 10.0), 2.4, False),
+        (10, QueueState(90, 1, 10.0), 2.2, True),
+        (10, QueueState(90, 20, 10.0), 11.6, False),
+        (10, QueueState(90, 20, 10.0), 11.4, True),
+        # Too much by itself: that is for the caller to change, and only known after tokenising.
+        (101, QueueState(100, 9, None), None, False),
+        (10, QueueState(90, 1, 10.0), 0.9, False),
+    ],
+)
+def test_refusals_before_tokenising(about_tokens, state, remaining_s, is_refused):
+    """With room for 100 tokens; only waiting for others is a reason."""
+
+    def check():
+        check_before_tokenising(about_tokens, state, max_queue_tokens=100, remaining_s=remaining_s)
+
+    if is_refused:
+        with pytest.raises(OverloadedError):
+            check()
+    else:
+        check()
 
 
 @pytest.mark.parametrize(

@@ -128,9 +128,20 @@ def test_an_expired_request_is_dropped_whole_and_the_others_stay():
     late, patient = request_of(10, 20, deadline=5.0), request_of(30)
     queue.add(late)
     queue.add(patient)
-    assert queue.remove_expired(now=5.0) == [late]
+    assert queue.remove_late(now=5.0, tokens_per_s=None) == [late]
     assert queue.tokens == 30
     assert [share.request for share in queue.take_batch(BUDGET)] == [patient]
+
+
+def test_a_request_is_dropped_when_what_is_left_of_it_would_be_late():
+    """30 tokens take 3 s: until 2 s before they were due they may be begun, and what was computed counts."""
+    queue = FairQueue()
+    request = request_of(10, 20, deadline=5.0)
+    queue.add(request)
+    assert queue.remove_late(now=1.9, tokens_per_s=10.0) == []
+    queue.take_batch(BatchBudget(20, 0))
+    assert queue.remove_late(now=3.9, tokens_per_s=10.0) == []
+    assert queue.remove_late(now=4.0, tokens_per_s=10.0) == [request]
 
 
 def test_a_withdrawn_request_takes_its_tokens_along_and_may_be_withdrawn_twice():

@@ -180,6 +180,31 @@ def test_work_that_cannot_meet_its_deadline_is_refused_by_the_measured_speed():
         asyncio.run(run(scheduler))
 
 
+def test_one_slow_pass_does_not_refuse_for_ever():
+    """After a machine slept through a pass the speed looks hopeless; an idle service tries again."""
+    sleeps_s = [600.0]
+    asleep_s = [0.0]
+
+    class SleepyEngine(FakeEngine):
+        def forward(self, batch):
+            asleep_s[0] += sleeps_s.pop() if sleeps_s else 0.01
+            return super().forward(batch)
+
+    def clock():
+        return time.monotonic() + asleep_s[0]
+
+    engine = SleepyEngine()
+    pairs = encode(engine, *["one two three four five six seven"] * 20)
+
+    async def run(scheduler):
+        await scheduler.score(pairs[:1])
+        asleep_s[0] += 6.0
+        return await scheduler.score(pairs, clock() + 30)
+
+    with running_scheduler(engine, clock=clock) as scheduler:
+        assert len(asyncio.run(run(scheduler)).outcomes) == 20
+
+
 class DyingEngine(FakeEngine):
     """Dies the way a thread dies, past every `except Exception`."""
 

@@ -1,0 +1,109 @@
+"""The spine over the fake engine: what happens before anything is scored."""
+
+import asyncio
+import threading
+
+import pytest
+
+from bentorank.engines.fake import FakeEngine
+from bentorank.errors import OverloadedError
+from bentorank.reranker import Reranker
+from bentorank.scheduling import Scheduler, SchedulerLimits
+from bentorank.types import Document, Pair, RerankJob
+
+
+class GatedEngine(FakeEngine):
+    """Counts the pairs that it tokenised; tokenising and scoring wait for a gate each."""
+
+    def __init__(self):
+        super().__init__()
+        self.tokenising, self.scoring = threading.Event(), threading.Event()
+        self.tokenising.set()
+        self.scoring.set()
+        self.tokenised_pairs = 0
+
+    def encode_chunks(self, pairs, policy):
+        self.tokenising.wait(10)
+        self.tokenised_pairs += len(pairs)
+        return super().encode_chunks(pairs, policy)
+
+    def forward(self, batch):
+        self.scoring.wait(10)
+        return super().forward(batch)
+
+
+@pytest.fixture
+def engine():
+    return GatedEngine()
+
+
+@pytest.fixture
+def reranker(engine):
+    scheduler = Scheduler(engine, SchedulerLimits(200, 64, 8))
+    scheduler.start()
+    reranker = Reranker(engine, scheduler, tokenizer_threads=2)
+    yield reranker
+    engine.tokenising.set()
+    engine.scoring.set()
+    reranker.close()
+
+
+def job(documents):
+    """Ten tokens a document: two of the query, a separator and seven."""
+    return RerankJob("night owl", (Document("one two three four five six seven"),) * documents)
+
+
+@pytest.mark.parametrize("route", ["rerank", "score", "score_all"])
+def test_a_full_queue_refuses_before_tokenising(engine, reranker, route):
+    """Under overload most requests are refused: that must not take the time of those that are served."""
+    asks = {
+        "rerank": lambda: reranker.rerank(job(10)),
+        "score": lambda: reranker.score([Pair("night owl", "one two three four five six seven")] * 10),
+        "score_all": lambda: reranker.score_all(
+            [Pair("night owl", "one two three four five six seven")] * 10, job(1).length
+        ),
+    }
+
+    async def run():
+        await reranker.rerank(job(1))
+        engine.scoring.clear()
+        filling = asyncio.create_task(reranker.rerank(job(15)))
+        await asyncio.sleep(0.05)
+        with pytest.raises(OverloadedError, match="queue is full"):
+            await asks[route]()
+        tokenised_pairs = engine.tokenised_pairs
+        engine.scoring.set()
+        await filling
+        return tokenised_pairs
+
+    assert asyncio.run(run()) == 1 + 15
+
+
+def test_what_is_being_tokenised_counts_as_waiting(engine, reranker):
+    """Many that come at once are not all let in because none of them has been counted yet."""
+
+    async def run():
+        await reranker.rerank(job(1))
+        engine.tokenising.clear()
+        first = asyncio.create_task(reranker.rerank(job(15)))
+        await asyncio.sleep(0.05)
+        with pytest.raises(OverloadedError):
+            await reranker.rerank(job(15))
+        engine.tokenising.set()
+        return await first
+
+    assert len(asyncio.run(run()).results) == 15
+    assert reranker.scheduler.state.tokens == 0, "whatever was expected is released"
+
+
+def test_a_request_that_fails_in_tokenising_is_no_longer_waited_for(reranker):
+    """An error must not fill the queue for ever."""
+
+    async def run():
+        await reranker.rerank(job(1))
+        for _ in range(30):
+            with pytest.raises(Exception, match="the query has"):
+                await reranker.rerank(RerankJob("word " * 300, (Document("one two three"),)))
+        return await reranker.rerank(job(15))
+
+    assert len(asyncio.run(run()).results) == 15
