@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from bentorank.engines.activation_rounding import remove_activation_rounding
 from bentorank.engines.collation import longest, pad
 from bentorank.engines.cores import usable_cores
+from bentorank.engines.embedding_lookup import look_up_before_rescaling
 from bentorank.engines.encoding import PairEncoder
 from bentorank.engines.fingerprint import files_digest, fingerprint
 from bentorank.engines.hardware import cpu_has_int8_dot_products, cpu_has_native_bf16
@@ -69,6 +70,7 @@ class OpenVINOEngine:
         model = core.read_model(stored.xml)
         if not _rounds_activations(precision):
             remove_activation_rounding(model)
+        look_up_before_rescaling(model)
         threads = options.threads or usable_cores()
         streams = options.streams or min(threads, _MOST_STREAMS)
         self._idle: SimpleQueue[Any] = SimpleQueue()
