@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from bentorank.engines.activation_rounding import remove_activation_rounding
 from bentorank.engines.collation import longest, pad
 from bentorank.engines.cores import usable_cores
-from bentorank.engines.embedding_lookup import look_up_before_rescaling
+from bentorank.engines.embedding_tables import keep_tables_in_bf16
 from bentorank.engines.encoding import PairEncoder
 from bentorank.engines.fingerprint import files_digest, fingerprint
 from bentorank.engines.hardware import cpu_has_int8_dot_products, cpu_has_native_bf16
@@ -70,7 +70,8 @@ class OpenVINOEngine:
         model = core.read_model(stored.xml)
         if not _rounds_activations(precision):
             remove_activation_rounding(model)
-        look_up_before_rescaling(model)
+        if arithmetic["INFERENCE_PRECISION_HINT"] == "bf16":
+            keep_tables_in_bf16(model)
         threads = options.threads or usable_cores()
         streams = options.streams or min(threads, _MOST_STREAMS)
         self._idle: SimpleQueue[Any] = SimpleQueue()
