@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import tempfile
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import asdict
+from http.client import HTTPConnection
 from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, Annotated, Any
 
-import httpx
 import orjson
 import typer
 from rich.console import Console
@@ -40,14 +40,16 @@ SEED = 13
 WARM_UP_REQUESTS = 12
 SIZES = (1, 20, 100)
 STAGES = ("tokenize", "queue", "inference")
+# Threads that have computed spin for a while before they sleep, on cores that the next one needs.
+SETTLE_S = 0.1
 
 
 class Caller:
     """Asks the server and the bare engine for the same request."""
 
-    def __init__(self, client: httpx.Client, url: str, bare: ScoringProcess, folder: Path) -> None:
-        self._client = client
-        self._url = url
+    def __init__(self, connection: HTTPConnection, path: str, bare: ScoringProcess, folder: Path) -> None:
+        self._connection = connection
+        self._path = path
         self._bare = bare
         self._body = folder / "body.jsonl"
 
@@ -61,14 +63,17 @@ class Caller:
         return self._ask_server() | {"bare": bare}
 
     def _ask_bare(self) -> float:
+        time.sleep(SETTLE_S)
         return float(self._bare.measure(self._body)["latency_ms"]["p50"])
 
     def _ask_server(self) -> dict[str, float]:
         body = self._body.read_bytes()
+        time.sleep(SETTLE_S)
         started = time.perf_counter()
-        response = self._client.post(self._url, content=body, headers={"Content-Type": "application/json"})
+        self._connection.request("POST", self._path, body, {"Content-Type": "application/json"})
+        answer = self._connection.getresponse().read()
         served_ms = (time.perf_counter() - started) * 1e3
-        timings = orjson.loads(response.raise_for_status().content)["timings_ms"]
+        timings = orjson.loads(answer)["timings_ms"]
         stages = {stage: timings[stage] for stage in STAGES}
         return {"served": served_ms, "http": served_ms - timings["total"], **stages}
 
@@ -113,8 +118,8 @@ def main(
         scratch = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         (server,) = start_servers([BENTORANK], folder, stack, console)
         bare = stack.enter_context(run_program(BARE_ENGINE, folder, 1))
-        client = stack.enter_context(httpx.Client(timeout=60))
-        caller = Caller(client, server.rerank_url, bare, scratch)
+        connection = stack.enter_context(closing(HTTPConnection("127.0.0.1", server.port, timeout=60)))
+        caller = Caller(connection, server.contender.rerank_path, bare, scratch)
         for size in documents or SIZES:
             count = WARM_UP_REQUESTS + requests
             (sent,) = rounds_of_requests(texts, rounds=1, requests=count, documents=size, seed=SEED)
