@@ -79,27 +79,27 @@ def main(  # noqa: PLR0913  each parameter is one option
     counts = [count for count in DOCUMENT_COUNTS if documents and count <= len(texts.passages)]
     over_clients = list(points(chosen, clients, pairs))
     over_documents = list(points([mixed(count) for count in counts], None, pairs))
+    if not (over_clients or over_documents):
+        raise typer.BadParameter(f"the shapes are {', '.join(known.name for known in SHAPES)}", param_hint="--shape")
+    texts_name = "sample" if data is None else "SciFact and SQuAD"
+    setup = {"model": Path(model).name, "texts": texts_name, "rounds": rounds}
     with ExitStack() as stack:
         scratch = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         servers = start_servers(servers_named(contender or DEFAULT_CONTENDERS), resolve_model(model), stack, console)
-        measured = []
+        measured: list[dict[str, Any]] = []
         for number, point in enumerate((*over_clients, *over_documents)):
             console.print(f"{point.shape.name}, {point.clients} in flight, {point.requests} requests a round")
             measured.append(measure_point(point, servers, texts, Drawing(rounds, SEED + number), scratch))
-    result = {
-        "machine": asdict(describe_machine()),
-        "setup": {
-            "model": Path(model).name,
-            "texts": "sample" if data is None else "SciFact and SQuAD",
-            "rounds": rounds,
-        },
-        "over_clients": measured[: len(over_clients)],
-        "over_documents": measured[len(over_clients) :],
-    }
-    markdown = as_markdown(result)
-    console.print(markdown)
-    write_results(out, "sweep", result, markdown)
-    draw(result, out)
+            result = {
+                "machine": asdict(describe_machine()),
+                "setup": setup,
+                "over_clients": measured[: len(over_clients)],
+                "over_documents": measured[len(over_clients) :],
+            }
+            # After each point: a peer may take for ever at the next.
+            write_results(out, "sweep", result, as_markdown(result))
+            draw(result, out)
+    console.print(as_markdown(result))
 
 
 if __name__ == "__main__":
