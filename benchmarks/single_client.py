@@ -10,6 +10,7 @@ import tempfile
 import time
 from contextlib import ExitStack, closing
 from dataclasses import asdict
+from http import HTTPStatus
 from http.client import HTTPConnection
 from pathlib import Path
 from statistics import median
@@ -26,7 +27,7 @@ from benchmarks.machine import describe_machine
 from benchmarks.request_sets import rounds_of_requests
 from benchmarks.results_files import RESULTS, machine_sentence, markdown_table, write_results
 from benchmarks.scoring_process import run_program
-from benchmarks.servers import start_servers
+from benchmarks.servers import ServerError, start_servers
 from benchmarks.texts import read_sample
 from bentorank.wiring import resolve_model
 
@@ -40,7 +41,7 @@ SEED = 13
 WARM_UP_REQUESTS = 12
 SIZES = (1, 20, 100)
 STAGES = ("tokenize", "queue", "inference")
-# Threads that have computed spin for a while before they sleep, on cores that the next one needs.
+# So that neither is measured while the other's threads wind down.
 SETTLE_S = 0.1
 
 
@@ -56,23 +57,25 @@ class Caller:
     def ask_both(self, request: Request, *, server_first: bool) -> dict[str, float]:
         """Milliseconds of either, and the stages that the server reports of itself."""
         self._body.write_bytes(native_body(request))
-        if server_first:
-            served = self._ask_server()
-            return served | {"bare": self._ask_bare()}
-        bare = self._ask_bare()
-        return self._ask_server() | {"bare": bare}
+        asks = (self._ask_server, self._ask_bare) if server_first else (self._ask_bare, self._ask_server)
+        answers: dict[str, float] = {}
+        for ask in asks:
+            time.sleep(SETTLE_S)
+            answers |= ask()
+        return answers
 
-    def _ask_bare(self) -> float:
-        time.sleep(SETTLE_S)
-        return float(self._bare.measure(self._body)["latency_ms"]["p50"])
+    def _ask_bare(self) -> dict[str, float]:
+        return {"bare": self._bare.measure(self._body)["latency_ms"]["p50"]}
 
     def _ask_server(self) -> dict[str, float]:
         body = self._body.read_bytes()
-        time.sleep(SETTLE_S)
         started = time.perf_counter()
         self._connection.request("POST", self._path, body, {"Content-Type": "application/json"})
-        answer = self._connection.getresponse().read()
+        response = self._connection.getresponse()
+        answer = response.read()
         served_ms = (time.perf_counter() - started) * 1e3
+        if response.status != HTTPStatus.OK:
+            raise ServerError(f"bentorank answered {response.status}")
         timings = orjson.loads(answer)["timings_ms"]
         stages = {stage: timings[stage] for stage in STAGES}
         return {"served": served_ms, "http": served_ms - timings["total"], **stages}

@@ -81,25 +81,29 @@ def main(  # noqa: PLR0913  each parameter is one option
     over_documents = list(points([mixed(count) for count in counts], None, pairs))
     if not (over_clients or over_documents):
         raise typer.BadParameter(f"the shapes are {', '.join(known.name for known in SHAPES)}", param_hint="--shape")
-    texts_name = "sample" if data is None else "SciFact and SQuAD"
-    setup = {"model": Path(model).name, "texts": texts_name, "rounds": rounds}
-    with ExitStack() as stack:
-        scratch = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        servers = start_servers(servers_named(contender or DEFAULT_CONTENDERS), resolve_model(model), stack, console)
-        measured: list[dict[str, Any]] = []
-        for number, point in enumerate((*over_clients, *over_documents)):
-            console.print(f"{point.shape.name}, {point.clients} in flight, {point.requests} requests a round")
-            measured.append(measure_point(point, servers, texts, Drawing(rounds, SEED + number), scratch))
+    measured: list[dict[str, Any]] = []
+    try:
+        with ExitStack() as stack:
+            scratch = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+            chosen_servers = servers_named(contender or DEFAULT_CONTENDERS)
+            servers = start_servers(chosen_servers, resolve_model(model), stack, console)
+            for number, point in enumerate((*over_clients, *over_documents)):
+                console.print(f"{point.shape.name}, {point.clients} in flight, {point.requests} requests a round")
+                measured.append(measure_point(point, servers, texts, Drawing(rounds, SEED + number), scratch))
+    finally:
+        # Also when it was stopped: a peer may take for ever at one point.
+        if measured:
+            texts_name = "sample" if data is None else "SciFact and SQuAD"
             result = {
                 "machine": asdict(describe_machine()),
-                "setup": setup,
+                "setup": {"model": Path(model).name, "texts": texts_name, "rounds": rounds},
                 "over_clients": measured[: len(over_clients)],
                 "over_documents": measured[len(over_clients) :],
             }
-            # After each point: a peer may take for ever at the next.
-            write_results(out, "sweep", result, as_markdown(result))
+            markdown = as_markdown(result)
+            console.print(markdown)
+            write_results(out, "sweep", result, markdown)
             draw(result, out)
-    console.print(as_markdown(result))
 
 
 if __name__ == "__main__":

@@ -6,10 +6,13 @@ import threading
 import pytest
 
 from bentorank.engines.fake import FakeEngine
-from bentorank.errors import OverloadedError
+from bentorank.errors import InvalidRequestError, OverloadedError
 from bentorank.reranker import Reranker
 from bentorank.scheduling import Scheduler, SchedulerLimits
-from bentorank.types import Document, Pair, RerankJob
+from bentorank.types import Document, LengthPolicy, Pair, RerankJob
+
+PASSAGE = "one two three four five six seven"
+PAIRS = [Pair("night owl", PASSAGE)] * 10
 
 
 class GatedEngine(FakeEngine):
@@ -50,7 +53,7 @@ def reranker(engine):
 
 def job(documents):
     """Ten tokens a document: two of the query, a separator and seven."""
-    return RerankJob("night owl", (Document("one two three four five six seven"),) * documents)
+    return RerankJob("night owl", (Document(PASSAGE),) * documents)
 
 
 @pytest.mark.parametrize("route", ["rerank", "score", "score_all"])
@@ -58,10 +61,8 @@ def test_a_full_queue_refuses_before_tokenising(engine, reranker, route):
     """Under overload most requests are refused: that must not take the time of those that are served."""
     asks = {
         "rerank": lambda: reranker.rerank(job(10)),
-        "score": lambda: reranker.score([Pair("night owl", "one two three four five six seven")] * 10),
-        "score_all": lambda: reranker.score_all(
-            [Pair("night owl", "one two three four five six seven")] * 10, job(1).length
-        ),
+        "score": lambda: reranker.score(PAIRS),
+        "score_all": lambda: reranker.score_all(PAIRS, LengthPolicy()),
     }
 
     async def run():
@@ -102,7 +103,7 @@ def test_a_request_that_fails_in_tokenising_is_no_longer_waited_for(reranker):
     async def run():
         await reranker.rerank(job(1))
         for _ in range(30):
-            with pytest.raises(Exception, match="the query has"):
+            with pytest.raises(InvalidRequestError, match="the query has"):
                 await reranker.rerank(RerankJob("word " * 300, (Document("one two three"),)))
         return await reranker.rerank(job(15))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Protocol
 
 from bentorank.errors import DeadlineExceededError, OverloadedError, PayloadTooLargeError
 
@@ -25,6 +26,14 @@ class QueueState:
     tokens_per_s: float | None
 
 
+class AdmissionCheck(Protocol):
+    """`check_before_tokenising` or `check_admission`."""
+
+    def __call__(self, tokens: int, state: QueueState, /, *, max_queue_tokens: int, remaining_s: float | None) -> None:
+        """Raise if that many tokens may not join the queue."""
+        ...
+
+
 def check_before_tokenising(
     about_tokens: int, state: QueueState, *, max_queue_tokens: int, remaining_s: float | None
 ) -> None:
@@ -35,7 +44,7 @@ def check_before_tokenising(
     if about_tokens <= max_queue_tokens:
         _check_room(about_tokens, state, max_queue_tokens)
     if remaining_s is not None and state.tokens_per_s and about_tokens / state.tokens_per_s <= remaining_s:
-        _check_wait(about_tokens, state, state.tokens_per_s, remaining_s / WAITING_MARGIN)
+        _check_wait(about_tokens, state, state.tokens_per_s, remaining_s, margin=WAITING_MARGIN)
 
 
 def check_admission(
@@ -76,18 +85,20 @@ def _check_alone(request_tokens: int, tokens_per_s: float, remaining_s: float) -
         )
 
 
-def _check_wait(request_tokens: int, state: QueueState, tokens_per_s: float, at_most_s: float) -> None:
+def _check_wait(
+    request_tokens: int, state: QueueState, tokens_per_s: float, remaining_s: float, *, margin: float = 1.0
+) -> None:
     if not state.tokens:
         return
     # Fair queueing finishes a request no later than an equal share of the device would.
     fair_share_s = request_tokens / tokens_per_s * (state.requests + 1)
     whole_queue_s = (state.tokens + request_tokens) / tokens_per_s
-    wait_s = min(fair_share_s, whole_queue_s)
-    if wait_s > at_most_s:
+    wait_s = min(fair_share_s, whole_queue_s) * margin
+    if wait_s > remaining_s:
         raise OverloadedError(
-            f"the work queued ahead needs about {wait_s:.1f} s, more than the {at_most_s:.1f} s that the deadline"
+            f"the work queued ahead needs about {wait_s:.1f} s, more than the {remaining_s:.1f} s that the deadline"
             " leaves",
-            retry_after_s=_retry_after_s(math.ceil((wait_s - at_most_s) * tokens_per_s), state),
+            retry_after_s=_retry_after_s(math.ceil((wait_s - remaining_s) * tokens_per_s), state),
         )
 
 

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from bentorank.engines.protocol import Engine
+    from bentorank.scheduling.admission import AdmissionCheck
     from bentorank.scheduling.limits import SchedulerLimits
     from bentorank.types import EncodedPair
 
@@ -184,9 +185,7 @@ class Scheduler:
         Raises OverloadedError at once when it would wait for too long, so that refusing costs no tokenising.
         """
         with self._changed:
-            limit = self._limits.max_queue_tokens
-            remaining_s = self._remaining_s(deadline)
-            check_before_tokenising(about_tokens, self.state, max_queue_tokens=limit, remaining_s=remaining_s)
+            self._admit(check_before_tokenising, about_tokens, deadline)
             self._expected_tokens += about_tokens
             self._expected_requests += 1
         try:
@@ -248,14 +247,17 @@ class Scheduler:
         with self._changed:
             if self._closing or not all(stream.thread.is_alive() for stream in self._streams):
                 raise UnavailableError("the service is stopping", retry_after_s=1)
-            if not self._tickets:
-                self._speed.forget_before(self._clock() - SPEED_IS_VALID_S)
-            limit = self._limits.max_queue_tokens
-            remaining_s = self._remaining_s(request.deadline)
-            check_admission(request.pending_tokens, self.state, max_queue_tokens=limit, remaining_s=remaining_s)
+            self._admit(check_admission, request.pending_tokens, request.deadline)
             self._tickets[request] = ticket
             self._queue.add(request)
             self._changed.notify_all()
+
+    def _admit(self, check: AdmissionCheck, tokens: int, deadline: float | None) -> None:
+        """Raise what `check` has against so many tokens until `deadline`. The lock is held."""
+        if not self._tickets:
+            self._speed.forget_before(self._clock() - SPEED_IS_VALID_S)
+        limit = self._limits.max_queue_tokens
+        check(tokens, self.state, max_queue_tokens=limit, remaining_s=self._remaining_s(deadline))
 
     async def _wait(self, ticket: _Ticket, deadline: float | None) -> None:
         try:

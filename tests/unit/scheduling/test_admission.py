@@ -72,6 +72,13 @@ def test_refusals_before_tokenising(about_tokens, state, remaining_s, is_refused
         check()
 
 
+def test_a_refusal_before_tokenising_names_the_wait_and_the_deadline_of_the_caller():
+    """The margin makes the wait longer, not the deadline shorter."""
+    state = QueueState(90, 20, 10.0)
+    with pytest.raises(OverloadedError, match=r"about 11\.5 s, more than the 11\.0 s that the deadline leaves"):
+        check_before_tokenising(10, state, max_queue_tokens=100, remaining_s=11.0)
+
+
 @pytest.mark.parametrize(
     ("tokens_per_s", "retry_after_s"), [(None, 1), (0.0, 1), (1e9, 1), (50.0, 1), (49.0, 2), (10.0, 5), (0.1, 60)]
 )
