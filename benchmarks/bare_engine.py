@@ -56,7 +56,9 @@ class Window:
     def __init__(self, encoded: Sequence[EncodedPair], limits: SchedulerLimits, info: EngineInfo) -> None:
         self._queue = FairQueue()
         self._queue.add(QueuedRequest.of(encoded, deadline=None))
-        self._budget = BatchBudget(limits.max_batch_tokens, limits.forward_overhead_tokens, info.padding_free)
+        self._budget = BatchBudget(
+            limits.max_batch_tokens, limits.forward_overhead_tokens, info.padding_free, info.width_step
+        )
         self._info = info
         self._lock = Lock()
         self.forward_s = 0.0

@@ -1,8 +1,10 @@
 """Which pairs go into the next forward pass. Pure: no clock, no lock, no I/O.
 
-One request anchors the batch: the first in the order of fairness. Its longest pending pairs come first, so that the
-batch is padded little; room that it leaves is filled with pairs of other requests, still in order of fairness. Where
-the engine computes no padding, any lengths may share a batch.
+One request anchors the batch: the first in the order of fairness. Its longest pending pairs come first, and only what
+is padded to the same width, so that they cost no padding; what room they leave is filled with pairs of that width of
+its companions, the requests that are due about as soon. Then pairs may be padded a little: more of the anchor's, and
+once all of those are in, other requests', in order of fairness. Where the engine computes no padding, any lengths may
+share a batch.
 """
 
 from __future__ import annotations
@@ -13,7 +15,7 @@ from operator import neg
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
 
 # Below this many times what starting a pass costs, passes are not made shorter to occupy more streams.
@@ -22,11 +24,12 @@ _SMALLEST_SHARE_OVERHEADS = 8
 
 @dataclass(frozen=True, slots=True)
 class BatchBudget:
-    """Bounds of one forward pass, in tokens (see SchedulerLimits)."""
+    """Bounds of one forward pass, in tokens (see SchedulerLimits), and the step of the widths that it is padded to."""
 
     max_batch_tokens: int
     forward_overhead_tokens: int
     padding_free: bool = False
+    width_step: int = 1
 
     def for_one_of(self, streams: int, queued_tokens: int) -> BatchBudget:
         """For the next pass of one of `streams` that share `queued_tokens`.
@@ -50,37 +53,72 @@ class Slice:
     stop: int
 
 
-def plan_batch(pending: Sequence[Sequence[int]], budget: BatchBudget) -> list[Slice]:
+def plan_batch(pending: Sequence[Sequence[int]], budget: BatchBudget, companions: int = 0) -> list[Slice]:
     """Choose the pairs of the next batch.
 
     `pending` holds, for each request in order of fairness, the token lengths of its unscored pairs in descending
-    order; none is empty. The first request always gets at least its longest pair in, even one longer than the budget.
+    order; none is empty. So many `companions` come next after the first request: their pairs may go before its
+    shorter ones. The first request always gets at least its longest pair in, even one longer than the budget.
     """
     if not pending:
         return []
-    anchor = pending[0]
-    longest = anchor[0]
+    longest = pending[0][0]
     room = _PackedRoom(longest, budget) if budget.padding_free else _PaddedRoom(longest, budget)
-    taken = _take_prefix(anchor, room)
-    batch = [Slice(0, 0, taken)]
-    if taken < len(anchor):
-        return batch
-    for request, lengths in enumerate(pending[1:], start=1):
-        if room.is_full:
-            break
-        start = _first_not_longer(lengths, room.longest_welcome)
-        stop = start + _take_prefix(lengths[start:], room)
-        if stop > start:
-            batch.append(Slice(request, start, stop))
-    return batch
+    plan = _Plan(pending, room)
+    plan.take([0], room.admit_unpadded)
+    if companions and not plan.has_all_of(0):
+        plan.take(range(1, companions + 1), room.admit_unpadded)
+    plan.take([0], room.admit)
+    if plan.has_all_of(0):
+        plan.take(range(1, len(pending)), room.admit)
+    return plan.slices
+
+
+class _Plan:
+    """The runs of pairs that are taken so far, one of each request at most."""
+
+    def __init__(self, pending: Sequence[Sequence[int]], room: _Room) -> None:
+        self._pending = pending
+        self._room = room
+        self._taken: dict[int, Slice] = {}
+
+    @property
+    def slices(self) -> list[Slice]:
+        return list(self._taken.values())
+
+    def has_all_of(self, request: int) -> bool:
+        taken = self._taken[request]
+        return taken.start == 0 and taken.stop == len(self._pending[request])
+
+    def take(self, requests: Iterable[int], admit: Callable[[int], bool]) -> None:
+        """Take the next pairs of each request for as long as they are admitted."""
+        for request in requests:
+            if self._room.is_full:
+                return
+            lengths = self._pending[request]
+            start, stop = self._run_of(request)
+            while stop < len(lengths) and admit(lengths[stop]):
+                stop += 1
+            if stop > start:
+                self._taken[request] = Slice(request, start, stop)
+
+    def _run_of(self, request: int) -> tuple[int, int]:
+        if taken := self._taken.get(request):
+            return taken.start, taken.stop
+        start = _first_not_longer(self._pending[request], self._room.longest_welcome)
+        return start, start
 
 
 class _PaddedRoom:
-    """What is left of the budget of a batch that is padded to `longest` tokens a pair."""
+    """What is left of the budget of a batch whose first pair has `longest` tokens, and which is padded to its width.
+
+    Padding counts beyond what a pair would get in a pass of its own.
+    """
 
     def __init__(self, longest: int, budget: BatchBudget) -> None:
-        self.longest_welcome = longest
-        self._pairs_left = max(1, budget.max_batch_tokens // longest)
+        self._step = budget.width_step
+        self.longest_welcome = self._width(longest)
+        self._pairs_left = max(1, budget.max_batch_tokens // self.longest_welcome)
         self._padding_left = budget.forward_overhead_tokens
 
     @property
@@ -89,12 +127,19 @@ class _PaddedRoom:
 
     def admit(self, length: int) -> bool:
         """Take a pair in, unless the batch is full or its padding would cost more than a pass of its own."""
-        padding = self.longest_welcome - length
+        padding = self.longest_welcome - self._width(length)
         if self.is_full or padding > self._padding_left:
             return False
         self._pairs_left -= 1
         self._padding_left -= padding
         return True
+
+    def admit_unpadded(self, length: int) -> bool:
+        """Take a pair in that has the width of the batch, unless the batch is full."""
+        return self._width(length) == self.longest_welcome and self.admit(length)
+
+    def _width(self, length: int) -> int:
+        return -(-length // self._step) * self._step
 
 
 class _PackedRoom:
@@ -118,14 +163,10 @@ class _PackedRoom:
         self._tokens_left -= length
         return True
 
+    admit_unpadded = admit
 
-def _take_prefix(lengths: Sequence[int], room: _PaddedRoom | _PackedRoom) -> int:
-    taken = 0
-    for length in lengths:
-        if not room.admit(length):
-            break
-        taken += 1
-    return taken
+
+_Room = _PaddedRoom | _PackedRoom
 
 
 def _first_not_longer(lengths: Sequence[int], longest: int) -> int:

@@ -2,13 +2,14 @@
 
 Weighted fair queueing over whole requests: each gets, on arrival, the virtual time at which it would finish if the
 device were shared equally between all requests, and is served in that order. So a small request overtakes a large one,
-equal requests are served first come first served, and no request finishes later than under equal sharing (plus one
-batch): none starves. Source: Demers, Keshav, Shenker, "Analysis and simulation of a fair queueing algorithm", 1989.
+and equal requests are served first come first served. No request finishes later than under equal sharing, plus one
+batch and the pairs of companions (see `_companions`) in its own passes and in those before: none starves. Source:
+Demers, Keshav, Shenker, "Analysis and simulation of a fair queueing algorithm", 1989.
 """
 
 from __future__ import annotations
 
-from bisect import insort
+from bisect import bisect_right, insort
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import TYPE_CHECKING
@@ -27,14 +28,18 @@ FILL_CANDIDATES = 64
 
 @dataclass(slots=True, eq=False)
 class QueuedRequest:
-    """A request's unscored pairs, longest first. `positions` are their places in the request."""
+    """A request's unscored pairs, longest first. `positions` are their places in the request.
+
+    `pending_tokens` are those of its unscored pairs, `tokens` those of all that it came with.
+    """
 
     pairs: list[EncodedPair]
     positions: list[int]
     lengths: list[int]
     deadline: float | None
+    tokens: int
+    pending_tokens: int
     finish_tag: float = 0.0
-    pending_tokens: int = 0
 
     @classmethod
     def of(cls, pairs: Sequence[EncodedPair], deadline: float | None) -> QueuedRequest:
@@ -43,7 +48,8 @@ class QueuedRequest:
         positions = sorted(range(len(pairs)), key=unordered.__getitem__, reverse=True)
         ordered = [pairs[position] for position in positions]
         lengths = [unordered[position] for position in positions]
-        return cls(ordered, positions, lengths, deadline, pending_tokens=sum(lengths))
+        tokens = sum(lengths)
+        return cls(ordered, positions, lengths, deadline, tokens, pending_tokens=tokens)
 
     def is_late(self, now: float, tokens_per_s: float | None) -> bool:
         """Whether what is left cannot be computed until the deadline."""
@@ -102,7 +108,7 @@ class FairQueue:
     def take_batch(self, budget: BatchBudget) -> list[Share]:
         """Take the pairs of the next forward pass out of the queue."""
         candidates = list(islice(self._requests, FILL_CANDIDATES))
-        slices = plan_batch([request.lengths for request in candidates], budget)
+        slices = plan_batch([request.lengths for request in candidates], budget, _companions(candidates))
         shares = [self._take(candidates[s.request], s.start, s.stop) for s in slices]
         taken_tokens = sum(share.tokens for share in shares)
         self.tokens -= taken_tokens
@@ -129,3 +135,16 @@ class FairQueue:
     def _rewind_when_empty(self) -> None:
         if not self._requests:
             self._clock.rewind()
+
+
+def _companions(candidates: Sequence[QueuedRequest]) -> int:
+    """How many come next after the first and may go into its passes before all of it has.
+
+    Those due later than it by no more than all of its own tokens. So requests of about one size share passes, which
+    then are padded less, and a small one still does not wait for pairs of large ones.
+    """
+    if not candidates:
+        return 0
+    first, *others = candidates
+    latest = first.finish_tag + first.tokens
+    return bisect_right(others, latest, key=lambda request: request.finish_tag)

@@ -310,8 +310,9 @@ class Scheduler:
         tokens = self._limits.max_batch_tokens
         if self._clock() < self._small_batches_until:
             tokens //= 2
-        budget = BatchBudget(tokens, self._limits.forward_overhead_tokens, self._info.padding_free)
-        return budget.for_one_of(self._info.streams, self._queue.tokens)
+        info = self._info
+        budget = BatchBudget(tokens, self._limits.forward_overhead_tokens, info.padding_free, info.width_step)
+        return budget.for_one_of(info.streams, self._queue.tokens)
 
     def _compute(self, stream: _Stream, shares: list[Share]) -> None:
         pairs = [pair for share in shares for pair in share.pairs]

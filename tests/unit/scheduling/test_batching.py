@@ -1,5 +1,7 @@
 """The batch planner: budget, little padding, every pair once, nobody starved."""
 
+from dataclasses import replace
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -31,6 +33,17 @@ def test_a_batch_is_padded_by_no_more_than_a_pass_of_its_own_would_cost(pending,
     """Sum of the padding stays within the overhead of one forward pass."""
     taken = planned_lengths(pending, plan_batch(pending, budget))
     assert sum(max(taken) - length for length in taken) <= budget.forward_overhead_tokens
+
+
+@given(pending_requests, budgets, st.sampled_from([1, 8, 16]), st.integers(0, 11))
+def test_companions_go_first_only_where_they_cost_no_padding(pending, budget, step, companions):
+    """While the first request has pairs left out, those of others have the width of the batch."""
+    stepped = replace(budget, width_step=step)
+    batch = plan_batch(pending, stepped, min(companions, len(pending) - 1))
+    if batch[0].stop < len(pending[0]):
+        others = [length for part in batch[1:] for length in pending[part.request][part.start : part.stop]]
+        assert {-(-length // step) for length in others} <= {-(-pending[0][0] // step)}
+        assert all(part.request <= companions for part in batch[1:])
 
 
 @given(pending_requests, packed_budgets)
@@ -82,6 +95,13 @@ def test_pairs_longer_than_the_anchor_are_left_for_later():
     """Filling never makes the whole batch longer."""
     batch = plan_batch([[100], [300, 100, 20]], BatchBudget(1024, 32))
     assert [(part.request, part.start, part.stop) for part in batch] == [(0, 0, 1), (1, 1, 2)]
+
+
+def test_companions_fill_the_width_of_the_batch_before_shorter_pairs_do():
+    """Three pairs of up to 112 tokens go before one that would be padded; the room left takes that one too."""
+    pending = [[112, 100, 90], [300, 109], [105], [110]]
+    batch = plan_batch(pending, BatchBudget(560, 32, width_step=16), companions=2)
+    assert {part.request: (part.start, part.stop) for part in batch} == {0: (0, 3), 1: (1, 2), 2: (0, 1)}
 
 
 def test_without_padding_long_and_short_pairs_share_a_batch():

@@ -44,6 +44,32 @@ def test_a_small_request_overtakes_a_large_one_that_came_first():
     assert finished[id(hog)] > 100
 
 
+def test_pairs_of_a_large_request_do_not_go_into_the_passes_of_a_small_one():
+    """A small request's passes stay as short as they are alone, although a large one could fill them."""
+    queue = FairQueue()
+    hog, small = request_of(*[128] * 500), request_of(128, 64)
+    queue.add(hog)
+    queue.add(small)
+    shares = queue.take_batch(BUDGET)
+    assert [share.request for share in shares] == [small]
+
+
+def test_requests_of_about_one_size_share_passes_that_need_no_padding():
+    """The longest pairs of both go together, before the shorter pair of either."""
+    queue = FairQueue()
+    first, second = request_of(128, 64), request_of(128, 60)
+    queue.add(first)
+    queue.add(second)
+    stepped = BatchBudget(max_batch_tokens=512, forward_overhead_tokens=16, width_step=16)
+    batches = [[(share.request, share.positions) for share in queue.take_batch(stepped)] for _ in range(2)]
+    assert batches == [[(second, [0]), (first, [0])], [(second, [1]), (first, [1])]]
+
+
+def test_an_empty_queue_has_no_batch():
+    """Nothing waits, nothing is taken."""
+    assert FairQueue().take_batch(BUDGET) == []
+
+
 def test_equal_requests_are_served_first_come_first_served():
     """The second of two equal requests does not slow the first down."""
     queue = FairQueue()
