@@ -9,9 +9,9 @@ from typing import Protocol
 from bentorank.errors import DeadlineExceededError, OverloadedError, PayloadTooLargeError
 
 MAX_RETRY_AFTER_S = 60
-# Before tokenising, a size is a guess, and the speed a measurement; what just misses its deadline has been computed in
-# vain: under three times the load that was an eighth of the device's time.
-WAITING_MARGIN = 1.15
+# Before tokenising, a size is a guess, the speed a measurement, and smaller requests still to come will overtake. Under
+# three times the load 1.3 lets 6.5 % in that are late, 1.15 lets 9 % in; the goodput is the same.
+WAITING_MARGIN = 1.3
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +96,7 @@ def _check_wait(
     wait_s = min(fair_share_s, whole_queue_s) * margin
     if wait_s > remaining_s:
         raise OverloadedError(
-            f"the work queued ahead needs about {wait_s:.1f} s, more than the {remaining_s:.1f} s that the deadline"
+            f"the work queued ahead may take {wait_s:.1f} s, more than the {remaining_s:.1f} s that the deadline"
             " leaves",
             retry_after_s=_retry_after_s(math.ceil((wait_s - remaining_s) * tokens_per_s), state),
         )
