@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class BareRun:
-    """`forward_s` is the part of `seconds` in forward passes, as a mean over the streams; `tokens` exclude padding.
+    """`forward_s` is the part of `seconds` in forward passes, a mean over the threads; `tokens` exclude padding.
 
     `latency_ms` is that of a window: of a request where there is one at a time, else of several together.
     """
@@ -76,23 +76,23 @@ class Window:
         """Count a batch that is done. For any thread."""
         tokens = self._info.computed_tokens([pair.length for pair in batch])
         with self._lock:
-            self.forward_s += seconds / self._info.streams
+            self.forward_s += seconds / self._info.forward_threads
             self.padded_tokens += tokens
 
 
 def measure(engine: Engine, pairs: Sequence[Sequence[Pair]], limits: SchedulerLimits) -> BareRun:
-    """Encode and score the pairs of one window after the other, on all of the engine's streams."""
+    """Encode and score the pairs of one window after the other, on as many threads as the engine takes."""
     started = time.perf_counter()
     forward_s = 0.0
     tokens = padded_tokens = 0
     window_s: list[float] = []
-    streams = engine.info.streams
-    with ThreadPoolExecutor(streams) as pool:
+    threads = engine.info.forward_threads
+    with ThreadPoolExecutor(threads) as pool:
         for texts in pairs:
             begun = time.perf_counter()
             encoded = engine.encode(texts)
             window = Window(encoded, limits, engine.info)
-            list(pool.map(_work_off, [engine] * streams, [window] * streams))
+            list(pool.map(_work_off, [engine] * threads, [window] * threads))
             window_s.append(time.perf_counter() - begun)
             forward_s += window.forward_s
             padded_tokens += window.padded_tokens

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import time
+from collections import deque
 from dataclasses import asdict, dataclass
 from pathlib import Path  # noqa: TC003  typer reads the annotations when it runs
 from statistics import median
@@ -26,6 +27,7 @@ from benchmarks.texts import read_sample
 from bentorank.engines import EngineKind, EngineOptions, Precision, load_engine
 from bentorank.engines.torch_forward import choose_forward
 from bentorank.engines.torch_padding import PaddedForward
+from bentorank.engines.torch_transfers import begin_download
 from bentorank.evaluation.scorers import forward_all
 from bentorank.scheduling.batching import BatchBudget
 from bentorank.scheduling.queue import FairQueue, QueuedRequest
@@ -125,8 +127,13 @@ def reached(forward: Forward, pairs: Sequence[EncodedPair], batch_tokens: int, s
     batches = list(longest_first(pairs, budget))
 
     def run() -> None:
+        # One batch ahead, as the scheduler hands them over.
+        arriving: deque[Callable[[], Any]] = deque()
         for batch in batches:
-            forward(batch).float().cpu()  # waits for the device, as the engine does
+            arriving.append(begin_download(forward(batch).float()))
+            if len(arriving) > 1:
+                arriving.popleft()()
+        arriving.pop()()
 
     run()
     seconds = median(_seconds(run) for _ in range(scale.rounds))

@@ -27,6 +27,7 @@ class EngineInfo:
     `fingerprint` changes whenever a score may change: weights, tokenizer, window, engine, precision.
     `max_tokens` is the model's window in tokens, special tokens included. `padding_free` engines compute no padding,
     whatever lengths are batched together. `streams` forward passes may run at a time, each on a thread of its own.
+    Where the engine `prefetches`, one thread more may hand a batch over, which is computed once that before it is done.
     Batches are padded to a multiple of `width_step` tokens a pair.
     """
 
@@ -40,6 +41,12 @@ class EngineInfo:
     padding_free: bool = False
     streams: int = 1
     width_step: int = 1
+    prefetches: bool = False
+
+    @property
+    def forward_threads(self) -> int:
+        """How many threads may be in `forward` at a time, and keep the device busy when they are."""
+        return self.streams + self.prefetches
 
     @property
     def batch_tokens(self) -> int:
@@ -56,7 +63,7 @@ class EngineInfo:
 
 
 class Engine(Protocol):
-    """A cross-encoder on one device. `encode` is thread-safe; `forward` may run on `info.streams` threads at a time."""
+    """A cross-encoder on one device. `encode` is thread-safe; `forward` may run on `info.forward_threads` at a time."""
 
     @property
     def info(self) -> EngineInfo:

@@ -10,7 +10,7 @@ from torch.nn.functional import embedding_bag
 from bentorank.engines.checkpoint import POSITIONS_AFTER_PADDING
 from bentorank.engines.collation import longest, pack
 from bentorank.engines.torch_packed_attention import PACKED_ATTENTION, Sequences, attend
-from bentorank.engines.torch_padding import upload
+from bentorank.engines.torch_transfers import upload
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

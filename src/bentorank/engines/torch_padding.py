@@ -7,12 +7,10 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from bentorank.engines.collation import pad
+from bentorank.engines.torch_transfers import upload
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    import numpy as np
-    from numpy.typing import NDArray
+    from collections.abc import Sequence
 
     from bentorank.types import EncodedPair
 
@@ -32,15 +30,3 @@ class PaddedForward:
         inputs = upload(pad(batch, self._pad_token_id).as_inputs(), self._model.device)
         logits: torch.Tensor = self._model(**inputs).logits  # (pairs, 1)
         return logits[:, 0]
-
-
-def upload(arrays: Mapping[str, NDArray[np.generic]], device: torch.device) -> dict[str, torch.Tensor]:
-    """The arrays on `device`, by their names."""
-    return {name: _to_device(torch.from_numpy(array), device) for name, array in arrays.items()}
-
-
-def _to_device(tensor: torch.Tensor, device: torch.device) -> torch.Tensor:
-    if device.type != "cuda":
-        return tensor.to(device)
-    # From pinned memory the host need not wait for the copy.
-    return tensor.pin_memory().to(device, non_blocking=True)

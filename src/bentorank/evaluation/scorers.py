@@ -74,7 +74,7 @@ def forward_all(engine: Engine, encoded: Sequence[EncodedPair], batch_tokens: in
     """Logits in the order of the pairs, computed longest first in batches of `batch_tokens` with padding."""
     batches = list(_longest_first([pair.length for pair in encoded], batch_tokens))
     logits = np.empty(len(encoded), dtype=np.float32)
-    with ThreadPoolExecutor(engine.info.streams) as pool:
+    with ThreadPoolExecutor(engine.info.forward_threads) as pool:
         computed = pool.map(lambda places: engine.forward([encoded[place] for place in places]), batches)
         for places, batch_logits in zip(batches, computed, strict=True):
             logits[places] = batch_logits

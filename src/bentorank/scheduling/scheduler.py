@@ -2,7 +2,7 @@
 
 Callers add their pairs to a fair queue; a model thread takes the next batch out of it the moment it is free, so the
 batch is always planned on the newest state of the queue and grows with the load by itself. There is one thread for
-each of the engine's streams.
+each of the engine's streams, and one more for an engine that prefetches: its batch waits for that before it.
 """
 
 from __future__ import annotations
@@ -51,7 +51,10 @@ class Scored:
 
 @dataclass(frozen=True, slots=True)
 class BatchRecord:
-    """One forward pass as it went. `padded_tokens` is what the device computed, padding included."""
+    """One forward pass as it went. `padded_tokens` is what the device computed, padding included.
+
+    `seconds` is the time of the device: waiting for a pass ahead of it on the same stream does not count.
+    """
 
     pairs: int
     tokens: int
@@ -160,7 +163,8 @@ class Scheduler:
         self._closing = False
         self._small_batches_until = float("-inf")
         self._consecutive_failed_batches = 0
-        self._streams = [_Stream(number, engine, self._live) for number in range(self._info.streams)]
+        self._device_free_since = float("-inf")
+        self._streams = [_Stream(number, engine, self._live) for number in range(self._info.forward_threads)]
 
     def start(self) -> None:
         """Start the model threads."""
@@ -318,10 +322,18 @@ class Scheduler:
         pairs = [pair for share in shares for pair in share.pairs]
         started = self._clock()
         outcomes = stream.forward.run(pairs)
-        seconds = self._clock() - started
+        ended = self._clock()
         with self._changed:
-            self._account(stream, pairs, outcomes, seconds)
+            self._account(stream, pairs, outcomes, self._device_s(started, ended))
             self._deliver(shares, outcomes)
+
+    def _device_s(self, started: float, ended: float) -> float:
+        """How long the device worked on a pass. Where one is prefetched, it works on it from the end of that before."""
+        if not self._info.prefetches:
+            return ended - started
+        started = max(started, self._device_free_since)
+        self._device_free_since = max(ended, self._device_free_since)
+        return max(0.0, ended - started)
 
     def _account(self, stream: _Stream, pairs: list[EncodedPair], outcomes: list[Outcome], seconds: float) -> None:
         failed = sum(1 for outcome in outcomes if not isinstance(outcome, float))

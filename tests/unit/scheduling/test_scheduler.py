@@ -334,6 +334,50 @@ def test_one_request_is_divided_between_the_streams():
     assert scored.inference_s <= time.monotonic() - started
 
 
+class PrefetchingEngine(FakeEngine):
+    """Computes one pass at a time, as a GPU does, and takes the next one meanwhile."""
+
+    def __init__(self):
+        super().__init__(FakeOptions())
+        self.info = dataclasses.replace(self.info, prefetches=True)
+        self.device = threading.Lock()
+        self.handed_over = 0
+        self.most_handed_over = 0
+
+    def forward(self, batch):
+        self.handed_over += 1
+        self.most_handed_over = max(self.most_handed_over, self.handed_over)
+        with self.device:
+            time.sleep(0.02)
+            logits = super().forward(batch)
+            self.handed_over -= 1
+        return logits
+
+
+def test_an_engine_that_prefetches_gets_the_next_batch_while_one_computes():
+    """One and no more; the time that it waits for its turn is not the device's."""
+    engine = PrefetchingEngine()
+    pairs = encode(engine, *(f"alpha {'beta ' * (i % 2)} {i}" for i in range(64)))
+    with running_scheduler(engine) as scheduler:
+        started = time.monotonic()
+        scored = asyncio.run(scheduler.score(pairs))
+        elapsed_s = time.monotonic() - started
+        records = scheduler.collect_records()
+    assert scored.outcomes == [float(FakeEngine().forward([pair])[0]) for pair in pairs]
+    assert engine.most_handed_over == 2
+    assert len(records) >= 4
+    assert sum(record.seconds for record in records) <= elapsed_s
+
+
+def test_one_request_is_not_divided_for_prefetching():
+    """What fits in a pass goes in one: there is one stream."""
+    engine = PrefetchingEngine()
+    with running_scheduler(engine) as scheduler:
+        asyncio.run(scheduler.score(encode(engine, *["alpha"] * 8)))
+        records = scheduler.collect_records()
+    assert [record.pairs for record in records] == [8]
+
+
 def test_when_one_stream_dies_the_other_stops_too():
     """Half an engine must not look healthy."""
 
