@@ -57,7 +57,7 @@ class Window:
         self._queue = FairQueue()
         self._queue.add(QueuedRequest.of(encoded, deadline=None))
         self._budget = BatchBudget(
-            limits.max_batch_tokens, limits.forward_overhead_tokens, info.padding_free, info.width_step
+            limits.max_batch_tokens, limits.forward_overhead_tokens, info.padding_free, info.padded_width
         )
         self._info = info
         self._lock = Lock()

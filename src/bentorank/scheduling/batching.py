@@ -22,14 +22,18 @@ if TYPE_CHECKING:
 _SMALLEST_SHARE_OVERHEADS = 8
 
 
+def _as_long_as_it_is(length: int) -> int:
+    return length
+
+
 @dataclass(frozen=True, slots=True)
 class BatchBudget:
-    """Bounds of one forward pass, in tokens (see SchedulerLimits), and the step of the widths that it is padded to."""
+    """Bounds of one forward pass, in tokens (see SchedulerLimits), and the width that the engine pads a length to."""
 
     max_batch_tokens: int
     forward_overhead_tokens: int
     padding_free: bool = False
-    width_step: int = 1
+    padded_width: Callable[[int], int] = _as_long_as_it_is
 
     def for_one_of(self, streams: int, queued_tokens: int) -> BatchBudget:
         """For the next pass of one of `streams` that share `queued_tokens`.
@@ -66,10 +70,10 @@ def plan_batch(pending: Sequence[Sequence[int]], budget: BatchBudget, companions
     room = _PackedRoom(longest, budget) if budget.padding_free else _PaddedRoom(longest, budget)
     plan = _Plan(pending, room)
     plan.take([0], room.admit_unpadded)
-    if companions and not plan.has_all_of(0):
+    if not plan.has_whole_anchor:
         plan.take(range(1, companions + 1), room.admit_unpadded)
     plan.take([0], room.admit)
-    if plan.has_all_of(0):
+    if plan.has_whole_anchor:
         plan.take(range(1, len(pending)), room.admit)
     return plan.slices
 
@@ -86,9 +90,9 @@ class _Plan:
     def slices(self) -> list[Slice]:
         return list(self._taken.values())
 
-    def has_all_of(self, request: int) -> bool:
-        taken = self._taken[request]
-        return taken.start == 0 and taken.stop == len(self._pending[request])
+    @property
+    def has_whole_anchor(self) -> bool:
+        return self._taken[0].stop == len(self._pending[0])
 
     def take(self, requests: Iterable[int], admit: Callable[[int], bool]) -> None:
         """Take the next pairs of each request for as long as they are admitted."""
@@ -116,8 +120,8 @@ class _PaddedRoom:
     """
 
     def __init__(self, longest: int, budget: BatchBudget) -> None:
-        self._step = budget.width_step
-        self.longest_welcome = self._width(longest)
+        self._padded_width = budget.padded_width
+        self.longest_welcome = self._padded_width(longest)
         self._pairs_left = max(1, budget.max_batch_tokens // self.longest_welcome)
         self._padding_left = budget.forward_overhead_tokens
 
@@ -127,7 +131,7 @@ class _PaddedRoom:
 
     def admit(self, length: int) -> bool:
         """Take a pair in, unless the batch is full or its padding would cost more than a pass of its own."""
-        padding = self.longest_welcome - self._width(length)
+        padding = self.longest_welcome - self._padded_width(length)
         if self.is_full or padding > self._padding_left:
             return False
         self._pairs_left -= 1
@@ -136,10 +140,7 @@ class _PaddedRoom:
 
     def admit_unpadded(self, length: int) -> bool:
         """Take a pair in that has the width of the batch, unless the batch is full."""
-        return self._width(length) == self.longest_welcome and self.admit(length)
-
-    def _width(self, length: int) -> int:
-        return -(-length // self._step) * self._step
+        return self._padded_width(length) == self.longest_welcome and self.admit(length)
 
 
 class _PackedRoom:

@@ -145,6 +145,5 @@ def _companions(candidates: Sequence[QueuedRequest]) -> int:
     """
     if not candidates:
         return 0
-    first, *others = candidates
-    latest = first.finish_tag + first.tokens
-    return bisect_right(others, latest, key=lambda request: request.finish_tag)
+    latest = candidates[0].finish_tag + candidates[0].tokens
+    return bisect_right(candidates, latest, lo=1, key=lambda request: request.finish_tag) - 1

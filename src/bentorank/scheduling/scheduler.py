@@ -315,7 +315,7 @@ class Scheduler:
         if self._clock() < self._small_batches_until:
             tokens //= 2
         info = self._info
-        budget = BatchBudget(tokens, self._limits.forward_overhead_tokens, info.padding_free, info.width_step)
+        budget = BatchBudget(tokens, self._limits.forward_overhead_tokens, info.padding_free, info.padded_width)
         return budget.for_one_of(info.streams, self._queue.tokens)
 
     def _compute(self, stream: _Stream, shares: list[Share]) -> None:

@@ -38,7 +38,7 @@ def test_a_batch_is_padded_by_no_more_than_a_pass_of_its_own_would_cost(pending,
 @given(pending_requests, budgets, st.sampled_from([1, 8, 16]), st.integers(0, 11))
 def test_companions_go_first_only_where_they_cost_no_padding(pending, budget, step, companions):
     """While the first request has pairs left out, those of others have the width of the batch."""
-    stepped = replace(budget, width_step=step)
+    stepped = replace(budget, padded_width=lambda length: -(-length // step) * step)
     batch = plan_batch(pending, stepped, min(companions, len(pending) - 1))
     if batch[0].stop < len(pending[0]):
         others = [length for part in batch[1:] for length in pending[part.request][part.start : part.stop]]
@@ -100,7 +100,7 @@ def test_pairs_longer_than_the_anchor_are_left_for_later():
 def test_companions_fill_the_width_of_the_batch_before_shorter_pairs_do():
     """Three pairs of up to 112 tokens go before one that would be padded; the room left takes that one too."""
     pending = [[112, 100, 90], [300, 109], [105], [110]]
-    batch = plan_batch(pending, BatchBudget(560, 32, width_step=16), companions=2)
+    batch = plan_batch(pending, BatchBudget(560, 32, padded_width=lambda length: -(-length // 16) * 16), companions=2)
     assert {part.request: (part.start, part.stop) for part in batch} == {0: (0, 3), 1: (1, 2), 2: (0, 1)}
 
 

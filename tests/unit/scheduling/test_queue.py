@@ -1,5 +1,7 @@
 """The fair queue: who goes first, and that everybody goes."""
 
+from dataclasses import replace
+
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
@@ -60,7 +62,7 @@ def test_requests_of_about_one_size_share_passes_that_need_no_padding():
     first, second = request_of(128, 64), request_of(128, 60)
     queue.add(first)
     queue.add(second)
-    stepped = BatchBudget(max_batch_tokens=512, forward_overhead_tokens=16, width_step=16)
+    stepped = replace(BUDGET, padded_width=lambda length: -(-length // 16) * 16)
     batches = [[(share.request, share.positions) for share in queue.take_batch(stepped)] for _ in range(2)]
     assert batches == [[(second, [0]), (first, [0])], [(second, [1]), (first, [1])]]
 
