@@ -7,7 +7,7 @@ from pathlib import Path  # noqa: TC003  typer reads the annotations when it run
 
 import typer
 
-from benchmarks.texts import Texts, read_data_dir, write_sample
+from benchmarks.harness.texts import Texts, read_data_dir, write_sample
 
 QUERIES = 60
 PASSAGES = 400

@@ -6,7 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from benchmarks.contender import Contender, Program, pairs_body
+from benchmarks.harness.contender import Contender, Program, pairs_body
 
 ENVIRONMENTS = Path(__file__).parents[2] / ".venv-peers"
 

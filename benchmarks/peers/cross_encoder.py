@@ -1,4 +1,4 @@
-"""`CrossEncoder.predict` without a server, on the requests of a load run. A `Program`; see `benchmarks.contender`.
+"""`CrossEncoder.predict` without a server, on the requests of a load run. A `Program`: see `harness/contender.py`.
 
 Needs sentence-transformers and nothing of ours, so that it runs in an environment of its own.
 """

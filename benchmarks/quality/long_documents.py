@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
+from benchmarks.harness.results_files import RESULTS, write_results
 from benchmarks.quality.prepare_collections import squad_articles
-from benchmarks.results_files import RESULTS, write_results
 from bentorank.engines.loading import load_engine
 from bentorank.engines.options import EngineKind, EngineOptions, Precision
 from bentorank.evaluation.candidates import bm25_candidates

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
-from benchmarks.results_files import RESULTS, write_results
+from benchmarks.harness.results_files import RESULTS, write_results
 from bentorank.cli.eval import engine_scorer
 from bentorank.engines.options import EngineKind, EngineOptions, Precision
 from bentorank.evaluation.candidates import bm25_candidates

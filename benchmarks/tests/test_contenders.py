@@ -6,12 +6,12 @@ import orjson
 import pytest
 import typer
 
-from benchmarks.contender import Contender, Program, native_body, pairs_body
-from benchmarks.contenders import programs_named, servers_named
+from benchmarks.harness.contender import Contender, Program, native_body, pairs_body
+from benchmarks.harness.contenders import programs_named, servers_named
+from benchmarks.harness.request_sets import Request
+from benchmarks.harness.scoring_process import run_program
+from benchmarks.harness.servers import ServerError, run_server
 from benchmarks.load.exchange import Exchanges
-from benchmarks.request_sets import Request
-from benchmarks.scoring_process import run_program
-from benchmarks.servers import ServerError, run_server
 
 REQUEST = Request("owls", ("hunt\nat night", "bake"))
 

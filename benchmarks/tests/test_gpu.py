@@ -10,8 +10,8 @@ import torch
 import typer
 from torch.utils.flop_counter import FlopCounterMode
 
-from benchmarks.encoder_shapes import TINY, encoder_flops, random_cross_encoder
-from benchmarks.gpu import main
+from benchmarks.gpu.__main__ import main
+from benchmarks.harness.encoder_shapes import TINY, encoder_flops, random_cross_encoder
 
 if TYPE_CHECKING:
     from pathlib import Path

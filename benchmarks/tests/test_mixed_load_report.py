@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from benchmarks.mixed_load import combine
-from benchmarks.mixed_load_report import summarise
+from benchmarks.mixed_load.__main__ import combine
+from benchmarks.mixed_load.report import summarise
 
 
 def measured(pairs: int, p95_ms: float) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from math import inf
 import pytest
 
 from benchmarks.load.exchange import Exchange
-from benchmarks.overload_measures import (
+from benchmarks.overload.measures import (
     Ending,
     Surge,
     answers_per_s,

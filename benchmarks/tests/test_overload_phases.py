@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from itertools import islice
 
-from benchmarks.overload_phases import endless_requests
-from benchmarks.texts import Texts
+from benchmarks.harness.texts import Texts
+from benchmarks.overload.phases import endless_requests
 
 TEXTS = Texts(queries=("q",), passages=("a", "b", "c"))
 

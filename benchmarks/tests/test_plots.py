@@ -6,7 +6,7 @@ import pytest
 
 pytest.importorskip("matplotlib")
 
-from benchmarks.plots import moved_apart
+from benchmarks.harness.plots import moved_apart
 
 
 def test_labels_that_have_room_stay() -> None:

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from benchmarks.request_sets import distinct_requests, rounds_of_requests
-from benchmarks.texts import Texts, read_sample, write_sample
+from benchmarks.harness.request_sets import distinct_requests, rounds_of_requests
+from benchmarks.harness.texts import Texts, read_sample, write_sample
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -8,10 +8,10 @@ from pathlib import Path
 import orjson
 import pytest
 
-from benchmarks.encoder_shapes import encoder_flops, product_flops
-from benchmarks.matrix_peaks import Arithmetic, Product, peak_flops
-from benchmarks.openvino_profile import Kind, Operation, by_kind, counting, openvino
-from benchmarks.roofline_report import best_peaks
+from benchmarks.harness.encoder_shapes import encoder_flops, product_flops
+from benchmarks.roofline.matrix_peaks import Arithmetic, Product, peak_flops
+from benchmarks.roofline.openvino_profile import Kind, Operation, by_kind, counting, openvino
+from benchmarks.roofline.report import best_peaks
 from bentorank.engines import EngineOptions, load_engine
 from bentorank.types import Pair
 from bentorank.wiring import resolve_model

@@ -7,8 +7,8 @@ import sys
 import psutil
 import pytest
 
-from benchmarks.contender import Contender
-from benchmarks.servers import ServerError, run_server
+from benchmarks.harness.contender import Contender
+from benchmarks.harness.servers import ServerError, run_server
 
 HTTP_SERVER = Contender(
     name="files",

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from benchmarks.request_sets import distinct_requests
-from benchmarks.shapes import (
+from benchmarks.harness.request_sets import distinct_requests
+from benchmarks.harness.texts import read_sample
+from benchmarks.sweep.shapes import (
     LONG_WORDS,
     PIECE_WORDS,
     SHAPES,
@@ -12,7 +13,6 @@ from benchmarks.shapes import (
     pieces_of_mixed_length,
     points,
 )
-from benchmarks.texts import read_sample
 
 SAMPLE = read_sample()
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from benchmarks.single_client import as_markdown, summarise
+from benchmarks.single_client.__main__ import as_markdown, summarise
 
 MACHINE = {"cpu": "a CPU", "cores": 2, "flags": [], "memory_gib": 1, "gpus": [], "system": "Linux", "python": "3.11"}
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from benchmarks.sweep_report import as_markdown, by_shape, ms_per_pair
+from benchmarks.sweep.report import as_markdown, by_shape, ms_per_pair
 
 MACHINE = {"cpu": "c", "cores": 2, "flags": [], "memory_gib": 1, "gpus": [], "system": "s", "python": "3"}
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from benchmarks.throughput_report import summarise
+from benchmarks.throughput.report import summarise
 
 
 def server(pairs_per_s: float) -> dict[str, object]:

@@ -17,22 +17,22 @@ from pydantic import BaseModel, Field
 
 from bentorank.engines.loading import load_engine
 from bentorank.errors import BentorankError, ConfigurationError
-from bentorank.garbage import settle_garbage_collector
+from bentorank.http.about.catalogue import CatalogueRoutes
+from bentorank.http.about.probes import ProbeRoutes
 from bentorank.http.app import Routes, build_app, paths_of
-from bentorank.http.catalogue import CatalogueRoutes
-from bentorank.http.cors import with_cors
-from bentorank.http.edge import Edge
-from bentorank.http.head_limits import limit_heads
-from bentorank.http.probes import ProbeRoutes
-from bentorank.http.routes import RerankRoutes
+from bentorank.http.edge.connection import limit_heads
+from bentorank.http.edge.cors import with_cors
+from bentorank.http.edge.edge import Edge
+from bentorank.http.routes.rerank import RerankRoutes
 from bentorank.http.service_state import ServiceState
 from bentorank.observability.logging import configure_logging
 from bentorank.observability.reporting import report_for_ever
 from bentorank.observability.tracing import leave_out_tracing
+from bentorank.process.garbage import settle_garbage_collector
+from bentorank.process.supervision import stop_when_orphaned
 from bentorank.reranker import Reranker
 from bentorank.scheduling import Scheduler
 from bentorank.settings import read_settings
-from bentorank.supervision import stop_when_orphaned
 from bentorank.types import Pair
 from bentorank.wiring import bentoml_config, engine_options, job_rules, key_ring, scheduler_limits
 

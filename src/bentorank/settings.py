@@ -20,9 +20,9 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
-from bentorank.env_file import read_env_file
 from bentorank.errors import ConfigurationError
-from bentorank.keys import KEY_RULE, is_usable_key
+from bentorank.http.edge.key_rule import KEY_RULE, is_usable_key
+from bentorank.process.env_file import read_env_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

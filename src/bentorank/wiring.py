@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from bentorank.engines.options import EngineKind, EngineOptions, FakeOptions, Precision
 from bentorank.errors import ConfigurationError
-from bentorank.http.auth import KeyRing
 from bentorank.http.dialects.dialect import JobRules
-from bentorank.http.limits import RequestLimits
+from bentorank.http.dialects.limits import RequestLimits
+from bentorank.http.edge.keys import KeyRing
 from bentorank.scheduling import SchedulerLimits
 from bentorank.types import Overflow
 

@@ -9,7 +9,7 @@ import pytest
 from support.contract import ContractClient
 from support.server import BIN, REPOSITORY, run_command, running_server
 
-from bentorank.env_file import read_env_file
+from bentorank.process.env_file import read_env_file
 from bentorank.settings import environment_name
 
 pytestmark = pytest.mark.process

@@ -8,7 +8,7 @@ import openvino
 from rich.console import Console
 
 from bentorank.engines.checkpoint import open_checkpoint
-from bentorank.engines.ir_store import stored_model
+from bentorank.engines.openvino.ir_store import stored_model
 from bentorank.engines.options import Precision
 from bentorank.evaluation.built_in import built_in_task
 from bentorank.exporting.calibration import split

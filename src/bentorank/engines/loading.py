@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from bentorank.engines.fake import DEFAULT_MAX_TOKENS, FakeEngine
 from bentorank.engines.hardware import cpu_is_supported_by_openvino, may_have_accelerator
+from bentorank.engines.openvino.telemetry import forbid_telemetry
 from bentorank.engines.options import EngineKind
-from bentorank.engines.telemetry import forbid_telemetry
 from bentorank.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def _has_accelerator() -> bool:
     # Importing torch takes seconds and 300 MB: only where there may be something to find.
     if not may_have_accelerator() or find_spec("torch") is None:
         return False
-    from bentorank.engines.torch_device import best_accelerator  # noqa: PLC0415
+    from bentorank.engines.torch.device import best_accelerator  # noqa: PLC0415
 
     return best_accelerator() is not None
 
@@ -61,12 +61,12 @@ def _require_installed(kind: EngineKind) -> None:
 
 
 def _load_openvino(checkpoint: Checkpoint, options: EngineOptions) -> Engine:
-    from bentorank.engines.openvino_engine import OpenVINOEngine  # noqa: PLC0415 - heavy
+    from bentorank.engines.openvino.engine import OpenVINOEngine  # noqa: PLC0415 - heavy
 
     return OpenVINOEngine(checkpoint, options)
 
 
 def _load_torch(checkpoint: Checkpoint, options: EngineOptions) -> Engine:
-    from bentorank.engines.torch_engine import TorchEngine  # noqa: PLC0415 - heavy
+    from bentorank.engines.torch.engine import TorchEngine  # noqa: PLC0415 - heavy
 
     return TorchEngine(checkpoint, options)

@@ -11,8 +11,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from bentorank import __version__
 from bentorank.engines.checkpoint import open_checkpoint
-from bentorank.engines.ir_store import require_nncf, stored_model
 from bentorank.engines.loading import load_engine
+from bentorank.engines.openvino.ir_store import require_nncf, stored_model
 from bentorank.engines.options import EngineKind, Precision
 from bentorank.evaluation.agreement import measure_agreement
 from bentorank.evaluation.reranking import score_list
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from bentorank.engines.checkpoint import Checkpoint
-    from bentorank.engines.ir_store import StoredModel
+    from bentorank.engines.openvino.ir_store import StoredModel
     from bentorank.engines.options import EngineOptions
     from bentorank.evaluation.agreement import Agreement, AgreementCheck
     from bentorank.evaluation.collection import Task

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from bentorank.engines.checkpoint import Checkpoint
-    from bentorank.engines.openvino_quantization import Model
+    from bentorank.engines.openvino.quantization import Model
 
 # What describes a model, its tokenizer and its licence; pickles and other engines' formats stay behind.
 CHECKPOINT_FILES = ("*.json", "*.safetensors", "*.txt", "*.model", "*.jinja", "README*", "LICENSE*", "NOTICE*")

@@ -11,18 +11,18 @@ from typing import TYPE_CHECKING
 
 from bentorank.engines.collation import pad
 from bentorank.engines.hardware import cpu_has_int8_dot_products
-from bentorank.engines.openvino_engine import encoder_of
-from bentorank.engines.openvino_quantization import with_int8_activations, with_int8_weights
+from bentorank.engines.openvino.engine import encoder_of
+from bentorank.engines.openvino.quantization import with_int8_activations, with_int8_weights
+from bentorank.engines.openvino.telemetry import forbid_telemetry
 from bentorank.engines.options import Precision
-from bentorank.engines.telemetry import forbid_telemetry
 from bentorank.types import LengthPolicy
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from bentorank.engines.checkpoint import Checkpoint
-    from bentorank.engines.ir_store import StoredModel
-    from bentorank.engines.openvino_quantization import Model
+    from bentorank.engines.openvino.ir_store import StoredModel
+    from bentorank.engines.openvino.quantization import Model
     from bentorank.types import Pair
 
 
@@ -39,7 +39,7 @@ def ways_to_round(precision: Precision) -> tuple[Activations, ...]:
     if precision is not Precision.INT8:
         return (Activations.EXACT,)
     if not cpu_has_int8_dot_products():
-        # Such a CPU computes without the scales (see activation_rounding), so nothing here could judge them.
+        # Such a CPU computes without the scales (openvino/activation_rounding.py), so nothing here could judge them.
         return (Activations.AS_THEY_COME,)
     return (Activations.CALIBRATED, Activations.AS_THEY_COME)
 

@@ -11,14 +11,7 @@ from fastapi import FastAPI
 from fastapi_offline import FastAPIOffline
 
 from bentorank import __version__
-from bentorank.http.auth import PUBLIC_PATHS
-from bentorank.http.dialects.native_request import RerankBatchBody
-from bentorank.http.dialects.native_response import RerankBatchResponse
-from bentorank.http.dialects.score import ScoreBody, ScoreResponse
-from bentorank.http.dialects.selection import RERANK_PATHS, dialects_of
-from bentorank.http.model_paths import MODEL_TEMPLATE
-from bentorank.http.openapi import POST_ERRORS, document_of, errors, path_parameter, request_body
-from bentorank.http.responses import (
+from bentorank.http.about.responses import (
     ClusterAuthBody,
     HealthBody,
     InfoBody,
@@ -27,6 +20,13 @@ from bentorank.http.responses import (
     NimHealthBody,
     ServiceBody,
 )
+from bentorank.http.dialects.native_request import RerankBatchBody
+from bentorank.http.dialects.native_response import RerankBatchResponse
+from bentorank.http.dialects.score import ScoreBody, ScoreResponse
+from bentorank.http.dialects.selection import RERANK_PATHS, dialects_of
+from bentorank.http.edge.keys import PUBLIC_PATHS
+from bentorank.http.edge.model_paths import MODEL_TEMPLATE
+from bentorank.http.openapi import POST_ERRORS, document_of, errors, path_parameter, request_body
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -35,9 +35,9 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.responses import Response
 
-    from bentorank.http.catalogue import CatalogueRoutes
-    from bentorank.http.probes import ProbeRoutes
-    from bentorank.http.routes import RerankRoutes
+    from bentorank.http.about.catalogue import CatalogueRoutes
+    from bentorank.http.about.probes import ProbeRoutes
+    from bentorank.http.routes.rerank import RerankRoutes
 
     Handler = Callable[[Request], Awaitable[Response]]
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from fastapi.openapi.utils import get_openapi
 from pydantic.json_schema import models_json_schema
 
-from bentorank.http.responses import ErrorBody
+from bentorank.http.about.responses import ErrorBody
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

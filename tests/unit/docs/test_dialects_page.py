@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from bentorank.http.dialects.selection import RERANK_PATHS
-from bentorank.http.model_paths import NIM_TEMPLATE
+from bentorank.http.edge.model_paths import NIM_TEMPLATE
 
 REPOSITORY = Path(__file__).parents[3]
 PAGE = (REPOSITORY / "docs" / "dialects.md").read_text(encoding="utf-8")

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from bentorank.engines.checkpoint import open_checkpoint
-from bentorank.engines.ir_store import cache_folder
-from bentorank.engines.openvino_conversion import convert
+from bentorank.engines.openvino.conversion import convert
+from bentorank.engines.openvino.ir_store import cache_folder
 
 if TYPE_CHECKING:
     from types import ModuleType

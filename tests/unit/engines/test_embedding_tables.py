@@ -11,9 +11,9 @@ import pytest
 from numpy.testing import assert_array_equal
 
 from bentorank.engines.checkpoint import open_checkpoint
-from bentorank.engines.embedding_tables import bf16_bits, keep_tables_in_bf16
 from bentorank.engines.hardware import cpu_has_native_bf16
-from bentorank.engines.ir_store import stored_model
+from bentorank.engines.openvino.embedding_tables import bf16_bits, keep_tables_in_bf16
+from bentorank.engines.openvino.ir_store import stored_model
 from bentorank.engines.options import Precision
 from bentorank.wiring import resolve_model
 

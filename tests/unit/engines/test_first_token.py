@@ -12,7 +12,7 @@ import torch
 
 from bentorank.engines import EngineKind, EngineOptions, Precision, load_engine
 from bentorank.engines.checkpoint import open_checkpoint
-from bentorank.engines.openvino_conversion import convert
+from bentorank.engines.openvino.conversion import convert
 from bentorank.types import Pair
 
 if TYPE_CHECKING:

@@ -16,10 +16,10 @@ from transformers import AutoModelForSequenceClassification
 from bentorank.engines import EngineKind, EngineOptions, Precision, load_engine
 from bentorank.engines.checkpoint import open_checkpoint
 from bentorank.engines.collation import pack
-from bentorank.engines.torch_engine import encoder_of, load_cross_encoder, transformers_module
-from bentorank.engines.torch_forward import choose_forward, has_packing_kernel, pack_if_proven
-from bentorank.engines.torch_packing import PackedForward
-from bentorank.engines.torch_padding import PaddedForward
+from bentorank.engines.torch.engine import encoder_of, load_cross_encoder, transformers_module
+from bentorank.engines.torch.forward import choose_forward, has_packing_kernel, pack_if_proven
+from bentorank.engines.torch.packing import PackedForward
+from bentorank.engines.torch.padding import PaddedForward
 from bentorank.engines.warm_up import probe_pairs
 from bentorank.types import EncodedPair, Pair
 

@@ -15,7 +15,7 @@ from sentence_transformers import CrossEncoder
 from bentorank.engines import EngineKind, EngineOptions, Precision, load_engine
 from bentorank.engines.checkpoint import open_checkpoint
 from bentorank.engines.hardware import cpu_has_int8_dot_products, cpu_has_native_bf16
-from bentorank.engines.ir_store import prebuilt_int8
+from bentorank.engines.openvino.ir_store import prebuilt_int8
 from bentorank.types import ModelActivation, Pair
 
 ROOT = Path(__file__).parents[3]

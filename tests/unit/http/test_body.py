@@ -7,11 +7,11 @@ from hypothesis import strategies as st
 from starlette.requests import Request
 
 from bentorank.errors import BentorankError, InvalidRequestError, MalformedBodyError, UnsupportedMediaTypeError
-from bentorank.http.body import read_as, read_object
 from bentorank.http.dialects.dialect import JobRules
+from bentorank.http.dialects.limits import RequestLimits
 from bentorank.http.dialects.native import to_job
 from bentorank.http.dialects.native_request import RerankBatchBody, RerankBody
-from bentorank.http.limits import RequestLimits
+from bentorank.http.routes.body import read_as, read_object
 
 LIMITS = RequestLimits(max_documents=4, max_document_chars=20, max_query_chars=10, max_batch_requests=2)
 RULES = JobRules(LIMITS)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from starlette.datastructures import Headers
 
 from bentorank.errors import InvalidRequestError
-from bentorank.http.deadline import deadline_of, parse_grpc_timeout, parse_seconds
+from bentorank.http.edge.deadline import deadline_of, parse_grpc_timeout, parse_seconds
 
 near_durations = st.text(alphabet="0123456789.eE+-_ HMSmunxinf\n٣", max_size=14)
 

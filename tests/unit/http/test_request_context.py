@@ -5,7 +5,7 @@ import re
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from bentorank.http.request_context import begin_request, context_of
+from bentorank.http.edge.request_context import begin_request, context_of
 
 
 def scope_of(*ids):

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 
-from bentorank.env_file import read_env_file
 from bentorank.evaluation.agreement import Agreement, NdcgChange
 from bentorank.evaluation.measures import Difference
+from bentorank.process.env_file import read_env_file
 from bentorank.tuning.candidates import AS_IT_IS, Candidate
 from bentorank.tuning.choice import Result
 from bentorank.tuning.measuring import Loaded

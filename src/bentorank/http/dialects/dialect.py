@@ -15,7 +15,7 @@ from bentorank.types import LengthPolicy, Overflow
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from bentorank.http.limits import RequestLimits
+    from bentorank.http.dialects.limits import RequestLimits
     from bentorank.types import Ranking, RerankJob
 
 Body = TypeVar("Body", bound=BaseModel)

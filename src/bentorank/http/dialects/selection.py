@@ -24,7 +24,7 @@ from bentorank.http.dialects.native import NATIVE, SUPERSET
 from bentorank.http.dialects.nim import NIM
 from bentorank.http.dialects.tei import TEI
 from bentorank.http.dialects.voyage import VOYAGE
-from bentorank.http.model_paths import NIM_TEMPLATE
+from bentorank.http.edge.model_paths import NIM_TEMPLATE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

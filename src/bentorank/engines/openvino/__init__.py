@@ -1,0 +1,1 @@
+"""The engine for CPUs, and what it makes of a model before it runs."""

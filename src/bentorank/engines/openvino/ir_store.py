@@ -1,0 +1,146 @@
+"""Where OpenVINO models (IR) come from: shipped beside the weights, kept from an earlier start, or made."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from importlib.metadata import version
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from filelock import FileLock
+
+from bentorank.engines.fingerprint import files_digest, fingerprint
+from bentorank.engines.options import Precision
+from bentorank.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from bentorank.engines.checkpoint import Checkpoint
+
+# Part of every cache key: raise it when a conversion would come out differently.
+_FORMAT = 4
+
+CONVERSION_TIMEOUT_S = 1800
+
+
+@dataclass(frozen=True, slots=True)
+class StoredModel:
+    """An IR and the tokenizer.json that goes with it.
+
+    Inputs are int64 of shape (pairs, tokens): `input_ids`, `attention_mask` and, only where the tokenizer's
+    segments are to be fed, `token_type_ids`. The one output is the logits, (pairs, 1).
+    """
+
+    xml: Path
+    tokenizer: Path
+
+    @property
+    def files(self) -> list[Path]:
+        """Everything that a score depends on."""
+        return [self.xml, self.xml.with_suffix(".bin"), self.tokenizer]
+
+
+def prebuilt_int8(checkpoint: Checkpoint) -> StoredModel | None:
+    """The int8 IR that a checkpoint ships, if it does."""
+    return prebuilt(checkpoint, quantized=True)
+
+
+def prebuilt(checkpoint: Checkpoint, *, quantized: bool) -> StoredModel | None:
+    """The IR that a checkpoint ships as `openvino/int8.xml` or `f32.xml`, with a tokenizer.json there or above."""
+    xml = checkpoint.folder / "openvino" / f"{_kind(quantized=quantized)}.xml"
+    own_tokenizer = xml.with_name("tokenizer.json")
+    if not (xml.exists() and xml.with_suffix(".bin").exists()):
+        return None
+    return StoredModel(xml, own_tokenizer if own_tokenizer.exists() else checkpoint.folder / "tokenizer.json")
+
+
+def stored_model(checkpoint: Checkpoint, precision: Precision, cache_dir: Path) -> StoredModel:
+    """The IR for a checkpoint, converted now if no earlier start did; f32 and bf16 share one.
+
+    Conversion takes seconds to minutes and several times the weights in memory, in a process of its own.
+    Concurrent callers wait for one conversion. Raises ConfigurationError when it is impossible.
+    """
+    quantized = precision is Precision.INT8
+    if shipped := prebuilt(checkpoint, quantized=quantized):
+        return shipped
+    folder = cache_folder(checkpoint, cache_dir, quantized=quantized)
+    if not folder.exists():
+        _require_converters(checkpoint, quantized=quantized)
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(folder.with_suffix(".lock")):
+            if not folder.exists():
+                _convert_into(folder, checkpoint, quantized=quantized)
+    return StoredModel(folder / "model.xml", folder / "tokenizer.json")
+
+
+def cache_folder(checkpoint: Checkpoint, cache_dir: Path, *, quantized: bool) -> Path:
+    """Where the conversion of this checkpoint is kept: another model, or other software, has another folder."""
+    source = [
+        *checkpoint.weight_files(),
+        *(checkpoint.folder / name for name in ("tokenizer.json", "tokenizer_config.json", "vocab.txt")),
+    ]
+    digest = files_digest(file for file in source if file.exists())
+    return cache_dir / "openvino" / fingerprint(_FORMAT, version("openvino"), digest, _kind(quantized=quantized))
+
+
+def _kind(*, quantized: bool) -> str:
+    return "int8" if quantized else "f32"
+
+
+def _require_converters(checkpoint: Checkpoint, *, quantized: bool) -> None:
+    if find_spec("sentence_transformers") is None:
+        raise ConfigurationError(
+            f"converting {checkpoint.name} for OpenVINO needs torch once: pip install 'bentorank[torch]'"
+        )
+    if quantized:
+        require_nncf(f"{checkpoint.name} ships no int8 model")
+
+
+def require_nncf(reason: str) -> None:
+    """Raises ConfigurationError where NNCF is not installed; `reason` begins the sentence."""
+    if find_spec("nncf") is None:
+        raise ConfigurationError(f"{reason}, and making one takes NNCF: pip install 'bentorank[quantize]'")
+
+
+def _convert_into(folder: Path, checkpoint: Checkpoint, *, quantized: bool) -> None:
+    """Convert beside `folder` and rename, so that a folder that exists is complete."""
+    scratch = Path(tempfile.mkdtemp(prefix=f"{folder.name}.", dir=folder.parent))
+    try:
+        _run_conversion(scratch, checkpoint, quantized=quantized)
+        scratch.chmod(0o755)
+        scratch.replace(folder)
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _run_conversion(target: Path, checkpoint: Checkpoint, *, quantized: bool) -> None:
+    order = {
+        "folder": str(checkpoint.folder),
+        "target": str(target),
+        "max_tokens": checkpoint.max_tokens,
+        "quantize": quantized,
+    }
+    # A process of its own: torch takes 500 MB that a server would never get back.
+    try:
+        child = subprocess.run(
+            [sys.executable, "-m", "bentorank.engines.openvino.conversion"],
+            input=json.dumps(order),
+            env=os.environ | {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path)},
+            capture_output=True,
+            text=True,
+            timeout=CONVERSION_TIMEOUT_S,
+            check=False,
+        )
+    except subprocess.TimeoutExpired as error:
+        raise ConfigurationError(
+            f"OpenVINO took over {CONVERSION_TIMEOUT_S} s to convert {checkpoint.name}, try the torch engine"
+        ) from error
+    if child.returncode != 0:
+        reason = (child.stderr.strip().splitlines() or [f"exit status {child.returncode}"])[-1]
+        raise ConfigurationError(f"OpenVINO cannot convert {checkpoint.name}, try the torch engine: {reason}")

@@ -1,0 +1,1 @@
+"""The engine for GPUs, and for whatever OpenVINO cannot convert."""

@@ -1,0 +1,123 @@
+"""The reference engine: a sentence-transformers CrossEncoder on cpu, cuda or mps."""
+
+from __future__ import annotations
+
+from threading import Lock
+from typing import TYPE_CHECKING, Any
+
+import torch
+from sentence_transformers import CrossEncoder
+
+from bentorank.engines.encoding import PairEncoder
+from bentorank.engines.fingerprint import files_digest, fingerprint
+from bentorank.engines.options import Precision
+from bentorank.engines.protocol import EngineInfo
+from bentorank.engines.torch.device import choose_device, choose_precision
+from bentorank.engines.torch.forward import choose_forward
+from bentorank.engines.torch.transfers import begin_download
+from bentorank.engines.warm_up import probe_pairs, warm_up_batches
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from bentorank.engines.checkpoint import Checkpoint
+    from bentorank.engines.options import EngineOptions
+    from bentorank.types import EncodedPair, LengthPolicy, Pair
+
+_DTYPES = {Precision.F32: torch.float32, Precision.BF16: torch.bfloat16, Precision.F16: torch.float16}
+
+
+class TorchEngine:
+    """Scores with torch; weights in the asked precision, logits always in float32.
+
+    In f32 a logit is within 1e-5 of `CrossEncoder.predict(..., activation_fn=Identity())` on the same device.
+    On CUDA in half precision the usual architectures compute no padding; see forward.py. There one batch is
+    prefetched: collated, uploaded and launched while that before it computes.
+    """
+
+    def __init__(self, checkpoint: Checkpoint, options: EngineOptions) -> None:
+        device = choose_device(options.device)
+        precision = choose_precision(options.precision, device)
+        if options.threads is not None:
+            torch.set_num_threads(options.threads)
+        model = load_cross_encoder(checkpoint, device=device, dtype=_DTYPES[precision])
+        self._encoder = encoder_of(model, checkpoint)
+        # Batches are launched one by one, else two would interleave and both be done late.
+        self._launching = Lock()
+        self._forward = choose_forward(transformers_module(model), checkpoint.pad_token_id, probe_pairs(self._encoder))
+        self.info = EngineInfo(
+            engine="torch",
+            model=checkpoint.name,
+            device=device,
+            precision=precision.value,
+            max_tokens=checkpoint.max_tokens,
+            activation=checkpoint.activation,
+            fingerprint=fingerprint(
+                "torch",
+                torch.__version__,
+                files_digest(checkpoint.weight_files()),
+                self._encoder.fingerprint,
+                torch.device(device).type,
+                precision.value,
+                self._forward.padding_free,
+            ),
+            padding_free=self._forward.padding_free,
+            prefetches=torch.device(device).type == "cuda",
+        )
+
+    def encode(self, pairs: Sequence[Pair]) -> list[EncodedPair]:
+        """Tokenise `pairs`; see PairEncoder."""
+        return self._encoder.encode(pairs)
+
+    def encode_chunks(self, pairs: Sequence[Pair], policy: LengthPolicy) -> list[list[EncodedPair]]:
+        """What `policy` wants read of each passage; any thread. See Engine.encode_chunks for what it raises."""
+        return self._encoder.encode_chunks(pairs, policy)
+
+    def forward(self, batch: Sequence[EncodedPair]) -> NDArray[np.float32]:
+        """Logits of shape (len(batch),)."""
+        with self._launching, torch.inference_mode():
+            wait_for_scores = begin_download(self._forward(batch).float())
+        return wait_for_scores()
+
+    def warm_up(self) -> None:
+        """Run short and long batches: a GPU loads kernels and memory at the first of a size."""
+        for batch in warm_up_batches(self._encoder, self.info):
+            self.forward(batch)
+
+
+def load_cross_encoder(
+    checkpoint: Checkpoint, *, device: str, dtype: torch.dtype, attention: str | None = None
+) -> CrossEncoder:
+    """The checkpoint as sentence-transformers loads it, from local safetensors, running no remote code.
+
+    `attention` names one of transformers' implementations; None leaves the choice to transformers.
+    """
+    attention_choice = {} if attention is None else {"attn_implementation": attention}
+    model: CrossEncoder = CrossEncoder(
+        str(checkpoint.folder),
+        device=device,
+        local_files_only=True,
+        trust_remote_code=False,
+        model_kwargs={"dtype": dtype, "use_safetensors": True, **attention_choice},
+    )
+    model.eval()
+    return model
+
+
+def transformers_module(model: CrossEncoder) -> Any:  # noqa: ANN401 - transformers' own classes are many
+    """The sequence-classification module inside; checkpoints that hold anything else were refused before."""
+    assert model.transformers_model is not None, "bug: a cross-encoder without a transformer"
+    return model.transformers_model
+
+
+def encoder_of(model: CrossEncoder, checkpoint: Checkpoint) -> PairEncoder:
+    """A thread-safe copy of the tokenizer, which transformers may build otherwise than its file."""
+    return PairEncoder(
+        model.tokenizer.backend_tokenizer.to_str(),
+        max_tokens=checkpoint.max_tokens,
+        token_types="token_type_ids" in model.tokenizer.model_input_names,
+        prompt=checkpoint.prompt,
+    )

@@ -1,0 +1,136 @@
+"""The outermost layer: every answer that leaves the process passes here and leaves in one shape.
+
+It lies outside BentoML's own middleware, because that answers timeouts and failures in bodies of its own, labels its
+metrics with raw paths, and knows no limit on bodies. See docs/design.md.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+import traceback
+from typing import TYPE_CHECKING
+
+from bentorank.errors import BentorankError, NotFoundError, PayloadTooLargeError, UnauthorizedError
+from bentorank.http.edge.body_limit import check_declared_length, limited
+from bentorank.http.edge.envelope import error_response
+from bentorank.http.edge.foreign_errors import error_of
+from bentorank.http.edge.model_paths import templated
+from bentorank.http.edge.request_context import RequestContext, begin_request
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+    from bentorank.http.edge.keys import KeyRing
+
+logger = logging.getLogger(__name__)
+
+FIRST_ERROR_STATUS = 400
+# What an error's answer keeps when its body is replaced: 405 must say which methods there are.
+KEPT_HEADERS = {b"allow"}
+# No error of BentoML's is longer, unless the request had very many mistakes.
+MAX_REPLACED_BODY_BYTES = 65_536
+
+
+class Edge:
+    """Request ids, known paths only, keys, the body limit, one error body, a log line for each request if wanted."""
+
+    def __init__(
+        self, app: ASGIApp, *, known_paths: frozenset[str], keys: KeyRing, max_body_bytes: int, access_log: bool = False
+    ) -> None:
+        self._app = app
+        self._known_paths = known_paths
+        self._keys = keys
+        self._max_body_bytes = max_body_bytes
+        self._access_log = access_log
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "websocket":
+            # Nothing here speaks it, and BentoML would label its metrics with whatever path was asked for.
+            await send({"type": "websocket.close"})
+            return
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        started = time.monotonic()
+        context = begin_request(scope)
+        scope = templated(scope)
+        answer = _Answer(context, send)
+        try:
+            self._check(scope)
+            await self._app(scope, limited(receive, context, self._max_body_bytes), answer.send)
+        except BentorankError as error:
+            context.error = error
+        except Exception as error:  # noqa: BLE001 - the last place where a failure can still become an answer
+            context.error = context.error or BentorankError("internal error; the log has the request id")
+            _log_failure(error, context.request_id)
+        await answer.finish(scope, receive)
+        if self._access_log:
+            milliseconds = (time.monotonic() - started) * 1e3
+            logger.info(
+                "%s %s %d %.1f ms %s",
+                scope["method"],
+                scope["path"] if scope["path"] in self._known_paths else "(unknown path)",
+                answer.status,
+                milliseconds,
+                context.request_id,
+            )
+
+    def _check(self, scope: Scope) -> None:
+        if scope["path"] not in self._known_paths:
+            raise NotFoundError("no such route; GET / lists the endpoints")
+        self._keys.check(scope)
+        check_declared_length(scope, self._max_body_bytes)
+
+
+class _Answer:
+    """Passes good answers through with the request id, and replaces the body of bad ones by ours."""
+
+    def __init__(self, context: RequestContext, send: Send) -> None:
+        self._context = context
+        self._send = send
+        self._started = False
+        self._replaced_status: int | None = None
+        self._replaced_body = b""
+        self._kept_headers: list[tuple[bytes, bytes]] = []
+        self.status = 0
+
+    async def send(self, message: Message) -> None:
+        """The `send` that the inner application sees."""
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+            if self.status >= FIRST_ERROR_STATUS:
+                self._replaced_status = self.status
+                self._kept_headers = [(name, value) for name, value in message["headers"] if name in KEPT_HEADERS]
+                return
+            self._started = True
+            message = self._with_request_id(message)
+        if self._replaced_status is None:
+            await self._send(message)
+        elif len(self._replaced_body) < MAX_REPLACED_BODY_BYTES:
+            self._replaced_body += message.get("body", b"")
+
+    async def finish(self, scope: Scope, receive: Receive) -> None:
+        """Send the error body, if the request ended in an error and nothing was sent yet."""
+        if self._started or (self._replaced_status is None and self._context.error is None):
+            return
+        error = self._context.error or error_of(self._replaced_status or 500, self._replaced_body)
+        self.status = error.status
+        response = error_response(error, self._context.request_id)
+        response.headers["x-request-id"] = self._context.request_id
+        response.raw_headers.extend(self._kept_headers)
+        if isinstance(error, PayloadTooLargeError | UnauthorizedError):
+            # The rest of the body stays unread, so the connection cannot serve another request.
+            response.headers["connection"] = "close"
+        await response(scope, receive, self._send)
+
+    def _with_request_id(self, message: Message) -> Message:
+        headers = [*message["headers"], (b"x-request-id", self._context.request_id.encode())]
+        return {**message, "headers": headers}
+
+
+def _log_failure(error: Exception, request_id: str) -> None:
+    """Where it failed and with which type; never the message, which may quote the input."""
+    frames = traceback.extract_tb(error.__traceback__)
+    place = f"{frames[-1].name}, line {frames[-1].lineno}" if frames else "unknown place"
+    logger.error("request %s failed: %s in %s", request_id, type(error).__name__, place)

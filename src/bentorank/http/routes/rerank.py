@@ -1,0 +1,167 @@
+"""What each reranking route does: parse, choose the dialect, rerank, answer. `app.py` says where they live."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeVar
+
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response  # noqa: TC002 - FastAPI reads the annotations of handlers at run time
+
+from bentorank.errors import BentorankError
+from bentorank.http.dialects import score
+from bentorank.http.dialects.dialect import Answer, JobRules
+from bentorank.http.dialects.native import to_job, to_native_response
+from bentorank.http.dialects.native_request import RerankBatchBody, RerankBody
+from bentorank.http.dialects.score import ScoreBody
+from bentorank.http.dialects.selection import select
+from bentorank.http.edge.deadline import deadline_of
+from bentorank.http.edge.envelope import error_response, json_response
+from bentorank.http.edge.request_context import context_of
+from bentorank.http.routes.body import read_as, read_object
+from bentorank.http.routes.disconnect import ClientDisconnectedError, run_while_connected
+from bentorank.http.routes.timing_headers import timing_headers
+from bentorank.observability import metrics
+from bentorank.ranking import present
+from bentorank.types import Overflow, ScoreMode
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Coroutine
+
+    from bentorank.http.service_state import ServiceState
+    from bentorank.types import Ranking, RerankJob
+
+T = TypeVar("T")
+
+# What nginx logs for a caller who left before the answer; nobody receives it.
+CLIENT_CLOSED_REQUEST = 499
+
+
+@dataclass(frozen=True, slots=True)
+class RerankRoutes:
+    """The handlers of every dialect over one service."""
+
+    state: ServiceState
+    rules: JobRules
+    request_timeout_s: float
+    max_json_depth: int
+
+    async def rerank(self, request: Request) -> Response:
+        """Order documents by their relevance to a query, in the dialect that the body speaks."""
+        return await _answer(request, self._rerank)
+
+    async def rerank_batch(self, request: Request) -> Response:
+        """Answer several rerank requests together; one that fails fails the batch, and the error names it."""
+        return await _answer(request, self._rerank_batch)
+
+    async def score(self, request: Request) -> Response:
+        """Score pairs of texts, in their order."""
+        return await _answer(request, self._score)
+
+    async def _rerank(self, request: Request) -> Response:
+        parsed = await self._read(request)
+        dialect = select(request.scope["path"], parsed)
+        body = read_as(dialect.body, parsed)
+        job = dialect.to_job(body, self.rules, self._deadline(request, getattr(body, "deadline_ms", None)))
+        self.state.check_model(getattr(body, "model", None))
+        try:
+            ranking = await run_while_connected(request, self._run(job))
+        except BentorankError as error:
+            error.message = _renamed(error.message, dialect.documents_field)
+            raise
+        content = dialect.to_response(body, job, ranking, Answer(self.state.model_name))
+        return json_response(content, headers=timing_headers(job, ranking, self.state.reranker.info.device))
+
+    async def _rerank_batch(self, request: Request) -> Response:
+        started = time.monotonic()
+        batch = read_as(RerankBatchBody, await self._read(request))
+        self.rules.limits.check_batch(batch.requests)
+        jobs = [
+            to_job(body, self.rules, self._deadline(request, body.deadline_ms), field_prefix=f"requests[{i}].")
+            for i, body in enumerate(batch.requests)
+        ]
+        for body in batch.requests:
+            self.state.check_model(body.model)
+        runs = [self._run_nth(i, body, job) for i, (body, job) in enumerate(zip(batch.requests, jobs, strict=True))]
+        responses = await run_while_connected(request, _gather(runs))
+        latency_ms = round((time.monotonic() - started) * 1e3, 3)
+        return json_response({"responses": responses, "latency_ms": latency_ms})
+
+    async def _run_nth(self, index: int, body: RerankBody, job: RerankJob) -> object:
+        try:
+            ranking = await self._run(job)
+        except BentorankError as error:
+            # Messages about one document start with its place, which belongs to this request.
+            joint = "." if error.message.startswith("documents") else ": "
+            error.message = f"requests[{index}]{joint}{error.message}"
+            raise
+        return to_native_response(body, job, ranking, Answer(self.state.model_name))
+
+    async def _run(self, job: RerankJob) -> Ranking:
+        metrics.DOCUMENT_COUNT.observe(len(job.documents))
+        ranking = await self.state.reranker.rerank(job)
+        metrics.TRUNCATED_DOCUMENTS.inc(ranking.usage.truncated_documents)
+        return ranking
+
+    async def _score(self, request: Request) -> Response:
+        body = read_as(ScoreBody, await self._read(request))
+        pairs = score.to_pairs(body)
+        for number, pair in enumerate(pairs):
+            self.rules.limits.check_query(pair.query, f"queries[{number}]")
+        self.rules.limits.check_texts([pair.passage for pair in pairs], "documents")
+        self.state.check_model(body.model)
+        overflow = Overflow.ERROR if body.truncate_prompt_tokens is None else Overflow.TRUNCATE
+        tokens_of_text = max(body.truncate_prompt_tokens or 0, 0)
+        length = self.rules.length(overflow, max_tokens_per_doc=tokens_of_text or None)
+        reranker = self.state.reranker
+        work = reranker.score_all(pairs, length, self._deadline(request, None))
+        logits, tokens = await run_while_connected(request, work)
+        mode = ScoreMode.LOGIT if body.use_activation is False else ScoreMode.PROBABILITY
+        scores = [present(logit, mode, reranker.info.activation) for logit in logits]
+        return json_response(score.to_response(scores, tokens, Answer(self.state.model_name)))
+
+    async def _read(self, request: Request) -> dict[str, object]:
+        return await read_object(request, max_json_depth=self.max_json_depth)
+
+    def _deadline(self, request: Request, deadline_ms: float | None) -> float:
+        return deadline_of(request.headers, deadline_ms, cap_s=self.request_timeout_s)
+
+
+def _renamed(message: str, documents_field: str) -> str:
+    """A message about `documents` under the name that the dialect has for them."""
+    return documents_field + message.removeprefix("documents") if message.startswith("documents") else message
+
+
+async def _answer(request: Request, handle: Callable[[Request], Awaitable[Response]]) -> Response:
+    """Run a handler and account for it; an error of ours becomes its answer."""
+    started = time.monotonic()
+    with metrics.active_request():
+        try:
+            response = await handle(request)
+            status = response.status_code
+        except BentorankError as error:
+            context = context_of(request.scope)
+            context.error = error
+            response = error_response(error, context.request_id)
+            status = error.status
+        except (ClientDisconnectedError, ClientDisconnect):
+            status = CLIENT_CLOSED_REQUEST
+            response = json_response(None, status=status)
+    metrics.record_request(status, time.monotonic() - started)
+    return response
+
+
+async def _gather(runs: list[Coroutine[object, object, T]]) -> list[T]:
+    """All results in order; the first failure cancels the rest and is raised as itself."""
+    tasks: list[asyncio.Task[T]] = []
+    try:
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(run) for run in runs]
+    except* BentorankError as failures:
+        first = failures.exceptions[0]
+        error = first
+    else:
+        return [task.result() for task in tasks]
+    raise error

@@ -1,0 +1,1 @@
+"""What concerns the process as a whole: settings from a file, its supervisor, its heap."""
