@@ -30,6 +30,11 @@ def cpu_has_int8_dot_products() -> bool:
     return not _INT8_FLAGS.isdisjoint(_cpu_flags())
 
 
+def cpu_multiplies_int8_tiles() -> bool:
+    """Whether an x86 CPU multiplies blocks of int8 in one instruction (AMX)."""
+    return "amx_int8" in _cpu_flags()
+
+
 def cpu_is_supported_by_openvino() -> bool:
     """Whether OpenVINO's CPU plugin exists for this instruction set."""
     return platform.machine().lower() in {"x86_64", "amd64", "aarch64", "arm64"}

@@ -65,6 +65,19 @@ def test_int8_is_what_auto_serves_and_stays_close(pairs: list[Pair], expected: n
     np.testing.assert_allclose(engine.forward(encoded), expected, rtol=0, atol=tolerance)
 
 
+def test_int8_scores_short_pairs_as_long_ones(pairs: list[Pair]) -> None:
+    """A pair's logit depends neither on its own width nor on that of the pairs beside it."""
+    short = [Pair(pair.query[:60], pair.passage[:80]) for pair in pairs if pair.passage]
+    exact = load_engine(EngineOptions(str(STARTER), EngineKind.TORCH, precision=Precision.F32, device="cpu"))
+    engine = load_engine(EngineOptions(str(STARTER), EngineKind.OPENVINO))
+    encoded = [pair for pair in engine.encode(short) if pair.length <= 32]
+    assert len(encoded) >= 20
+    narrow = engine.forward(encoded)
+    wide = engine.forward([*encoded, *engine.encode([pairs[0]])])[: len(encoded)]
+    np.testing.assert_allclose(narrow, wide, rtol=0, atol=1e-3)
+    np.testing.assert_allclose(narrow, exact.forward(encoded), rtol=0, atol=0.3)
+
+
 def test_streams_side_by_side_give_what_one_gives(pairs: list[Pair]) -> None:
     """Bit for bit, on two threads at once."""
     one = load_engine(EngineOptions(str(STARTER), EngineKind.OPENVINO, threads=1))

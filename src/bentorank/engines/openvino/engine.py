@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 from bentorank.engines.collation import longest, pad
 from bentorank.engines.encoding import PairEncoder
 from bentorank.engines.fingerprint import files_digest, fingerprint
-from bentorank.engines.hardware import cpu_has_int8_dot_products, cpu_has_native_bf16
-from bentorank.engines.openvino.activation_rounding import remove_activation_rounding
+from bentorank.engines.hardware import cpu_has_int8_dot_products, cpu_has_native_bf16, cpu_multiplies_int8_tiles
+from bentorank.engines.openvino.activation_rounding import remove_activation_rounding, remove_attention_rounding
 from bentorank.engines.openvino.cores import usable_cores
 from bentorank.engines.openvino.embedding_tables import keep_tables_in_bf16
 from bentorank.engines.openvino.ir_store import prebuilt_int8, stored_model
@@ -70,6 +70,8 @@ class OpenVINOEngine:
         model = core.read_model(stored.xml)
         if not _rounds_activations(precision):
             remove_activation_rounding(model)
+        elif cpu_multiplies_int8_tiles():
+            remove_attention_rounding(model)
         if arithmetic["INFERENCE_PRECISION_HINT"] == "bf16":
             keep_tables_in_bf16(model)
         threads = options.threads or usable_cores()
