@@ -8,7 +8,7 @@ from dataclasses import dataclass
 MAX_HEADERS = 200
 # Of pipelined requests: what may wait, unparsed, behind the one that is being answered.
 MAX_HELD_BYTES = 65_536
-# Of chunk sizes and their extensions, for each byte of body; a one-byte chunk is framed by five, by more with an extension.
+# Of chunk sizes and their extensions, for each byte of body; a one-byte chunk is framed by five, without an extension.
 FRAMING_PER_BODY_BYTE = 16
 # A client that sends all before it reads has to be read to the end, or its answer is lost in a reset.
 MAX_DISCARDED_BYTES = 64 * 1024 * 1024
