@@ -309,6 +309,17 @@ def test_a_client_that_sends_all_first_sees_the_refusal(strict, path, headers, s
     connection.close()
 
 
+def test_who_asks_before_sending_is_told(strict):
+    """`Expect: 100-continue` has its interim answer when the body is wanted, and its refusal at once when it is not."""
+    with connected(strict) as connection:
+        connection.sendall(head("expect: 100-continue", f"content-length: {len(GOOD)}"))
+        assert connection.recv(100) == b"HTTP/1.1 100 Continue\r\n\r\n"
+        connection.sendall(GOOD)
+        assert one_answer(connection)[0] == 200
+        connection.sendall(head("expect: 100-continue", f"content-length: {len(GOOD)}", key="wrong"))
+        check_refused(until_end(connection), 401)
+
+
 UPGRADE = (
     "Connection: Upgrade, HTTP2-Settings",
     "Upgrade: h2c",
