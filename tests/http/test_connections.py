@@ -9,6 +9,7 @@ import shutil
 import socket
 import subprocess
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import psutil
@@ -183,6 +184,20 @@ def test_pipelined_requests_are_answered_in_their_order(strict):
                 connection.sendall(everything[at : at + segment])
             assert [one_answer(connection)[0] for _ in requests] == [400, 400, 200, 400, 404]
             check_refused(until_end(connection), 400)
+
+
+def test_more_pipelined_requests_than_may_wait_are_all_answered(strict):
+    """Reading pauses while enough is waiting, and goes on: nothing is lost."""
+    count = 1500
+    requests = head("x-long: " + "a" * 500, path="/livez", method="GET") * count
+    with connected(strict) as connection, ThreadPoolExecutor(1) as sender:
+        sending = sender.submit(connection.sendall, requests)
+        answers = b""
+        while answers.count(b"HTTP/1.1 200 OK") < count:
+            piece = connection.recv(65536)
+            assert piece, answers.count(b"HTTP/1.1 200 OK")
+            answers += piece
+        sending.result()
 
 
 def test_answers_that_nobody_reads_do_not_fill_the_memory(strict):
