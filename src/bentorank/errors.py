@@ -4,6 +4,7 @@ BentorankError
 ├── InvalidRequestError      400  the caller's mistake: names the field and the limit
 │   ├── MalformedBodyError   400  not JSON, or not a JSON object
 │   ├── DocumentTooLongError 400  longer than the model reads, where the caller wants no cut
+│   ├── MalformedRequestError 400 not HTTP/1.1 as it should be
 │   ├── UnauthorizedError    401
 │   ├── NotFoundError        404
 │   │   └── ModelNotFoundError
@@ -11,7 +12,9 @@ BentorankError
 │   ├── RequestTimeoutError  408  the request itself took too long to arrive
 │   ├── PayloadTooLargeError 413
 │   ├── UnsupportedMediaTypeError 415
-│   └── HeadTooLargeError    431  request line and headers are larger than a limit
+│   ├── HeadTooLargeError    431  request line and headers are larger than a limit
+│   ├── NotImplementedByServerError 501  a part of HTTP that is not read here
+│   └── HttpVersionError     505  neither HTTP/1.1 nor 1.0
 ├── OverloadedError          429  the queue is full, or the deadline cannot be met
 ├── UnavailableError         503  loading or draining
 ├── DeadlineExceededError    504
@@ -57,6 +60,12 @@ class MalformedBodyError(InvalidRequestError):
 
     status = 400
     code = "malformed_body"
+
+
+class MalformedRequestError(InvalidRequestError):
+    """The request breaks a rule of HTTP/1.1, so that nobody can tell for sure where it ends."""
+
+    code = "malformed_request"
 
 
 class DocumentTooLongError(InvalidRequestError):
@@ -128,6 +137,20 @@ class HeadTooLargeError(InvalidRequestError):
 
     status = 431
     code = "headers_too_large"
+
+
+class NotImplementedByServerError(InvalidRequestError):
+    """A method or a coding of HTTP that this server does not have."""
+
+    status = 501
+    code = "not_implemented"
+
+
+class HttpVersionError(InvalidRequestError):
+    """The request is in another version of HTTP."""
+
+    status = 505
+    code = "http_version_not_supported"
 
 
 class OverloadedError(BentorankError):

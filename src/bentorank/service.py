@@ -20,7 +20,7 @@ from bentorank.errors import BentorankError, ConfigurationError
 from bentorank.http.about.catalogue import CatalogueRoutes
 from bentorank.http.about.probes import ProbeRoutes
 from bentorank.http.app import Routes, build_app, paths_of
-from bentorank.http.edge.connection import limit_heads
+from bentorank.http.edge.connection.protocol import limit_connections
 from bentorank.http.edge.cors import with_cors
 from bentorank.http.edge.edge import Edge
 from bentorank.http.routes.rerank import RerankRoutes
@@ -34,7 +34,7 @@ from bentorank.reranker import Reranker
 from bentorank.scheduling import Scheduler
 from bentorank.settings import read_settings
 from bentorank.types import Pair
-from bentorank.wiring import bentoml_config, engine_options, job_rules, key_ring, scheduler_limits
+from bentorank.wiring import bentoml_config, connection_limits, engine_options, job_rules, key_ring, scheduler_limits
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -52,7 +52,7 @@ logger = logging.getLogger(__name__)
 
 settings = read_settings()
 configure_logging(settings.log_level)
-limit_heads(timeout_s=settings.header_timeout_s, max_bytes=settings.max_header_bytes)
+limit_connections(connection_limits(settings))
 keys = key_ring(settings)
 rules = job_rules(settings)
 state = ServiceState(settings.served_model_name, strict_model=settings.strict_model, docs=settings.docs)

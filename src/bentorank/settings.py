@@ -117,7 +117,11 @@ class Settings(BaseSettings):
         15.0, description="Time for the head of a request; who takes longer is answered 408 and cut off."
     )
     max_header_bytes: Annotated[int, Field(ge=1024)] = Field(
-        65_536, description="Size of the head of a request; more is refused with 431."
+        65_536, description="Size of the head of a request, and of its trailers; more is refused with 431."
+    )
+    body_timeout_s: PositiveSeconds = Field(
+        30.0,
+        description="Time for the body of a request, and for its answer to be read; who takes longer is cut off.",
     )
     overflow: Literal["truncate", "chunk", "error"] = Field(
         "truncate",

@@ -9,6 +9,7 @@ from bentorank.engines.options import EngineKind, EngineOptions, FakeOptions, Pr
 from bentorank.errors import ConfigurationError
 from bentorank.http.dialects.dialect import JobRules
 from bentorank.http.dialects.limits import RequestLimits
+from bentorank.http.edge.connection.limits import ConnectionLimits
 from bentorank.http.edge.keys import KeyRing
 from bentorank.scheduling import SchedulerLimits
 from bentorank.types import Overflow
@@ -103,6 +104,15 @@ def job_rules(settings: Settings) -> JobRules:
         settings.max_documents, settings.max_document_chars, settings.max_query_chars, settings.max_batch_requests
     )
     return JobRules(limits, Overflow(settings.overflow), cut_query=settings.query_overflow == "truncate")
+
+
+def connection_limits(settings: Settings) -> ConnectionLimits:
+    """What one connection may take."""
+    return ConnectionLimits(
+        header_timeout_s=settings.header_timeout_s,
+        max_header_bytes=settings.max_header_bytes,
+        body_timeout_s=settings.body_timeout_s,
+    )
 
 
 def key_ring(settings: Settings) -> KeyRing:

@@ -136,11 +136,10 @@ def test_a_body_nests_to_a_limit(client):
     "content_type", ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x", "json", None]
 )
 def test_a_body_that_is_not_declared_as_json_is_a_415(client, content_type):
-    """Wrong or missing: the message says what is wanted and what came."""
+    """Wrong or missing: the message says what is wanted, and does not repeat what came."""
     headers = {} if content_type is None else {"content-type": content_type}
     response = client.post("/rerank", content=json.dumps(GOOD), headers=headers)
-    shown = "nothing" if content_type is None else content_type.partition(";")[0]
-    refused(response, 415, f"Content-Type: must be application/json, got {shown}")
+    assert refused(response, 415, "Content-Type")["message"] == "Content-Type: must be application/json"
 
 
 @pytest.mark.parametrize("path", ["/rerank", "/rerank/batch"])
@@ -149,7 +148,8 @@ def test_a_compressed_body_is_a_415(client, path, encoding):
     """Nothing unpacks it, so there is no bomb to fear; the message says so."""
     headers = {**JSON, "content-encoding": encoding}
     response = client.post(path, content=gzip.compress(json.dumps(GOOD).encode()), headers=headers)
-    refused(response, 415, f"Content-Encoding: compressed bodies are not read, got {encoding}")
+    body = refused(response, 415, "Content-Encoding")
+    assert body["message"] == "Content-Encoding: compressed bodies are not read"
 
 
 def test_identity_is_no_compression(client):

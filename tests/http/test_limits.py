@@ -29,13 +29,12 @@ def too_large(response, message):
 
 @pytest.mark.parametrize("send", [bytes, chunked], ids=["declared", "chunked"])
 def test_the_body_is_limited_in_bytes(small_client, send):
-    """Whether it says so or not, a body past the limit is a 413, and the connection is not used again."""
+    """Whether it says so or not, a body past the limit is a 413."""
     at_limit = small_client.post("/rerank", content=send(body_of(BODY_LIMIT)), headers=JSON)
     assert at_limit.status_code == 200
     for size in (BODY_LIMIT + 1, 50 * BODY_LIMIT):
         over = small_client.post("/rerank", content=send(body_of(size)), headers=JSON)
         too_large(over, "body: more than the limit of 1000 bytes")
-        assert over.headers["connection"] == "close"
 
 
 @pytest.mark.parametrize("send", [bytes, chunked], ids=["declared", "chunked"])

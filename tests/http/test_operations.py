@@ -147,7 +147,7 @@ def test_unknown_websocket_paths_make_no_series(service):
                 b"GET /random-socket/%d HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
                 b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n" % i
             )
-            assert connection.recv(4096).startswith(b"HTTP/1.1 403 ")
+            assert connection.recv(4096).startswith(b"HTTP/1.1 404 ")
     assert Scrape(service.url).series == before
 
 

@@ -106,13 +106,13 @@ def test_media_types(content_type, accepted):
     if accepted:
         assert read(body, content_type=content_type).query == "a"
     else:
-        with pytest.raises(UnsupportedMediaTypeError, match="must be application/json, got"):
+        with pytest.raises(UnsupportedMediaTypeError, match=r"must be application/json$"):
             read(body, content_type=content_type)
 
 
 def test_a_compressed_body_is_not_read():
     """It is refused by its header, whatever it holds."""
-    with pytest.raises(UnsupportedMediaTypeError, match="compressed bodies are not read, got gzip"):
+    with pytest.raises(UnsupportedMediaTypeError, match=r"compressed bodies are not read$"):
         read(b"{}", content_encoding="gzip")
 
 

@@ -11,7 +11,7 @@ import time
 import traceback
 from typing import TYPE_CHECKING
 
-from bentorank.errors import BentorankError, NotFoundError, PayloadTooLargeError, UnauthorizedError
+from bentorank.errors import BentorankError, NotFoundError
 from bentorank.http.edge.body_limit import check_declared_length, limited
 from bentorank.http.edge.envelope import error_response
 from bentorank.http.edge.foreign_errors import error_of
@@ -45,10 +45,6 @@ class Edge:
         self._access_log = access_log
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "websocket":
-            # Nothing here speaks it, and BentoML would label its metrics with whatever path was asked for.
-            await send({"type": "websocket.close"})
-            return
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
@@ -119,9 +115,6 @@ class _Answer:
         response = error_response(error, self._context.request_id)
         response.headers["x-request-id"] = self._context.request_id
         response.raw_headers.extend(self._kept_headers)
-        if isinstance(error, PayloadTooLargeError | UnauthorizedError):
-            # The rest of the body stays unread, so the connection cannot serve another request.
-            response.headers["connection"] = "close"
         await response(scope, receive, self._send)
 
     def _with_request_id(self, message: Message) -> Message:

@@ -46,17 +46,12 @@ def read_as(model: type[Body], parsed: dict[str, object]) -> Body:
 def _check_media_type(content_type: str) -> None:
     media_type = content_type.partition(";")[0].strip().lower()
     if media_type != "application/json" and not media_type.endswith("+json"):
-        shown = media_type or "nothing"
-        raise UnsupportedMediaTypeError(
-            f"Content-Type: must be application/json, got {shown[:80]}", field="Content-Type"
-        )
+        raise UnsupportedMediaTypeError("Content-Type: must be application/json", field="Content-Type")
 
 
 def _check_content_encoding(encoding: str) -> None:
     if encoding.strip().lower() not in ("", "identity"):
-        raise UnsupportedMediaTypeError(
-            f"Content-Encoding: compressed bodies are not read, got {encoding[:80]}", field="Content-Encoding"
-        )
+        raise UnsupportedMediaTypeError("Content-Encoding: compressed bodies are not read", field="Content-Encoding")
 
 
 def _parse_object(body: bytes) -> dict[str, object]:
