@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
@@ -90,22 +91,24 @@ def _check_content_encoding(encoding: str) -> None:
 
 
 async def _parse(body: bytes, *, keep_integers: bool) -> JsonBody:
+    mended: bytes | bytearray = body
     lone = 0
     try:
         parsed = orjson.loads(body)
     except orjson.JSONDecodeError as error:
-        body, lone = await replace_lone_surrogates(body)
+        mended, lone = await replace_lone_surrogates(body)
         if not lone:
             raise _malformed(error) from None
-        parsed = _parse_mended(body)
+        await asyncio.sleep(0)
+        parsed = _parse_mended(mended)
     if keep_integers:
         # Slower, and more lenient, but the body is known to be good.
-        parsed = json.loads(body, parse_int=_exact_integer)
+        parsed = json.loads(mended, parse_int=_exact_integer)
     warning = f"{lone} lone surrogates in the body are no characters and were read as U+FFFD"
     return JsonBody(parsed, (warning,) if lone else ())
 
 
-def _parse_mended(body: bytes) -> object:
+def _parse_mended(body: bytes | bytearray) -> object:
     try:
         return orjson.loads(body)
     except orjson.JSONDecodeError as error:

@@ -7,6 +7,7 @@ import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeVar
 
+import orjson
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response  # noqa: TC002 - FastAPI reads the annotations of handlers at run time
 
@@ -86,8 +87,11 @@ class RerankRoutes:
         works = [await self._read_nth(request, i, body, sent.warnings) for i, body in enumerate(requests)]
         for body, _ in works:
             self.state.check_model(body.model)
-        runs = [self._run_nth(i, body, job) for i, (body, job) in enumerate(works)]
-        responses = await run_while_connected(request, _gather(runs))
+        runs = [self._run_nth(i, job) for i, (_, job) in enumerate(works)]
+        rankings = await run_while_connected(request, _gather(runs))
+        responses = [
+            await self._write_nth(body, job, ranking) for (body, job), ranking in zip(works, rankings, strict=True)
+        ]
         latency_ms = round((time.monotonic() - started) * 1e3, 3)
         return json_response(responses if is_list else {"responses": responses, "latency_ms": latency_ms})
 
@@ -104,15 +108,19 @@ class RerankRoutes:
         job = to_job(body, self.rules, self._deadline(request, body.deadline_ms), field_prefix=f"{place}.")
         return body, _with_warnings(job, warnings)
 
-    async def _run_nth(self, index: int, body: RerankBody, job: RerankJob) -> object:
+    async def _run_nth(self, index: int, job: RerankJob) -> Ranking:
         try:
-            ranking = await self._run(job)
+            return await self._run(job)
         except BentorankError as error:
             # Messages about one document start with its place, which belongs to this request.
             joint = "." if error.message.startswith("documents") else ": "
             error.message = f"requests[{index}]{joint}{error.message}"
             raise
-        return to_native_response(body, job, ranking, Answer(self.state.model_name))
+
+    async def _write_nth(self, body: RerankBody, job: RerankJob, ranking: Ranking) -> orjson.Fragment:
+        """One answer of a batch, as JSON."""
+        await asyncio.sleep(0)  # other callers' turn
+        return orjson.Fragment(orjson.dumps(to_native_response(body, job, ranking, Answer(self.state.model_name))))
 
     async def _run(self, job: RerankJob) -> Ranking:
         metrics.DOCUMENT_COUNT.observe(len(job.documents))
@@ -188,7 +196,9 @@ async def _gather(runs: list[Coroutine[object, object, T]]) -> list[T]:
     tasks: list[asyncio.Task[T]] = []
     try:
         async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(run) for run in runs]
+            for run in runs:
+                tasks.append(group.create_task(run))
+                await asyncio.sleep(0)  # other callers' turn: each begins by handling all of its documents
     except* BentorankError as failures:
         first = failures.exceptions[0]
         error = first

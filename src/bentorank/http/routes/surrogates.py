@@ -23,13 +23,17 @@ LONE = re.compile(rb"\\u[dD](?:[89abAB][0-9a-fA-F]{2}(?!%b)|(?<!%b\\u[dD])[c-fC-
 PAIR_BYTES = len(rb"\ud83d\ude00")
 
 
-async def replace_lone_surrogates(body: bytes) -> tuple[bytes, int]:
+async def replace_lone_surrogates(body: bytes) -> tuple[bytes | bytearray, int]:
     """A JSON text with U+FFFD in place of every lone surrogate, and how many there were.
 
     Raises MalformedBodyError for very many.
     """
+    if rb"\u" not in body:
+        return body, 0
+    await asyncio.sleep(0)
     # After an escaped backslash, `u` is a letter.
     escapes = body.replace(b"\\\\", b"__")
+    await asyncio.sleep(0)
     mended, count = bytearray(body), 0
     for start in range(0, len(body), PIECE_BYTES):
         end = start + PIECE_BYTES
@@ -41,4 +45,4 @@ async def replace_lone_surrogates(body: bytes) -> tuple[bytes, int]:
                 raise MalformedBodyError(f"the body has more than {MAX_REPLACED} lone surrogates")
             mended[match.start() : match.end()] = REPLACEMENT
         await asyncio.sleep(0)
-    return bytes(mended), count
+    return mended, count
