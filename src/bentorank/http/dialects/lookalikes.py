@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from functools import cache
+from functools import cache, lru_cache
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -94,6 +94,8 @@ def _choices(alias: object) -> set[str]:
     return {choice for choice in getattr(alias, "choices", ()) if isinstance(choice, str)}
 
 
+# A caller sends the same fields again and again, and comparing takes .1 ms.
+@lru_cache(maxsize=1024)
 def _similar(name: str, known: frozenset[str]) -> str | None:
     """The field that `name` is mistaken for."""
     plain = SEPARATORS.sub("", name.lower())
