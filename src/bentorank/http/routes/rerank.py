@@ -39,6 +39,8 @@ T = TypeVar("T")
 
 # What nginx logs for a caller who left before the answer; nobody receives it.
 CLIENT_CLOSED_REQUEST = 499
+# Enough to fill any device. Requests that end together are ranked together, while nobody else has a turn.
+BATCH_DOCUMENTS_AT_ONCE = 8_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +89,9 @@ class RerankRoutes:
         works = [await self._read_nth(request, i, body, sent.warnings) for i, body in enumerate(requests)]
         for body, _ in works:
             self.state.check_model(body.model)
-        runs = [self._run_nth(i, job) for i, (_, job) in enumerate(works)]
+        largest = max(len(job.documents) for _, job in works)
+        turns = asyncio.Semaphore(max(1, BATCH_DOCUMENTS_AT_ONCE // largest))
+        runs = [self._run_nth(i, job, turns) for i, (_, job) in enumerate(works)]
         rankings = await run_while_connected(request, _gather(runs))
         responses = [
             await self._write_nth(body, job, ranking) for (body, job), ranking in zip(works, rankings, strict=True)
@@ -108,9 +112,10 @@ class RerankRoutes:
         job = to_job(body, self.rules, self._deadline(request, body.deadline_ms), field_prefix=f"{place}.")
         return body, _with_warnings(job, warnings)
 
-    async def _run_nth(self, index: int, job: RerankJob) -> Ranking:
+    async def _run_nth(self, index: int, job: RerankJob, turns: asyncio.Semaphore) -> Ranking:
         try:
-            return await self._run(job)
+            async with turns:
+                return await self._run(job)
         except BentorankError as error:
             # Messages about one document start with its place, which belongs to this request.
             joint = "." if error.message.startswith("documents") else ": "
