@@ -79,7 +79,7 @@ class Reranker:
             usage=Usage(tokens, len(chunks), cached_pairs=0, truncated_documents=_truncated(encoded)),
             timings_ms=_timings(total_s, tokenized - started, scored.inference_s),
             query_truncated=any(chunk.query_truncated for chunk in chunks[:1]),
-            warnings=_warnings(encoded),
+            warnings=job.warnings + _warnings(encoded),
         )
 
     async def score(self, pairs: Sequence[Pair], deadline: float | None = None) -> list[float | BentorankError]:
@@ -104,6 +104,15 @@ class Reranker:
         scored = await self._scheduler.score(chunks, deadline)
         return _logits(scored.outcomes, encoded), tokens
 
+    async def check_tokens(self, pairs: Sequence[Pair], deadline: float | None = None) -> None:
+        """Raises PayloadTooLargeError if these pairs have more tokens than a request may have to score.
+
+        Tokenises them only where the model's window lets them have so many.
+        """
+        if len(pairs) * self.info.max_tokens > self._max_request_tokens:
+            encoded = await self._encode(pairs, LengthPolicy(cut_query=True), deadline)
+            self._count_tokens([chunk for chunks in encoded for chunk in chunks], "pairs")
+
     async def _score_one_by_one(self, pairs: Sequence[Pair], deadline: float | None) -> list[float | BentorankError]:
         return [outcome for pair in pairs for outcome in await self.score([pair], deadline)]
 
@@ -119,13 +128,12 @@ class Reranker:
         self._forecast.learn(sizes, encoded)
         return encoded
 
-    def _count_tokens(self, chunks: Sequence[EncodedPair]) -> int:
+    def _count_tokens(self, chunks: Sequence[EncodedPair], field: str = "documents") -> int:
         """How many there are to score. Raises PayloadTooLargeError if they are more than a request may have."""
         tokens = sum(chunk.length for chunk in chunks)
         if tokens > self._max_request_tokens:
             raise PayloadTooLargeError(
-                f"documents: {tokens} tokens to score, more than the limit of {self._max_request_tokens}",
-                field="documents",
+                f"{field}: {tokens} tokens to score, more than the limit of {self._max_request_tokens}", field=field
             )
         return tokens
 

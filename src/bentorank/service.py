@@ -23,6 +23,7 @@ from bentorank.http.app import Routes, build_app, paths_of
 from bentorank.http.edge.connection.protocol import limit_connections
 from bentorank.http.edge.cors import with_cors
 from bentorank.http.edge.edge import Edge
+from bentorank.http.routes.bentoml_score import ScoreGate
 from bentorank.http.routes.rerank import RerankRoutes
 from bentorank.http.service_state import ServiceState
 from bentorank.observability.logging import configure_logging
@@ -58,7 +59,7 @@ rules = job_rules(settings)
 state = ServiceState(settings.served_model_name, strict_model=settings.strict_model, docs=settings.docs)
 app = build_app(
     Routes(
-        RerankRoutes(state, rules, settings.request_timeout_s, settings.max_json_depth),
+        RerankRoutes(state, rules, settings.request_timeout_s),
         CatalogueRoutes(state, rules, needs_key=keys.is_required, tokenizer_threads=settings.tokenizer_threads),
         ProbeRoutes(state),
     ),
@@ -89,7 +90,7 @@ class EdgeService(Service[Any]):
         if not settings.tracing:
             leave_out_tracing(inner)
         edge = Edge(
-            inner,
+            ScoreGate(inner, SCORE_ROUTE, state, rules.limits, settings.request_timeout_s),
             known_paths=paths_of(app, SCORE_ROUTE),
             keys=keys,
             max_body_bytes=settings.max_body_bytes,

@@ -110,6 +110,11 @@ class Settings(BaseSettings):
     max_request_tokens: PositiveInt = Field(
         600_000, description="Tokens to score of one request, chunks included; more are refused with 413."
     )
+    max_json_items: Annotated[int, Field(ge=1000)] = Field(
+        250_000,
+        description="Values, keys, lists and objects of a body together, since each costs time and memory that its"
+        " bytes do not show; more are refused with 413.",
+    )
     max_json_depth: Annotated[int, Field(ge=4, le=500)] = Field(
         64, description="Levels that a body may be nested; deeper is refused with 400."
     )
@@ -207,6 +212,8 @@ class Settings(BaseSettings):
     def _refuse_contradictions(self) -> Self:
         if self.max_batch_tokens is not None and self.max_batch_tokens > self.max_queue_tokens:
             raise ValueError("max_batch_tokens exceeds max_queue_tokens: a batch could never be filled")
+        if self.max_documents > self.max_json_items:
+            raise ValueError("max_documents exceeds max_json_items: so many documents could not be sent")
         if self.engine == "openvino" and self.device not in ("auto", "cpu"):
             raise ValueError(f"engine openvino runs on the CPU, but device is {self.device}: use engine torch")
         if self.engine == "torch" and self.precision == "int8":

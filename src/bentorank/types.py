@@ -103,7 +103,8 @@ class RerankJob:
     """One query with its candidates, and how the caller wants them back.
 
     `top_n=None` returns every document. `score_threshold` is compared with the presented score.
-    `deadline` is a time on the monotonic clock in seconds, or None.
+    `deadline` is a time on the monotonic clock in seconds, or None. `warnings` are about the request itself, and come
+    back before those of the ranking.
     """
 
     query: str
@@ -113,6 +114,7 @@ class RerankJob:
     score_threshold: float | None = None
     deadline: float | None = None
     length: LengthPolicy = field(default_factory=LengthPolicy)
+    warnings: tuple[str, ...] = ()
 
 
 class ScoredChunk(NamedTuple):

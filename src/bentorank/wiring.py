@@ -101,7 +101,12 @@ def scheduler_limits(settings: Settings, info: EngineInfo) -> SchedulerLimits:
 def job_rules(settings: Settings) -> JobRules:
     """What every request may ask for, and what becomes of what does not fit."""
     limits = RequestLimits(
-        settings.max_documents, settings.max_document_chars, settings.max_query_chars, settings.max_batch_requests
+        max_documents=settings.max_documents,
+        max_document_chars=settings.max_document_chars,
+        max_query_chars=settings.max_query_chars,
+        max_batch_requests=settings.max_batch_requests,
+        max_json_items=settings.max_json_items,
+        max_json_depth=settings.max_json_depth,
     )
     return JobRules(limits, Overflow(settings.overflow), cut_query=settings.query_overflow == "truncate")
 

@@ -16,9 +16,8 @@ def valid_requests_are_accepted(_context: Any, response: Any, case: Any) -> None
 
 
 def _is_valid(body: Any, path: str) -> bool:
-    if not isinstance(body, dict):
-        return True
-    return all(_is_plain(request, path) for request in body.get("requests") or [body])
+    requests = body.get("requests") or [body] if isinstance(body, dict) else body
+    return not isinstance(requests, list) or all(_is_plain(request, path) for request in requests)
 
 
 def _is_plain(body: Any, path: str) -> bool:

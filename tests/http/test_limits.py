@@ -106,7 +106,24 @@ def test_the_window_can_be_cut_by_a_setting(small_client):
 
 def test_bentomls_route_limits_texts_too(small_client):
     """A pair's texts have the same limits as a request's, and the answer says which is too long."""
-    for pair in ({"query": "q" * 51, "passage": "p"}, {"query": "q", "passage": "p" * 101}):
-        response = small_client.post("/bentoml/score", json={"pairs": [pair]})
-        assert response.status_code == 400
-        assert check_envelope(response)["message"].startswith("pairs.0.")
+    good = {"query": "q", "passage": "p"}
+    for pair, field in (({**good, "query": "q" * 51}, "query: 51"), ({**good, "passage": "p" * 101}, "passage: 101")):
+        over = small_client.post("/bentoml/score", json={"pairs": [good, pair]})
+        too_large(over, f"pairs[1].{field} characters, more than the limit of ")
+
+
+def test_bentomls_route_limits_the_number_of_pairs(client, small_client):
+    """A pair counts as a document."""
+    pair = {"query": "q", "passage": "p"}
+    assert small_client.post("/bentoml/score", json={"pairs": [pair] * 5}).status_code == 200
+    over = small_client.post("/bentoml/score", json={"pairs": [pair] * 6})
+    too_large(over, "pairs: 6 documents, more than the limit of 5")
+    too_large(client.post("/bentoml/score", json={"pairs": [pair] * 1001}), "pairs: 1001 documents")
+
+
+def test_bentomls_route_limits_tokens(guarded_client):
+    """The same limit as a request's."""
+    pairs = [{"query": "q", "passage": "p " * 20}] * 4
+    assert guarded_client.post("/bentoml/score", json={"pairs": pairs}).status_code == 200
+    over = guarded_client.post("/bentoml/score", json={"pairs": pairs + pairs[:1]})
+    too_large(over, "pairs: 110 tokens to score, more than the limit of 100")

@@ -20,8 +20,8 @@ from bentorank.http.about.responses import (
     NimHealthBody,
     ServiceBody,
 )
-from bentorank.http.dialects.native_request import RerankBatchBody
-from bentorank.http.dialects.native_response import RerankBatchResponse
+from bentorank.http.dialects.native_request import RerankBatchBody, RerankListBody
+from bentorank.http.dialects.native_response import RerankBatchResponse, RerankResponse
 from bentorank.http.dialects.score import ScoreBody, ScoreResponse
 from bentorank.http.dialects.selection import RERANK_PATHS, dialects_of
 from bentorank.http.edge.keys import PUBLIC_PATHS
@@ -89,7 +89,13 @@ def _add_rerank(app: FastAPI, routes: RerankRoutes) -> None:
         response = reduce(or_, (dialect.response for dialect in dialects))
         bodies = [dialect.body for dialect in dialects]
         _add_post(app, path, routes.rerank, bodies, response)
-    _add_post(app, "/rerank/batch", routes.rerank_batch, [RerankBatchBody], RerankBatchResponse)
+    _add_post(
+        app,
+        "/rerank/batch",
+        routes.rerank_batch,
+        [RerankBatchBody, RerankListBody],
+        RerankBatchResponse | list[RerankResponse],
+    )
     for path in ("/score", "/v1/score"):
         _add_post(app, path, routes.score, [ScoreBody], ScoreResponse)
 
@@ -111,7 +117,7 @@ def _add_probes(app: FastAPI, routes: ProbeRoutes) -> None:
 
 
 def _add_openapi(app: FastAPI, *, needs_key: bool) -> None:
-    bodies: set[type[BaseModel]] = {RerankBatchBody, ScoreBody}
+    bodies: set[type[BaseModel]] = {RerankBatchBody, RerankListBody, ScoreBody}
     bodies.update(dialect.body for path in RERANK_PATHS for dialect in dialects_of(path))
     guarded = paths_of(app) - PUBLIC_PATHS if needs_key else frozenset()
 

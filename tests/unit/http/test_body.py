@@ -11,9 +11,16 @@ from bentorank.http.dialects.dialect import JobRules
 from bentorank.http.dialects.limits import RequestLimits
 from bentorank.http.dialects.native import to_job
 from bentorank.http.dialects.native_request import RerankBatchBody, RerankBody
-from bentorank.http.routes.body import read_as, read_object
+from bentorank.http.routes.body import read_as, read_json
 
-LIMITS = RequestLimits(max_documents=4, max_document_chars=20, max_query_chars=10, max_batch_requests=2)
+LIMITS = RequestLimits(
+    max_documents=4,
+    max_document_chars=20,
+    max_query_chars=10,
+    max_batch_requests=2,
+    max_json_items=1000,
+    max_json_depth=64,
+)
 RULES = JobRules(LIMITS)
 
 
@@ -23,15 +30,17 @@ def read(body, model=RerankBody, content_type="application/json", **headers):
 
     sent = {"content-type": content_type, **headers}
     raw = [(name.replace("_", "-").encode(), value.encode()) for name, value in sent.items()]
-    parsed = finished(read_object(Request({"type": "http", "headers": raw}, receive), max_json_depth=64))
-    return read_as(model, parsed)
+    parsed = finished(read_json(Request({"type": "http", "headers": raw}, receive), LIMITS))
+    return read_as(model, parsed.object)
 
 
 def finished(coroutine):
-    """The result of a coroutine that never has to wait."""
-    with pytest.raises(StopIteration) as stop:
-        coroutine.send(None)
-    return stop.value.value
+    """The result of a coroutine that never waits for more than its next turn."""
+    while True:
+        try:
+            coroutine.send(None)
+        except StopIteration as stop:
+            return stop.value
 
 
 json_values = st.recursive(

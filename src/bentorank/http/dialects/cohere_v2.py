@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from bentorank.http.dialects.dialect import Answer, Dialect, JobRules, search_units
-from bentorank.http.dialects.fields import Count, DocumentInput, Model, PositiveInt, Query, read_document
+from bentorank.http.dialects.fields import Count, DocumentInputs, Model, PositiveInt, Query, read_document
 from bentorank.types import Overflow, RerankJob
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ class CohereV2Body(BaseModel):
 
     model: Model = None
     query: Query
-    documents: list[DocumentInput] = Field(min_length=1, description="Texts, or objects with `text`.")
+    documents: DocumentInputs = Field(min_length=1, description="Texts, or objects with `text`.")
     top_n: Count | None = Field(None, description="How many results to return; all unless set, or with 0.")
     max_tokens_per_doc: Count | None = Field(None, description="Cut documents to so many tokens.")
     relevant_spans: RelevantSpansBody | None = Field(

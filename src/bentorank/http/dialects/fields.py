@@ -58,6 +58,11 @@ class DocumentBody(BaseModel):
     text: str | None = Field(None, description="The passage, under the name that other APIs use.")
     metadata: dict[str, Any] | None = Field(None, description="Anything; comes back with the result.")
 
+    def sent(self) -> dict[str, Any]:
+        """The fields that were sent. Their names are the caller's: data, never attributes."""
+        known = {name: value for name, value in self.__dict__.items() if name in self.__pydantic_fields_set__}
+        return known | (self.__pydantic_extra__ or {})
+
 
 def _document_kind(value: object) -> str:
     return "text" if isinstance(value, str) else "object"
@@ -68,6 +73,15 @@ DocumentInput = Annotated[
 ]
 
 
+# One mistake is told, so the first ends the search: an error takes longer to make than a text to read.
+DocumentInputs = Annotated[list[DocumentInput], Field(fail_fast=True)]
+Texts = Annotated[list[str], Field(fail_fast=True)]
+
+# More are no fields of one document, and each is looked up in every document.
+MAX_RANK_FIELDS = 64
+RankFields = Annotated[list[str], Field(fail_fast=True, max_length=MAX_RANK_FIELDS)]
+
+
 def read_document(document: str | DocumentBody, rank_fields: list[str] | None, field: str) -> Document:
     """The passage of a document. Raises InvalidRequestError naming `field` if it has none."""
     if isinstance(document, str):
@@ -76,13 +90,21 @@ def read_document(document: str | DocumentBody, rank_fields: list[str] | None, f
         return Document(_join_fields(document, rank_fields, field), document.metadata)
     content = document.content if document.content is not None else document.text
     if content is None:
-        raise InvalidRequestError(f"{field}.content: is required", field=f"{field}.content")
+        raise _without_text(document, field)
     return Document(content, document.metadata)
 
 
+def _without_text(document: DocumentBody, field: str) -> InvalidRequestError:
+    """Names the field that was sent as null, if one was."""
+    null = document.model_fields_set & {"content", "text"}
+    name, reason = (min(null), "must be a text, not null") if null else ("content", "is required")
+    return InvalidRequestError(f"{field}.{name}: {reason}", field=f"{field}.{name}")
+
+
 def _join_fields(document: DocumentBody, rank_fields: list[str], field: str) -> str:
-    """The values of `rank_fields`, a line each, in that order."""
-    values = [getattr(document, name, None) for name in rank_fields if name in document.model_fields_set]
+    """The values of `rank_fields`, a line each, in that order; a field that is named twice is read once."""
+    sent = document.sent()
+    values = [sent.get(name) for name in dict.fromkeys(rank_fields)]
     lines = [value if isinstance(value, str) else orjson.dumps(value).decode() for value in values if value is not None]
     if not lines:
         raise InvalidRequestError(f"{field}: has none of the rank_fields", field=field)

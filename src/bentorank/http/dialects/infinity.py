@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from bentorank.http.dialects.dialect import Answer, Dialect, JobRules, RankedText, TokenUsage, ranked_texts, token_usage
-from bentorank.http.dialects.fields import LenientBool, Model, PositiveInt, Query
+from bentorank.http.dialects.fields import LenientBool, Model, PositiveInt, Query, Texts
 from bentorank.types import Document, RerankJob, ScoreMode
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ class InfinityBody(BaseModel):
     )
 
     query: Query
-    documents: list[str] = Field(min_length=1)
+    documents: Texts = Field(min_length=1)
     return_documents: LenientBool | None = None
     raw_scores: LenientBool | None = Field(None, description="Logits instead of probabilities.")
     model: Model = None

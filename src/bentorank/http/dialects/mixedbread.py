@@ -10,7 +10,16 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from bentorank.http.dialects.dialect import Answer, Dialect, JobRules, TokenUsage, token_usage
-from bentorank.http.dialects.fields import DocumentInput, LenientBool, Model, PositiveInt, Query, read_document
+from bentorank.http.dialects.fields import (
+    DocumentBody,
+    DocumentInputs,
+    LenientBool,
+    Model,
+    PositiveInt,
+    Query,
+    RankFields,
+    read_document,
+)
 from bentorank.types import RerankJob
 
 if TYPE_CHECKING:
@@ -38,8 +47,8 @@ class MixedbreadBody(BaseModel):
 
     model: Model = None
     query: Query
-    input: list[DocumentInput] = Field(min_length=1, description="Texts, or objects with `text` or `rank_fields`.")
-    rank_fields: list[str] | None = Field(None, description="The fields of an object that are read, a line each.")
+    input: DocumentInputs = Field(min_length=1, description="Texts, or objects with `text` or `rank_fields`.")
+    rank_fields: RankFields | None = Field(None, description="The fields of an object that are read, a line each.")
     top_k: PositiveInt | None = None
     return_input: LenientBool | None = None
 
@@ -97,8 +106,8 @@ def to_response(body: MixedbreadBody, _job: RerankJob, ranking: Ranking, answer:
     }
 
 
-def _as_sent(item: str | BaseModel) -> object:
-    return item if isinstance(item, str) else item.model_dump(exclude_unset=True)
+def _as_sent(item: str | DocumentBody) -> object:
+    return item if isinstance(item, str) else item.sent()
 
 
 MIXEDBREAD = Dialect("mixedbread", MixedbreadBody, MixedbreadResponse, "input", to_job, to_response)

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, RootModel
 
-from bentorank.http.dialects.fields import Count, DocumentInput, LenientBool, PositiveInt, Query
+from bentorank.http.dialects.fields import Count, DocumentInputs, LenientBool, PositiveInt, Query, RankFields
 from bentorank.types import ScoreMode
 
 
@@ -34,8 +34,8 @@ class RerankBody(BaseModel):
     )
 
     query: Query
-    documents: list[DocumentInput] = Field(min_length=1, description="Texts, or objects with `content`.")
-    rank_fields: list[str] | None = Field(
+    documents: DocumentInputs = Field(min_length=1, description="Texts, or objects with `content`.")
+    rank_fields: RankFields | None = Field(
         None, description="The fields of a document that are read, a line each, instead of `content`."
     )
     top_k: PositiveInt | None = Field(None, description="How many results to return; all unless set.")
@@ -100,22 +100,25 @@ class SupersetBody(RerankBody):
     )
 
 
+BATCH_EXAMPLE: list[JsonValue] = [
+    {"query": "highest mountain", "documents": ["Mount Everest", "Lake Baikal"], "top_k": 1},
+    {"query": "deepest lake", "documents": ["Mount Everest", "Lake Baikal"], "top_k": 1},
+]
+
+
+class RerankListBody(RootModel[list[RerankBody]]):
+    """Several rerank requests as a bare list, answered by a list."""
+
+    model_config = ConfigDict(strict=True, title="List", json_schema_extra={"minItems": 1, "examples": [BATCH_EXAMPLE]})
+
+
 class RerankBatchBody(BaseModel):
     """Several rerank requests in one body, answered together."""
 
     model_config = ConfigDict(
         strict=True,
         title="Batch",
-        json_schema_extra={
-            "examples": [
-                {
-                    "requests": [
-                        {"query": "highest mountain", "documents": ["Mount Everest", "Lake Baikal"], "top_k": 1},
-                        {"query": "deepest lake", "documents": ["Mount Everest", "Lake Baikal"], "top_k": 1},
-                    ]
-                }
-            ]
-        },
+        json_schema_extra={"examples": [{"requests": BATCH_EXAMPLE}]},
     )
 
     requests: list[RerankBody] = Field(min_length=1, description="Each as in `POST /rerank`.")

@@ -5,7 +5,7 @@ Source: https://docs.nvidia.com/nim/nemo-retriever/text-reranking, "API referenc
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -53,7 +53,7 @@ class NimBody(BaseModel):
 
     model: Model = None
     query: NimQuery
-    passages: list[NimText] = Field(min_length=1)
+    passages: Annotated[list[NimText], Field(fail_fast=True)] = Field(min_length=1)
     truncate: Literal["NONE", "END"] | None = Field(
         None, description="`END` cuts a passage that does not fit; otherwise it is refused."
     )

@@ -11,7 +11,7 @@ from pydantic import AliasChoices, BaseModel, ConfigDict, Field
 
 from bentorank.errors import InvalidRequestError
 from bentorank.http.dialects.dialect import TokenUsage, token_usage
-from bentorank.http.dialects.fields import MAX_INTEGER, NOT_BLANK, LenientBool, Model, Whole
+from bentorank.http.dialects.fields import MAX_INTEGER, NOT_BLANK, LenientBool, Model, Texts, Whole
 from bentorank.types import Pair
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 QUERIES = ("queries", "text_1", "data_1")
 DOCUMENTS = ("documents", "items", "text_2", "data_2")
-Texts = str | list[str]
+ScoreTexts = str | Texts
 EXAMPLE = {
     "model": "starter",
     "text_1": "how tall is mount everest",
@@ -49,8 +49,10 @@ class ScoreBody(BaseModel):
     )
 
     model: Model = None
-    queries: Texts | None = Field(None, validation_alias=AliasChoices(*QUERIES), description="Or `text_1`, `data_1`.")
-    documents: Texts | None = Field(
+    queries: ScoreTexts | None = Field(
+        None, validation_alias=AliasChoices(*QUERIES), description="Or `text_1`, `data_1`."
+    )
+    documents: ScoreTexts | None = Field(
         None, validation_alias=AliasChoices(*DOCUMENTS), description="Or `items`, `text_2`, `data_2`."
     )
     truncate_prompt_tokens: Annotated[int, Field(ge=-1, le=MAX_INTEGER), Whole] | None = Field(
@@ -96,7 +98,7 @@ def to_pairs(body: ScoreBody) -> list[Pair]:
     return [Pair(query, document) for query, document in zip(queries, documents, strict=True)]
 
 
-def _texts(texts: Texts | None, field: str) -> list[str]:
+def _texts(texts: ScoreTexts | None, field: str) -> list[str]:
     if texts is None:
         raise InvalidRequestError(f"{field}: is required", field=field)
     if not texts:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from bentorank.http.dialects.dialect import Answer, Dialect, JobRules, overflow_of
-from bentorank.http.dialects.fields import LenientBool, PositiveInt, Query
+from bentorank.http.dialects.fields import LenientBool, PositiveInt, Query, Texts
 from bentorank.types import Document, RerankJob, ScoreMode
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ class TeiBody(BaseModel):
     )
 
     query: Query
-    texts: list[str] = Field(min_length=1)
+    texts: Texts = Field(min_length=1)
     truncate: LenientBool | None = Field(None, description="`false` refuses a text that does not fit.")
     truncation_direction: Annotated[str, StringConstraints(pattern="^([Ll]eft|[Rr]ight)$")] | None = Field(
         None, description="The end at which a text that does not fit is cut; `Right` unless set."

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from bentorank.http.dialects.dialect import Answer, Dialect, JobRules, RankedText, overflow_of, ranked_texts
-from bentorank.http.dialects.fields import LenientBool, Model, PositiveInt, Query
+from bentorank.http.dialects.fields import LenientBool, Model, PositiveInt, Query, Texts
 from bentorank.types import Document, RerankJob
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ class VoyageBody(BaseModel):
     )
 
     query: Query
-    documents: list[str] = Field(min_length=1)
+    documents: Texts = Field(min_length=1)
     model: Model = None
     top_k: PositiveInt | None = None
     truncation: LenientBool | None = Field(None, description="`false` refuses a document that does not fit.")

@@ -21,7 +21,13 @@ ALLOWED_HEADERS = (
     TIMEOUT_HEADER,
     *(header.decode() for header in KEY_HEADERS),
 )
-EXPOSED_HEADERS = (REQUEST_ID_HEADER.decode(), "retry-after", "x-truncated-documents", "x-truncated-query")
+EXPOSED_HEADERS = (
+    REQUEST_ID_HEADER.decode(),
+    "retry-after",
+    "x-truncated-documents",
+    "x-truncated-query",
+    "x-warnings",
+)
 
 
 def with_cors(app: ASGIApp, origins: Sequence[str]) -> ASGIApp:

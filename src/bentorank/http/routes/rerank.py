@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeVar
 
+import orjson
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response  # noqa: TC002 - FastAPI reads the annotations of handlers at run time
 
 from bentorank.errors import BentorankError
 from bentorank.http.dialects import score
 from bentorank.http.dialects.dialect import Answer, JobRules
+from bentorank.http.dialects.lookalikes import unknown_field_warnings
 from bentorank.http.dialects.native import to_job, to_native_response
 from bentorank.http.dialects.native_request import RerankBatchBody, RerankBody
 from bentorank.http.dialects.score import ScoreBody
@@ -20,9 +22,9 @@ from bentorank.http.dialects.selection import select
 from bentorank.http.edge.deadline import deadline_of
 from bentorank.http.edge.envelope import error_response, json_response
 from bentorank.http.edge.request_context import context_of
-from bentorank.http.routes.body import read_as, read_object
+from bentorank.http.routes.body import read_as, read_json
 from bentorank.http.routes.disconnect import ClientDisconnectedError, run_while_connected
-from bentorank.http.routes.timing_headers import timing_headers
+from bentorank.http.routes.timing_headers import timing_headers, warning_header
 from bentorank.observability import metrics
 from bentorank.ranking import present
 from bentorank.types import Overflow, ScoreMode
@@ -37,6 +39,8 @@ T = TypeVar("T")
 
 # What nginx logs for a caller who left before the answer; nobody receives it.
 CLIENT_CLOSED_REQUEST = 499
+# Enough to fill any device. Requests that end together are ranked together, while nobody else has a turn.
+BATCH_DOCUMENTS_AT_ONCE = 8_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +50,6 @@ class RerankRoutes:
     state: ServiceState
     rules: JobRules
     request_timeout_s: float
-    max_json_depth: int
 
     async def rerank(self, request: Request) -> Response:
         """Order documents by their relevance to a query, in the dialect that the body speaks."""
@@ -61,10 +64,13 @@ class RerankRoutes:
         return await _answer(request, self._score)
 
     async def _rerank(self, request: Request) -> Response:
-        parsed = await self._read(request)
-        dialect = select(request.scope["path"], parsed)
-        body = read_as(dialect.body, parsed)
+        sent = await read_json(request, self.rules.limits)
+        dialect = select(request.scope["path"], sent.object)
+        self.rules.limits.check_count(sent.object.get(dialect.documents_field), dialect.documents_field)
+        body = read_as(dialect.body, sent.object)
         job = dialect.to_job(body, self.rules, self._deadline(request, getattr(body, "deadline_ms", None)))
+        job = _with_warnings(job, sent.warnings + unknown_field_warnings(sent.object, dialect.body))
+        del sent  # what it holds beside the job would wait for the answer too
         self.state.check_model(getattr(body, "model", None))
         try:
             ranking = await run_while_connected(request, self._run(job))
@@ -76,28 +82,50 @@ class RerankRoutes:
 
     async def _rerank_batch(self, request: Request) -> Response:
         started = time.monotonic()
-        batch = read_as(RerankBatchBody, await self._read(request))
-        self.rules.limits.check_batch(batch.requests)
-        jobs = [
-            to_job(body, self.rules, self._deadline(request, body.deadline_ms), field_prefix=f"requests[{i}].")
-            for i, body in enumerate(batch.requests)
-        ]
-        for body in batch.requests:
+        sent = await read_json(request, self.rules.limits)
+        is_list = isinstance(sent.value, list)
+        requests = _requests_of({"requests": sent.value} if is_list else sent.object)
+        self.rules.limits.check_batch(requests)
+        works = [await self._read_nth(request, i, body, sent.warnings) for i, body in enumerate(requests)]
+        for body, _ in works:
             self.state.check_model(body.model)
-        runs = [self._run_nth(i, body, job) for i, (body, job) in enumerate(zip(batch.requests, jobs, strict=True))]
-        responses = await run_while_connected(request, _gather(runs))
+        largest = max(len(job.documents) for _, job in works)
+        turns = asyncio.Semaphore(max(1, BATCH_DOCUMENTS_AT_ONCE // largest))
+        runs = [self._run_nth(i, job, turns) for i, (_, job) in enumerate(works)]
+        rankings = await run_while_connected(request, _gather(runs))
+        responses = [
+            await self._write_nth(body, job, ranking) for (body, job), ranking in zip(works, rankings, strict=True)
+        ]
         latency_ms = round((time.monotonic() - started) * 1e3, 3)
-        return json_response({"responses": responses, "latency_ms": latency_ms})
+        return json_response(responses if is_list else {"responses": responses, "latency_ms": latency_ms})
 
-    async def _run_nth(self, index: int, body: RerankBody, job: RerankJob) -> object:
+    async def _read_nth(
+        self, request: Request, index: int, sent: object, warnings: tuple[str, ...]
+    ) -> tuple[RerankBody, RerankJob]:
+        """One request of a batch."""
+        await asyncio.sleep(0)  # other callers' turn: together the requests may have very many documents
+        place = f"requests[{index}]"
+        if isinstance(sent, dict):
+            self.rules.limits.check_count(sent.get("documents"), f"{place}.documents")
+            warnings += unknown_field_warnings(sent, RerankBody)
+        body = read_as(RerankBody, sent, place)
+        job = to_job(body, self.rules, self._deadline(request, body.deadline_ms), field_prefix=f"{place}.")
+        return body, _with_warnings(job, warnings)
+
+    async def _run_nth(self, index: int, job: RerankJob, turns: asyncio.Semaphore) -> Ranking:
         try:
-            ranking = await self._run(job)
+            async with turns:
+                return await self._run(job)
         except BentorankError as error:
             # Messages about one document start with its place, which belongs to this request.
             joint = "." if error.message.startswith("documents") else ": "
             error.message = f"requests[{index}]{joint}{error.message}"
             raise
-        return to_native_response(body, job, ranking, Answer(self.state.model_name))
+
+    async def _write_nth(self, body: RerankBody, job: RerankJob, ranking: Ranking) -> orjson.Fragment:
+        """One answer of a batch, as JSON."""
+        await asyncio.sleep(0)  # other callers' turn
+        return orjson.Fragment(orjson.dumps(to_native_response(body, job, ranking, Answer(self.state.model_name))))
 
     async def _run(self, job: RerankJob) -> Ranking:
         metrics.DOCUMENT_COUNT.observe(len(job.documents))
@@ -106,7 +134,11 @@ class RerankRoutes:
         return ranking
 
     async def _score(self, request: Request) -> Response:
-        body = read_as(ScoreBody, await self._read(request))
+        sent = await read_json(request, self.rules.limits)
+        for field in (*score.QUERIES, *score.DOCUMENTS):
+            self.rules.limits.check_count(sent.object.get(field), field)
+        warnings = sent.warnings + unknown_field_warnings(sent.object, ScoreBody)
+        body = read_as(ScoreBody, sent.object)
         pairs = score.to_pairs(body)
         for number, pair in enumerate(pairs):
             self.rules.limits.check_query(pair.query, f"queries[{number}]")
@@ -120,10 +152,8 @@ class RerankRoutes:
         logits, tokens = await run_while_connected(request, work)
         mode = ScoreMode.LOGIT if body.use_activation is False else ScoreMode.PROBABILITY
         scores = [present(logit, mode, reranker.info.activation) for logit in logits]
-        return json_response(score.to_response(scores, tokens, Answer(self.state.model_name)))
-
-    async def _read(self, request: Request) -> dict[str, object]:
-        return await read_object(request, max_json_depth=self.max_json_depth)
+        content = score.to_response(scores, tokens, Answer(self.state.model_name))
+        return json_response(content, headers=warning_header(warnings))
 
     def _deadline(self, request: Request, deadline_ms: float | None) -> float:
         return deadline_of(request.headers, deadline_ms, cap_s=self.request_timeout_s)
@@ -132,6 +162,19 @@ class RerankRoutes:
 def _renamed(message: str, documents_field: str) -> str:
     """A message about `documents` under the name that the dialect has for them."""
     return documents_field + message.removeprefix("documents") if message.startswith("documents") else message
+
+
+def _requests_of(batch: dict[str, object]) -> list[object]:
+    """The requests of a batch that is an object. Raises InvalidRequestError if there are none."""
+    requests = batch.get("requests")
+    if not isinstance(requests, list) or not requests:
+        read_as(RerankBatchBody, batch)
+    assert isinstance(requests, list), "bug: the model takes what is no list"
+    return requests
+
+
+def _with_warnings(job: RerankJob, warnings: tuple[str, ...]) -> RerankJob:
+    return replace(job, warnings=warnings) if warnings else job
 
 
 async def _answer(request: Request, handle: Callable[[Request], Awaitable[Response]]) -> Response:
@@ -158,7 +201,9 @@ async def _gather(runs: list[Coroutine[object, object, T]]) -> list[T]:
     tasks: list[asyncio.Task[T]] = []
     try:
         async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(run) for run in runs]
+            for run in runs:
+                tasks.append(group.create_task(run))
+                await asyncio.sleep(0)  # other callers' turn: each begins by handling all of its documents
     except* BentorankError as failures:
         first = failures.exceptions[0]
         error = first

@@ -9,6 +9,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from bentorank.types import Ranking, RerankJob
 
 
@@ -28,4 +30,9 @@ def timing_headers(job: RerankJob, ranking: Ranking, device: str) -> dict[str, s
         "x-truncated-documents": ranking.usage.truncated_documents,
         "x-truncated-query": int(ranking.query_truncated),
     }
-    return {name: str(value) for name, value in values.items()}
+    return {name: str(value) for name, value in values.items()} | warning_header(ranking.warnings)
+
+
+def warning_header(warnings: Sequence[str]) -> dict[str, str]:
+    """`x-warnings`, if there are any; a header takes no more than ASCII."""
+    return {"x-warnings": "; ".join(warnings).encode("ascii", "replace").decode()} if warnings else {}
