@@ -7,7 +7,15 @@ from bentorank.http.edge.model_paths import NIM_TEMPLATE
 
 REPOSITORY = Path(__file__).parents[3]
 PAGE = (REPOSITORY / "docs" / "dialects.md").read_text(encoding="utf-8")
-SHARED = {"__init__.py", "dialect.py", "fields.py", "selection.py", "native_request.py", "native_response.py"}
+SHARED = {
+    "__init__.py",
+    "dialect.py",
+    "fields.py",
+    "limits.py",
+    "selection.py",
+    "native_request.py",
+    "native_response.py",
+}
 
 
 def test_every_path_is_named():
