@@ -70,7 +70,7 @@ def test_booleans_may_be_words(client, name, word):
     [(name, limit) for name in DIALECTS for limit in ("top_n", "top_k") if limit in DIALECTS[name][3]],
 )
 def test_limits(client, name, limit):
-    """More than there are documents is all, 2.0 is 2; a `top_n` of zero is all, as vLLM writes it, a `top_k` of zero a mistake."""
+    """More than the documents is all, so is a `top_n` of zero, as vLLM writes it; a `top_k` of zero is a mistake."""
     assert ranked(client, name, **{limit: 1000}) == BEST_FIRST
     assert ranked(client, name, **{limit: 2.0}) == BEST_FIRST[:2]
     assert ranked(client, name, **{limit: 1}) == BEST_FIRST[:1]
