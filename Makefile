@@ -26,7 +26,7 @@ test-integrations: $(VENV)/.test ## Test each framework's package with the lowes
 		integrations/test-framework $(BIN)/uv $$framework $$versions || exit 1; done; done
 
 test-clients: $(VENV)/.test ## Run the published clients of other APIs, each unmodified
-	@for environment in cohere7 cohere6 cohere5; do \
+	@for environment in cohere7 cohere6 cohere5 javascript; do \
 		tests/integrations/run-clients $(BIN)/uv $$environment || exit 1; done
 
 test-notebooks: $(VENV)/.test ## Run the notebooks, in an environment with every framework

@@ -24,7 +24,10 @@ BentorankError
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 
 class BentorankError(Exception):
@@ -104,10 +107,14 @@ class ModelNotFoundError(NotFoundError):
 
 
 class MethodNotAllowedError(InvalidRequestError):
-    """The route exists, but not for this method."""
+    """The route exists, but only for the methods that are `allowed`."""
 
     status = 405
     code = "method_not_allowed"
+
+    def __init__(self, allowed: Sequence[str]) -> None:
+        super().__init__("this route does not take this method; GET / lists the endpoints")
+        self.allowed = tuple(allowed)
 
 
 class RequestTimeoutError(InvalidRequestError):

@@ -19,7 +19,7 @@ from bentorank.engines.loading import load_engine
 from bentorank.errors import BentorankError, ConfigurationError
 from bentorank.http.about.catalogue import CatalogueRoutes
 from bentorank.http.about.probes import ProbeRoutes
-from bentorank.http.app import Routes, build_app, paths_of
+from bentorank.http.app import Routes, build_app, methods_of
 from bentorank.http.edge.connection.protocol import limit_connections
 from bentorank.http.edge.cors import with_cors
 from bentorank.http.edge.edge import Edge
@@ -91,7 +91,7 @@ class EdgeService(Service[Any]):
             leave_out_tracing(inner)
         edge = Edge(
             ScoreGate(inner, SCORE_ROUTE, state, rules.limits, settings.request_timeout_s),
-            known_paths=paths_of(app, SCORE_ROUTE),
+            methods=methods_of(app, SCORE_ROUTE),
             keys=keys,
             max_body_bytes=settings.max_body_bytes,
             access_log=settings.access_log,

@@ -32,9 +32,8 @@ def _is_plain(body: Any, path: str) -> bool:
 
 def _is_of_one_dialect(body: dict[str, Any], path: str) -> bool:
     """A body with the keys of two dialects is read as one of them and may be valid as the other alone."""
-    own = {"texts", "passages", "documents", "input"} & body.keys()
-    ambiguous = path != "/rerank/batch" and {"top_k", "truncation"} & body.keys() and "documents" in body
-    return len(own) <= 1 and not (ambiguous and any(not isinstance(item, str) for item in body["documents"] or []))
+    decided = path.startswith(("/infinity/", "/voyage/"))
+    return decided or len({"texts", "passages", "documents", "input"} & body.keys()) <= 1
 
 
 def _has_passage(document: Any, body: dict[str, Any]) -> bool:

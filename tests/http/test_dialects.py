@@ -25,24 +25,39 @@ def scores(ranked, name="relevance_score"):
 
 @pytest.mark.parametrize("path", ["/v1/rerank", "/api/rerank", "/reranking", "/v1/reranking"])
 def test_superset(client, path):
-    """Cohere v1, Jina, vLLM, Xinference, llama.cpp: their fields together; the document only when asked for."""
+    """Cohere v1, Jina, vLLM, Xinference, llama.cpp: their fields together; the document unless it is not wanted."""
     answer = ask(client, path, model="m", query=QUERY, documents=TEXTS)
     assert indices(answer["results"]) == BEST_FIRST
     assert scores(answer["results"]) == PROBABILITIES
-    assert "document" not in answer["results"][0]
+    assert [item["document"]["text"] for item in answer["results"]] == [TEXTS[i] for i in BEST_FIRST]
     assert "content" not in answer["results"][0]
     assert answer["object"] == "rerank"
     assert answer["model"] == "fake"
     assert answer["usage"]["total_tokens"] == answer["usage"]["prompt_tokens"] == 13
     assert answer["meta"]["billed_units"]["search_units"] == 1
     assert answer["meta"]["tokens"] == {"input_tokens": 13, "output_tokens": 0}
+    assert answer["usage"]["completion_tokens"] == 0
+    assert "document" not in ask(client, path, query=QUERY, documents=TEXTS, return_documents=False)["results"][0]
     with_documents = ask(client, path, query=QUERY, documents=TEXTS, top_n=1, return_documents=True)
     assert [item["document"] for item in with_documents["results"]] == [{"text": "alpha beta"}]
 
 
+@pytest.mark.parametrize("path", ["/v1/rerank", "/api/rerank", "/reranking", "/v1/reranking"])
+def test_the_superset_has_what_voyages_clients_read(client, path):
+    """Without `top_k` and `truncation` their requests look like anybody's, so the answer has both lists."""
+    answer = ask(client, path, model="m", query=QUERY, documents=TEXTS)
+    expected = [{key: item[key] for key in ("index", "relevance_score")} for item in answer["results"]]
+    assert answer["data"] == expected
+    echoed = ask(client, path, query=QUERY, documents=TEXTS, top_n=1, return_documents=True)
+    assert echoed["data"][0]["document"] == "alpha beta"
+    assert len(echoed["data"]) == 1
+
+
 def test_cohere_v2(client):
-    """Id, results and meta; no document comes back, whatever the body says."""
-    answer = ask(client, "/v2/rerank", model="m", query=QUERY, documents=TEXTS, top_n=2, return_documents=True)
+    """Id, results and meta; documents come back only when asked for."""
+    echoed = ask(client, "/v2/rerank", query=QUERY, documents=TEXTS, return_documents=True)
+    assert [item["document"] for item in echoed["results"]] == [{"text": TEXTS[i]} for i in BEST_FIRST]
+    answer = ask(client, "/v2/rerank", model="m", query=QUERY, documents=TEXTS, top_n=2, return_documents=None)
     assert set(answer) == {"id", "results", "meta"}
     assert [set(item) for item in answer["results"]] == [{"index", "relevance_score"}] * 2
     assert indices(answer["results"]) == BEST_FIRST[:2]
@@ -86,6 +101,15 @@ def test_voyage(client, extra):
     assert [item["document"] for item in echoed["data"]] == [TEXTS[i] for i in BEST_FIRST]
 
 
+@pytest.mark.parametrize("path", ["/voyage/rerank", "/voyage/v1/rerank"])
+def test_a_prefix_decides(client, path):
+    """Under `/voyage` the answer is Voyage's, whatever else the body could be; so under `/infinity`."""
+    answer = ask(client, path, query=QUERY, documents=TEXTS, top_n=1)
+    assert set(answer) == {"object", "data", "model", "usage"}
+    assert client.post(path, json={"query": QUERY, "texts": TEXTS}).json()["message"] == "documents: is required"
+    assert "results" in ask(client, path.replace("voyage", "infinity"), query=QUERY, documents=TEXTS, truncation=True)
+
+
 def test_top_k_alone_is_native_on_the_bare_path(client):
     """Our own API had it first; with `truncation` it is Voyage's."""
     assert "results" in ask(client, "/rerank", query=QUERY, documents=TEXTS, top_k=1)
@@ -98,6 +122,8 @@ def test_nim(client, path):
     passages = [{"text": text} for text in TEXTS]
     answer = ask(client, path, model="m", query={"text": QUERY}, passages=passages, top_n=1)
     assert set(answer) == {"rankings", "usage"}
+    best = ask(client, path, query={"text": QUERY}, passages=passages, top_k=1)
+    assert indices(best["rankings"]) == BEST_FIRST[:1]
     assert indices(answer["rankings"]) == BEST_FIRST
     assert scores(answer["rankings"], "logit") == LOGITS
 
@@ -124,7 +150,7 @@ def test_infinity(client):
     answer = ask(client, "/infinity/rerank", query=QUERY, documents=TEXTS, return_documents=True, top_n=1)
     assert [item["document"] for item in answer["results"]] == ["alpha beta"]
     assert answer["object"] == "rerank"
-    assert answer["usage"] == {"prompt_tokens": 13, "total_tokens": 13}
+    assert answer["usage"] == {"prompt_tokens": 13, "completion_tokens": 0, "total_tokens": 13}
     assert answer["id"].startswith("infinity-")
     raw = ask(client, "/infinity/rerank", query=QUERY, documents=TEXTS, raw_scores=True)
     assert scores(raw["results"]) == LOGITS

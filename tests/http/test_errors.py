@@ -155,7 +155,9 @@ def test_identity_is_no_compression(client):
     assert response.status_code == 200
 
 
-@pytest.mark.parametrize("path", ["/nowhere", "/rerank/", "/rerank/batch/x", "/RERANK", "/bentoml", "/docs-assets"])
+@pytest.mark.parametrize(
+    "path", ["/nowhere", "/nowhere/rerank", "/rerank/batch/x", "/RERANK", "/bentoml", "/docs-assets"]
+)
 @pytest.mark.parametrize("method", ["GET", "POST"])
 def test_an_unknown_path_is_a_404(client, path, method):
     """With the same body as every other error."""
@@ -164,7 +166,12 @@ def test_an_unknown_path_is_a_404(client, path, method):
 
 @pytest.mark.parametrize(
     ("method", "path", "allowed"),
-    [("GET", "/rerank", "POST"), ("PUT", "/rerank/batch", "POST"), ("POST", "/health", "GET"), ("DELETE", "/", "GET")],
+    [
+        ("GET", "/rerank", "POST, OPTIONS"),
+        ("PUT", "/rerank/batch", "POST, OPTIONS"),
+        ("POST", "/health", "GET, HEAD, OPTIONS"),
+        ("DELETE", "/", "GET, HEAD, OPTIONS"),
+    ],
 )
 def test_a_wrong_method_is_a_405_that_names_the_right_one(client, method, path, allowed):
     """`Allow` lists what the route takes."""

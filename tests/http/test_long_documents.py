@@ -109,6 +109,35 @@ def test_the_other_end_is_cut_on_request(client):
     assert left[0]["index"] == 0
 
 
+@pytest.mark.parametrize("path", ["/rerank", "/v1/rerank"])
+def test_cut_as_vllm_writes_it(client, guarded_client, path):
+    """`truncate_prompt_tokens` counts, -1 is what fits, and asks for a cut where the service would split."""
+    body = {"query": "alpha", "documents": ["alpha beta gamma delta"]}
+    for limit, beside, tokens in [(2, None, 4), (2, 1, 3), (1, 2, 3), (-1, None, 6), (0, None, 6)]:
+        answer = client.post(path, json={**body, "truncate_prompt_tokens": limit, "max_tokens_per_doc": beside})
+        assert answer.json()["usage"]["total_tokens"] == tokens
+    split = guarded_client.post(path, json={"query": "alpha", "documents": ["alpha " * 40]}).json()
+    cut = guarded_client.post(
+        path, json={"query": "alpha", "documents": ["alpha " * 40], "truncate_prompt_tokens": -1}
+    ).json()
+    assert (split["usage"]["truncated_documents"], cut["usage"]["truncated_documents"]) == (0, 1)
+    refused = client.post(path, json={**body, "truncate_prompt_tokens": -2})
+    assert refused.json()["message"].startswith("truncate_prompt_tokens: ")
+
+
+@pytest.mark.parametrize(("path", "extra"), [("/rerank", {}), ("/v1/rerank", {"truncate_prompt_tokens": -1})])
+@pytest.mark.parametrize(("side", "is_found"), [("left", True), ("right", False), (None, False)])
+def test_vllms_truncation_side(client, path, extra, side, is_found):
+    """From the left the end is kept, as with TEI's `Left`."""
+    body = {"query": "alpha", "documents": [LATE], "truncation_side": side, **extra}
+    (result,) = results(client.post(path, json=body))
+    assert (result["relevance_score"] > 0.5, result["truncated"]) == (is_found, True)
+    scored = client.post(
+        "/score", json={"text_1": "alpha", "text_2": LATE, "truncate_prompt_tokens": -1, "truncation_side": side}
+    )
+    assert (scored.json()["data"][0]["score"] > 0.5) == is_found
+
+
 def test_relevant_spans(client):
     """Cohere's form: the chunks of a document that score at least the threshold, best first, at most so many."""
     document = f"alpha {FILLER} alpha beta {FILLER}"

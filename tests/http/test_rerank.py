@@ -50,6 +50,7 @@ def test_the_answer_says_what_it_cost(client):
     assert answer["model"] == "fake"
     assert answer["usage"] == {
         "prompt_tokens": 4 + 6,
+        "completion_tokens": 0,
         "total_tokens": 4 + 6,
         "pairs": 2,
         "cached_pairs": 0,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 from pathlib import Path
@@ -24,8 +25,17 @@ LOOPBACK = {"127.0.0.1", "::1", "localhost"}
 hosts_called: set[str] = set()
 
 
+# Where `run-clients` installs the JavaScript clients.
+PACKAGES = HERE.parents[1] / f".venv-clients-{ENVIRONMENT}" / "javascript"
+# What the JavaScript clients stand on, and are not themselves.
+FOUNDATIONS = {"ai", "@langchain/core"}
+
+
 def _pinned_clients() -> dict[str, str]:
-    """Version by distribution: every `name==version` of the environment's requirements."""
+    """Version by distribution: every `name==version` of the environment's requirements, or package.json's."""
+    if ENVIRONMENT == "javascript":
+        packages = json.loads((HERE / "javascript" / "package.json").read_text())["dependencies"]
+        return {f"npm:{name}": version for name, version in packages.items() if name not in FOUNDATIONS}
     lines = (HERE / f"requirements-{ENVIRONMENT}.txt").read_text().splitlines()
     requirements = (line.partition("#")[0].strip() for line in lines)
     return dict(requirement.split("==") for requirement in requirements if "==" in requirement)

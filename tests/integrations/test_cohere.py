@@ -108,12 +108,13 @@ def _v1_client(service):
 
 
 @pytest.mark.client("cohere")
-def test_v1_echoes_documents_when_asked(service):
-    """Each result carries the text of the document that it is about, and none without the wish."""
+def test_v1_echoes_documents_unless_told_not_to(service):
+    """Each result carries the text of its document, by default too: Jina's clients send the same, and expect it."""
     client = _v1_client(service)
-    echoed = client.rerank(model=MODEL, query=QUERY, documents=PASSAGES, return_documents=True).results
-    assert [result.document.text for result in echoed] == [PASSAGES[result.index] for result in echoed]
-    plain = client.rerank(model=MODEL, query=QUERY, documents=PASSAGES).results
+    for wish in ({"return_documents": True}, {}):
+        echoed = client.rerank(model=MODEL, query=QUERY, documents=PASSAGES, **wish).results
+        assert [result.document.text for result in echoed] == [PASSAGES[result.index] for result in echoed]
+    plain = client.rerank(model=MODEL, query=QUERY, documents=PASSAGES, return_documents=False).results
     assert [result.document for result in plain] == [None] * len(PASSAGES)
 
 

@@ -1,8 +1,9 @@
 """What published clients send, sent again as it was recorded: the answer has all that the client reads.
 
 `recorded_requests.json` is written by `tests/integrations/run-clients .venv/bin/uv ENVIRONMENT --record` while the
-clients themselves run: by environment a list of `client` (the distribution), `version`, `method`, `path`, `headers`
-(those that an answer may depend on, with `{key}` for the key), `body` to the byte, and the `status` of the answer.
+clients themselves run: by environment a list of `client` (the distribution, or `npm:` and the package), `version`,
+`method`, `path`, `headers` (those that an answer may depend on, with `{key}` for the key), `body` to the byte, and the
+`status` of the answer.
 Equal requests of one version stand there once.
 """
 
@@ -47,6 +48,15 @@ READ_BY_CLIENT = {
     "llama-index-postprocessor-voyageai-rerank": VOYAGE,
     "llama-index-postprocessor-xinference-rerank": SCORED,
     "mixedbread": MIXEDBREAD,
+    "npm:@ai-sdk/cohere": (*SCORED, "meta"),
+    "npm:@ai-sdk/togetherai": (*SCORED, *(f"usage.{kind}_tokens" for kind in ("prompt", "completion", "total"))),
+    "npm:@ai-sdk/voyage": VOYAGE,
+    "npm:@langchain/cohere": SCORED,
+    "npm:@langchain/mixedbread-ai": MIXEDBREAD,
+    "npm:@mixedbread/sdk": MIXEDBREAD,
+    "npm:cohere-ai": SCORED,
+    "npm:voyage-ai-provider": (*VOYAGE, "object", "model"),
+    "npm:voyageai": VOYAGE,
     "nvidia-haystack": NIM,
     "vllm-haystack": (*SCORED, "model", "usage.total_tokens"),
     "voyageai": VOYAGE,
@@ -87,6 +97,8 @@ def wishes(record):
     if body.get("return_input"):
         return ("data[].input",)
     if body.get("return_documents"):
+        if record["client"] == "npm:voyageai":
+            return ("data[].document",)
         return ("results[].document",) if record["path"] == "/infinity/rerank" else ("results[].document.text",)
     return ()
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from fastapi import FastAPI
 from fastapi_offline import FastAPIOffline
+from starlette.routing import Mount, Route
 
 from bentorank import __version__
 from bentorank.http.about.responses import (
@@ -76,11 +77,16 @@ def build_app(routes: Routes, *, docs: bool) -> FastAPI:
     return app
 
 
-def paths_of(app: FastAPI, *extra: str) -> frozenset[str]:
-    """Every path that is answered: the application's, BentoML's own, and `extra`."""
-    own = {path for route in app.routes if isinstance(path := getattr(route, "path", None), str)}
-    assets = {f"{ASSETS}/{name}" for name in ASSET_NAMES} if ASSETS in own else set()
-    return (BENTOML_PATHS | own | assets | set(extra)) - {ASSETS}
+def methods_of(app: FastAPI, *posts: str) -> dict[str, frozenset[str]]:
+    """The methods of every path that is handled: the application's, BentoML's own, and those of `posts`."""
+    own = {route.path: route.methods for route in app.routes if isinstance(route, Route) and route.methods}
+    has_assets = any(isinstance(route, Mount) and route.path == ASSETS for route in app.routes)
+    assets = [f"{ASSETS}/{name}" for name in ASSET_NAMES] if has_assets else []
+    return {
+        **{path: frozenset(methods) - {"HEAD"} for path, methods in own.items()},
+        **dict.fromkeys((*BENTOML_PATHS, *assets), frozenset({"GET"})),
+        **dict.fromkeys(posts, frozenset({"POST"})),
+    }
 
 
 def _add_rerank(app: FastAPI, routes: RerankRoutes) -> None:
@@ -119,7 +125,7 @@ def _add_probes(app: FastAPI, routes: ProbeRoutes) -> None:
 def _add_openapi(app: FastAPI, *, needs_key: bool) -> None:
     bodies: set[type[BaseModel]] = {RerankBatchBody, RerankListBody, ScoreBody}
     bodies.update(dialect.body for path in RERANK_PATHS for dialect in dialects_of(path))
-    guarded = paths_of(app) - PUBLIC_PATHS if needs_key else frozenset()
+    guarded = methods_of(app).keys() - PUBLIC_PATHS if needs_key else ()
 
     def openapi() -> dict[str, Any]:
         if app.openapi_schema is None:

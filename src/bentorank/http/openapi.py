@@ -10,7 +10,7 @@ from pydantic.json_schema import models_json_schema
 from bentorank.http.about.responses import ErrorBody
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from fastapi import FastAPI
     from pydantic import BaseModel
@@ -63,7 +63,7 @@ def path_parameter(name: str, description: str) -> dict[str, Any]:
     }
 
 
-def document_of(app: FastAPI, bodies: Sequence[type[BaseModel]], *, guarded: frozenset[str]) -> dict[str, Any]:
+def document_of(app: FastAPI, bodies: Sequence[type[BaseModel]], *, guarded: Collection[str]) -> dict[str, Any]:
     """FastAPI's document with the schemas of the request bodies, and with the keys that `guarded` paths want."""
     document = get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes)
     components = document.setdefault("components", {})
@@ -71,7 +71,7 @@ def document_of(app: FastAPI, bodies: Sequence[type[BaseModel]], *, guarded: fro
     components.setdefault("schemas", {}).update(schemas.get("$defs", {}))
     if guarded:
         components["securitySchemes"] = KEY_SCHEMES
-        for path in guarded & document["paths"].keys():
+        for path in document["paths"].keys() & guarded:
             for operation in document["paths"][path].values():
                 operation["security"] = [{name: []} for name in KEY_SCHEMES]
     return document

@@ -23,6 +23,7 @@ ENDPOINTS = {
     "POST /v1/reranking": "Mixedbread",
     "POST /v1/ranking": "NVIDIA NIM",
     "POST /infinity/rerank": "Infinity",
+    "POST /voyage/rerank": "Voyage, where nothing but the path tells",
     "POST /score": "vLLM's scores of text pairs",
     "POST /bentoml/score": "logits of text pairs, for BentoML clients (method `score`)",
     "GET /v1/models": "the model that is loaded",

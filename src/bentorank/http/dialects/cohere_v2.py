@@ -1,4 +1,4 @@
-"""Cohere v2: no documents come back; on request, which parts of each were relevant.
+"""Cohere v2: on request, which parts of each document were relevant. Documents come back if asked for, as in v1.
 
 Source: cohere/v2/client.py and the types of the Python package cohere 7.3.1; https://docs.cohere.com/reference/rerank.
 """
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from bentorank.http.dialects.dialect import Answer, Dialect, JobRules, search_units
-from bentorank.http.dialects.fields import Count, DocumentInputs, Model, PositiveInt, Query, read_document
+from bentorank.http.dialects.fields import Count, DocumentInputs, LenientBool, Model, PositiveInt, Query, read_document
 from bentorank.types import Overflow, RerankJob
 
 if TYPE_CHECKING:
@@ -53,6 +53,7 @@ class CohereV2Body(BaseModel):
     documents: DocumentInputs = Field(min_length=1, description="Texts, or objects with `text`.")
     top_n: Count | None = Field(None, description="How many results to return; all unless set, or with 0.")
     max_tokens_per_doc: Count | None = Field(None, description="Cut documents to so many tokens.")
+    return_documents: LenientBool | None = Field(None, description="Not in the original, which has dropped it.")
     relevant_spans: RelevantSpansBody | None = Field(
         None, description="When enabled, documents that do not fit are split, and results name the relevant chunks."
     )
@@ -61,6 +62,14 @@ class CohereV2Body(BaseModel):
     def wants_spans(self) -> bool:
         """Whether results are to name the relevant parts of their documents."""
         return self.relevant_spans is not None and self.relevant_spans.mode == "enabled"
+
+
+class DocumentText(BaseModel):
+    """A passage, as Cohere and Jina give it back."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    text: str
 
 
 class CohereSpan(BaseModel):
@@ -80,6 +89,7 @@ class CohereResult(BaseModel):
 
     index: int = Field(ge=0)
     relevance_score: float
+    document: DocumentText | None = Field(None, description="Absent unless asked for.")
     relevant_spans: list[CohereSpan] | None = Field(None, description="Best first; absent unless asked for.")
 
 
@@ -144,12 +154,13 @@ def to_job(body: CohereV2Body, rules: JobRules, deadline: float) -> RerankJob:
     )
 
 
-def to_response(body: CohereV2Body, _job: RerankJob, ranking: Ranking, answer: Answer) -> dict[str, Any]:
+def to_response(body: CohereV2Body, job: RerankJob, ranking: Ranking, answer: Answer) -> dict[str, Any]:
     """The answer, best document first."""
     return {
         "id": answer.id,
         "results": [
             {"index": ranked.index, "relevance_score": ranked.relevance_score}
+            | ({"document": {"text": job.documents[ranked.index].content}} if body.return_documents else {})
             | ({"relevant_spans": _spans(ranked, body.relevant_spans)} if body.wants_spans else {})
             for ranked in ranking.results
         ],

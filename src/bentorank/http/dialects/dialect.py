@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from bentorank.http.dialects.limits import RequestLimits
-    from bentorank.types import Ranking, RerankJob
+    from bentorank.types import Document, Ranking, RerankJob
 
 Body = TypeVar("Body", bound=BaseModel)
 
@@ -82,6 +82,7 @@ class TokenUsage(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     prompt_tokens: int
+    completion_tokens: int = Field(description="Always 0: strict clients want it.")
     total_tokens: int
 
 
@@ -95,11 +96,11 @@ class RankedText(BaseModel):
     document: str | None = Field(None, description="Absent unless asked for.")
 
 
-def ranked_texts(ranking: Ranking, texts: Sequence[str], *, with_text: bool) -> list[dict[str, Any]]:
+def ranked_texts(ranking: Ranking, documents: Sequence[Document], *, with_text: bool) -> list[dict[str, Any]]:
     """`RankedText` of every document, best first."""
     return [
         {"index": ranked.index, "relevance_score": ranked.relevance_score}
-        | ({"document": texts[ranked.index]} if with_text else {})
+        | ({"document": documents[ranked.index].content} if with_text else {})
         for ranked in ranking.results
     ]
 
@@ -118,4 +119,4 @@ def search_units(documents: int) -> int:
 
 def token_usage(tokens: int) -> dict[str, int]:
     """`TokenUsage`: what was generated is nothing, so that the total is what was read."""
-    return {"prompt_tokens": tokens, "total_tokens": tokens}
+    return {"prompt_tokens": tokens, "completion_tokens": 0, "total_tokens": tokens}

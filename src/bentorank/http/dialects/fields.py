@@ -5,7 +5,16 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 import orjson
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag, WithJsonSchema
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Discriminator,
+    Field,
+    StringConstraints,
+    Tag,
+    WithJsonSchema,
+)
 
 from bentorank.errors import InvalidRequestError
 from bentorank.types import Document
@@ -39,6 +48,10 @@ Whole = BeforeValidator(_read_whole)
 MAX_INTEGER = 2**53 - 1
 Count = Annotated[int, Field(ge=0, le=MAX_INTEGER), Whole]
 PositiveInt = Annotated[int, Field(ge=1, le=MAX_INTEGER), Whole]
+# vLLM's limit on tokens: -1 is the model's own.
+WindowTokens = Annotated[int, Field(ge=-1, le=MAX_INTEGER), Whole]
+# vLLM writes it in small letters, TEI with a capital.
+TruncationSide = Annotated[str, StringConstraints(pattern="^([Ll]eft|[Rr]ight)$")]
 Model = Annotated[str | None, Field(None, description="Any name unless the service takes names strictly.")]
 Query = Annotated[
     str,
@@ -47,6 +60,11 @@ Query = Annotated[
         json_schema_extra={"minLength": 1, "pattern": NOT_BLANK},
     ),
 ]
+
+
+def keeps_end(truncated_side: str | None) -> bool:
+    """Whether a text that is cut on that side keeps its end."""
+    return (truncated_side or "").lower() == "left"
 
 
 class DocumentBody(BaseModel):

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from bentorank.http.dialects.dialect import Answer, Dialect, JobRules, RankedText, TokenUsage, ranked_texts, token_usage
-from bentorank.http.dialects.fields import LenientBool, Model, PositiveInt, Query, Texts
-from bentorank.types import Document, RerankJob, ScoreMode
+from bentorank.http.dialects.fields import Count, DocumentInputs, LenientBool, Model, Query, read_document
+from bentorank.types import RerankJob, ScoreMode
 
 if TYPE_CHECKING:
     from bentorank.types import Ranking
@@ -35,11 +35,11 @@ class InfinityBody(BaseModel):
     )
 
     query: Query
-    documents: Texts = Field(min_length=1)
+    documents: DocumentInputs = Field(min_length=1, description="Texts, or objects with `text`.")
     return_documents: LenientBool | None = None
     raw_scores: LenientBool | None = Field(None, description="Logits instead of probabilities.")
     model: Model = None
-    top_n: PositiveInt | None = None
+    top_n: Count | None = Field(None, description="How many results to return; all unless set, or with 0.")
 
 
 class InfinityResponse(BaseModel):
@@ -57,23 +57,23 @@ class InfinityResponse(BaseModel):
 
 def to_job(body: InfinityBody, rules: JobRules, deadline: float) -> RerankJob:
     """What the body asks for."""
-    documents = tuple(map(Document, body.documents))
+    documents = tuple(read_document(item, None, f"documents[{index}]") for index, item in enumerate(body.documents))
     rules.limits.check(body.query, documents)
     return RerankJob(
         query=body.query,
         documents=documents,
-        top_n=body.top_n,
+        top_n=body.top_n or None,
         score_mode=ScoreMode.LOGIT if body.raw_scores else ScoreMode.PROBABILITY,
         deadline=deadline,
         length=rules.length(),
     )
 
 
-def to_response(body: InfinityBody, _job: RerankJob, ranking: Ranking, answer: Answer) -> dict[str, Any]:
+def to_response(body: InfinityBody, job: RerankJob, ranking: Ranking, answer: Answer) -> dict[str, Any]:
     """The answer, best document first."""
     return {
         "object": "rerank",
-        "results": ranked_texts(ranking, body.documents, with_text=bool(body.return_documents)),
+        "results": ranked_texts(ranking, job.documents, with_text=bool(body.return_documents)),
         "model": answer.model,
         "usage": token_usage(ranking.usage.tokens),
         "id": f"infinity-{answer.id}",

@@ -64,12 +64,6 @@ class MixedbreadResult(BaseModel):
     object: Literal["rank_result"]
 
 
-class MixedbreadUsage(TokenUsage):
-    """What the rerank cost; nothing is generated."""
-
-    completion_tokens: int
-
-
 class MixedbreadResponse(BaseModel):
     """The inputs, best first."""
 
@@ -78,7 +72,7 @@ class MixedbreadResponse(BaseModel):
     object: Literal["list"]
     model: str
     data: list[MixedbreadResult]
-    usage: MixedbreadUsage
+    usage: TokenUsage
     top_k: int
     return_input: bool
 
@@ -100,7 +94,7 @@ def to_response(body: MixedbreadBody, _job: RerankJob, ranking: Ranking, answer:
             | ({"input": _as_sent(body.input[ranked.index])} if body.return_input else {})
             for ranked in ranking.results
         ],
-        "usage": {**token_usage(ranking.usage.tokens), "completion_tokens": 0},
+        "usage": token_usage(ranking.usage.tokens),
         "top_k": body.top_k or len(body.input),
         "return_input": bool(body.return_input),
     }

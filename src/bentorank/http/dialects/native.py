@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 from bentorank.errors import InvalidRequestError
 from bentorank.http.dialects.cohere_v2 import meta
-from bentorank.http.dialects.dialect import Answer, Dialect, JobRules, token_usage
-from bentorank.http.dialects.fields import read_document
+from bentorank.http.dialects.dialect import Answer, Dialect, JobRules, ranked_texts, token_usage
+from bentorank.http.dialects.fields import keeps_end, read_document
 from bentorank.http.dialects.native_request import RerankBody, SupersetBody
-from bentorank.http.dialects.native_response import RerankResponse
+from bentorank.http.dialects.native_response import RerankResponse, SupersetResponse
 from bentorank.types import LengthPolicy, Overflow, RerankJob
 
 if TYPE_CHECKING:
@@ -44,30 +44,46 @@ def to_job(body: RerankBody, rules: JobRules, deadline: float, *, field_prefix: 
 
 
 def _length(body: RerankBody, rules: JobRules) -> LengthPolicy:
-    overflow = Overflow(body.overflow) if body.overflow else Overflow.CHUNK if body.max_chunks_per_doc else None
+    limits = [limit for limit in (body.max_tokens_per_doc, body.truncate_prompt_tokens) if limit and limit > 0]
     return rules.length(
-        overflow,
-        max_tokens_per_doc=body.max_tokens_per_doc or None,
+        _overflow(body),
+        max_tokens_per_doc=min(limits, default=None),
         max_chunks_per_doc=body.max_chunks_per_doc,
         overlap_tokens=body.overlap_tokens,
+        keep_end=keeps_end(body.truncation_side),
     )
 
 
+def _overflow(body: RerankBody) -> Overflow | None:
+    if body.overflow:
+        return Overflow(body.overflow)
+    if body.max_chunks_per_doc:
+        return Overflow.CHUNK
+    return None if body.truncate_prompt_tokens is None else Overflow.TRUNCATE
+
+
 def to_native_response(body: RerankBody, job: RerankJob, ranking: Ranking, answer: Answer) -> dict[str, Any]:
-    """The answer with the documents, unless the body does not want them."""
-    return _response(body, job, ranking, answer, with_content=body.return_documents is not False)
+    """The answer with content and metadata of the documents, unless the body does not want them."""
+    content, document = body.return_documents is not False, body.return_documents is True
+    return _response(job, ranking, answer, with_content=content, with_document=document)
 
 
 def to_superset_response(body: RerankBody, job: RerankJob, ranking: Ranking, answer: Answer) -> dict[str, Any]:
-    """The answer without the documents, unless the body wants them."""
-    return _response(body, job, ranking, answer, with_content=False)
+    """The answer with the documents, unless the body does not want them: so Jina and vLLM, and nobody else minds.
+
+    `data` repeats the results for those of Voyage's clients that send nothing to be told by.
+    """
+    document = body.return_documents is not False
+    return {
+        **_response(job, ranking, answer, with_content=False, with_document=document),
+        "data": ranked_texts(ranking, job.documents, with_text=body.return_documents is True),
+    }
 
 
 def _response(
-    body: RerankBody, job: RerankJob, ranking: Ranking, answer: Answer, *, with_content: bool
+    job: RerankJob, ranking: Ranking, answer: Answer, *, with_content: bool, with_document: bool
 ) -> dict[str, Any]:
     timings, usage = ranking.timings_ms, ranking.usage
-    with_document = body.return_documents is True
     return {
         "id": f"rerank-{answer.id}",
         "object": "rerank",
@@ -116,4 +132,4 @@ def _result(ranked: RankedDocument, document: Document, *, with_content: bool, w
 
 
 NATIVE = Dialect("native", RerankBody, RerankResponse, "documents", to_job, to_native_response)
-SUPERSET = Dialect("superset", SupersetBody, RerankResponse, "documents", to_job, to_superset_response)
+SUPERSET = Dialect("superset", SupersetBody, SupersetResponse, "documents", to_job, to_superset_response)

@@ -9,7 +9,16 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, RootModel
 
-from bentorank.http.dialects.fields import Count, DocumentInputs, LenientBool, PositiveInt, Query, RankFields
+from bentorank.http.dialects.fields import (
+    Count,
+    DocumentInputs,
+    LenientBool,
+    PositiveInt,
+    Query,
+    RankFields,
+    TruncationSide,
+    WindowTokens,
+)
 from bentorank.types import ScoreMode
 
 
@@ -62,10 +71,18 @@ class RerankBody(BaseModel):
     overlap_tokens: Count | None = Field(
         None, description="Least number of tokens that neighbouring chunks share; 32 unless set, half a chunk at most."
     )
+    truncate_prompt_tokens: WindowTokens | None = Field(
+        None,
+        description="vLLM's name of `max_tokens_per_doc`, where the smaller of both counts; -1 is what fits."
+        " Unless `overflow` or `max_chunks_per_doc` is set, what does not fit is cut.",
+    )
+    truncation_side: TruncationSide | None = Field(
+        None, description="The end at which a document is cut; `right` unless set."
+    )
     return_documents: LenientBool | None = Field(
         None,
-        description="Whether results carry `content` and `metadata`: true unless set on `/rerank`, false elsewhere."
-        " When set to true they carry `document` as well.",
+        description="Whether the documents come back, which they do unless this is false: on `/rerank` as `content` and"
+        " `metadata`, and when this is true as `document` too; elsewhere as `document`.",
     )
     model: str | None = Field(None, description="Any name unless the service takes names strictly.")
     deadline_ms: float | None = Field(

@@ -6,7 +6,8 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from bentorank.http.dialects.cohere_v2 import CohereMeta
+from bentorank.http.dialects.cohere_v2 import CohereMeta, DocumentText
+from bentorank.http.dialects.dialect import RankedText
 
 
 class SpanBody(BaseModel):
@@ -16,14 +17,6 @@ class SpanBody(BaseModel):
 
     start: int = Field(ge=0)
     end: int = Field(ge=0)
-
-
-class DocumentText(BaseModel):
-    """A passage, as Cohere v1 and Jina give it back."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    text: str
 
 
 class ResultBody(BaseModel):
@@ -40,7 +33,9 @@ class ResultBody(BaseModel):
     )
     content: str | None = Field(None, description="The passage; absent unless documents are to come back.")
     metadata: dict[str, Any] | None = Field(None, description="As sent; absent if none was sent.")
-    document: DocumentText | None = Field(None, description="The passage again, with `return_documents: true`.")
+    document: DocumentText | None = Field(
+        None, description="The passage; on `/rerank` with `return_documents: true`, elsewhere unless it is false."
+    )
 
 
 class UsageBody(BaseModel):
@@ -49,6 +44,7 @@ class UsageBody(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     prompt_tokens: int = Field(ge=0, description="Same as `total_tokens`.")
+    completion_tokens: int = Field(ge=0, description="Always 0: strict clients want it.")
     total_tokens: int = Field(ge=0, description="Tokens scored, special tokens included.")
     pairs: int = Field(ge=0, description="Query-document pairs scored; a document that was split has several.")
     cached_pairs: int = Field(ge=0, description="Pairs whose score was remembered.")
@@ -82,6 +78,12 @@ class RerankResponse(BaseModel):
     latency_ms: float = Field(ge=0, description="Same as `timings_ms.total`.")
     warnings: list[str] = Field(description="Such as documents that were cut.")
     meta: CohereMeta = Field(description="As Cohere v1 has it.")
+
+
+class SupersetResponse(RerankResponse):
+    """The same, and Voyage's list: its clients send nothing that tells them apart unless `top_k` is set."""
+
+    data: list[RankedText] = Field(description="As Voyage has the results; `document` with `return_documents: true`.")
 
 
 class RerankBatchResponse(BaseModel):

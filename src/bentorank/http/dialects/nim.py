@@ -1,6 +1,7 @@
 """NVIDIA NIM: `passages` in, `rankings` of raw logits out.
 
-Source: https://docs.nvidia.com/nim/nemo-retriever/text-reranking, "API reference".
+Source: https://docs.nvidia.com/nim/nemo-retriever/text-reranking, "API reference";
+`top_k` as gateways send it: litellm/llms/nvidia_nim/rerank/transformation.py.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from bentorank.http.dialects.dialect import Answer, Dialect, JobRules, TokenUsage, token_usage
-from bentorank.http.dialects.fields import Model, Query
+from bentorank.http.dialects.fields import Model, PositiveInt, Query
 from bentorank.types import Document, Overflow, RerankJob, ScoreMode
 
 if TYPE_CHECKING:
@@ -57,6 +58,7 @@ class NimBody(BaseModel):
     truncate: Literal["NONE", "END"] | None = Field(
         None, description="`END` cuts a passage that does not fit; otherwise it is refused."
     )
+    top_k: PositiveInt | None = Field(None, description="How many rankings to return; all unless set.")
 
 
 class NimRanking(BaseModel):
@@ -84,6 +86,7 @@ def to_job(body: NimBody, rules: JobRules, deadline: float) -> RerankJob:
     return RerankJob(
         query=body.query.text,
         documents=documents,
+        top_n=body.top_k,
         score_mode=ScoreMode.LOGIT,
         deadline=deadline,
         length=rules.length(Overflow.TRUNCATE if body.truncate == "END" else Overflow.ERROR),

@@ -5,13 +5,13 @@ Source: vllm/entrypoints/pooling/score/protocol.py of vLLM 0.33.0.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field
 
 from bentorank.errors import InvalidRequestError
 from bentorank.http.dialects.dialect import TokenUsage, token_usage
-from bentorank.http.dialects.fields import MAX_INTEGER, NOT_BLANK, LenientBool, Model, Texts, Whole
+from bentorank.http.dialects.fields import NOT_BLANK, LenientBool, Model, Texts, TruncationSide, WindowTokens
 from bentorank.types import Pair
 
 if TYPE_CHECKING:
@@ -55,9 +55,12 @@ class ScoreBody(BaseModel):
     documents: ScoreTexts | None = Field(
         None, validation_alias=AliasChoices(*DOCUMENTS), description="Or `items`, `text_2`, `data_2`."
     )
-    truncate_prompt_tokens: Annotated[int, Field(ge=-1, le=MAX_INTEGER), Whole] | None = Field(
+    truncate_prompt_tokens: WindowTokens | None = Field(
         None,
         description="Cut documents to so many tokens; -1 to what fits. Unless set, what does not is refused.",
+    )
+    truncation_side: TruncationSide | None = Field(
+        None, description="The end at which a document is cut; `right` unless set."
     )
     use_activation: LenientBool | None = Field(None, description="`false` gives logits instead of probabilities.")
 

@@ -5,12 +5,12 @@ Source: router/src/http/types.rs and server.rs of huggingface/text-embeddings-in
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field
 
 from bentorank.http.dialects.dialect import Answer, Dialect, JobRules, overflow_of
-from bentorank.http.dialects.fields import LenientBool, PositiveInt, Query, Texts
+from bentorank.http.dialects.fields import Count, LenientBool, Query, Texts, TruncationSide, keeps_end
 from bentorank.types import Document, RerankJob, ScoreMode
 
 if TYPE_CHECKING:
@@ -37,12 +37,12 @@ class TeiBody(BaseModel):
     query: Query
     texts: Texts = Field(min_length=1)
     truncate: LenientBool | None = Field(None, description="`false` refuses a text that does not fit.")
-    truncation_direction: Annotated[str, StringConstraints(pattern="^([Ll]eft|[Rr]ight)$")] | None = Field(
+    truncation_direction: TruncationSide | None = Field(
         None, description="The end at which a text that does not fit is cut; `Right` unless set."
     )
     raw_scores: LenientBool | None = Field(None, description="Logits instead of probabilities.")
     return_text: LenientBool | None = None
-    top_n: PositiveInt | None = Field(None, description="Not in the original: how many results to return.")
+    top_n: Count | None = Field(None, description="Not in the original: how many results to return; 0 is all.")
 
 
 class TeiRank(BaseModel):
@@ -59,14 +59,13 @@ def to_job(body: TeiBody, rules: JobRules, deadline: float) -> RerankJob:
     """What the body asks for."""
     documents = tuple(map(Document, body.texts))
     rules.limits.check(body.query, documents, documents_field="texts")
-    keep_end = (body.truncation_direction or "").lower() == "left"
     return RerankJob(
         query=body.query,
         documents=documents,
-        top_n=body.top_n,
+        top_n=body.top_n or None,
         score_mode=ScoreMode.LOGIT if body.raw_scores else ScoreMode.PROBABILITY,
         deadline=deadline,
-        length=rules.length(overflow_of(truncates=body.truncate), keep_end=keep_end),
+        length=rules.length(overflow_of(truncates=body.truncate), keep_end=keeps_end(body.truncation_direction)),
     )
 
 

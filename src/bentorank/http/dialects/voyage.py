@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from bentorank.http.dialects.dialect import Answer, Dialect, JobRules, RankedText, overflow_of, ranked_texts
-from bentorank.http.dialects.fields import LenientBool, Model, PositiveInt, Query, Texts
-from bentorank.types import Document, RerankJob
+from bentorank.http.dialects.fields import DocumentInputs, LenientBool, Model, PositiveInt, Query, read_document
+from bentorank.types import RerankJob
 
 if TYPE_CHECKING:
     from bentorank.types import Ranking
@@ -37,7 +37,7 @@ class VoyageBody(BaseModel):
     )
 
     query: Query
-    documents: Texts = Field(min_length=1)
+    documents: DocumentInputs = Field(min_length=1, description="Texts, or objects with `text`.")
     model: Model = None
     top_k: PositiveInt | None = None
     truncation: LenientBool | None = Field(None, description="`false` refuses a document that does not fit.")
@@ -65,7 +65,7 @@ class VoyageResponse(BaseModel):
 
 def to_job(body: VoyageBody, rules: JobRules, deadline: float) -> RerankJob:
     """What the body asks for."""
-    documents = tuple(map(Document, body.documents))
+    documents = tuple(read_document(item, None, f"documents[{index}]") for index, item in enumerate(body.documents))
     rules.limits.check(body.query, documents)
     return RerankJob(
         query=body.query,
@@ -76,11 +76,11 @@ def to_job(body: VoyageBody, rules: JobRules, deadline: float) -> RerankJob:
     )
 
 
-def to_response(body: VoyageBody, _job: RerankJob, ranking: Ranking, answer: Answer) -> dict[str, Any]:
+def to_response(body: VoyageBody, job: RerankJob, ranking: Ranking, answer: Answer) -> dict[str, Any]:
     """The answer, best document first."""
     return {
         "object": "list",
-        "data": ranked_texts(ranking, body.documents, with_text=bool(body.return_documents)),
+        "data": ranked_texts(ranking, job.documents, with_text=bool(body.return_documents)),
         "model": answer.model,
         "usage": {"total_tokens": ranking.usage.tokens},
     }

@@ -15,10 +15,14 @@ from bentorank.errors import BentorankError, NotFoundError
 from bentorank.http.edge.body_limit import check_declared_length, limited
 from bentorank.http.edge.envelope import error_response
 from bentorank.http.edge.foreign_errors import error_of
-from bentorank.http.edge.model_paths import templated
+from bentorank.http.edge.methods import as_handled, check_method, options_response
+from bentorank.http.edge.model_paths import contains_model, templated
+from bentorank.http.edge.paths import meant_path
 from bentorank.http.edge.request_context import RequestContext, begin_request
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
     from bentorank.http.edge.keys import KeyRing
@@ -26,20 +30,25 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 FIRST_ERROR_STATUS = 400
-# What an error's answer keeps when its body is replaced: 405 must say which methods there are.
-KEPT_HEADERS = {b"allow"}
 # No error of BentoML's is longer, unless the request had very many mistakes.
 MAX_REPLACED_BODY_BYTES = 65_536
 
 
 class Edge:
-    """Request ids, known paths only, keys, the body limit, one error body, a log line for each request if wanted."""
+    """Request ids, known paths and methods only, keys, the body limit, one error body, a log line if wanted."""
 
     def __init__(
-        self, app: ASGIApp, *, known_paths: frozenset[str], keys: KeyRing, max_body_bytes: int, access_log: bool = False
+        self,
+        app: ASGIApp,
+        *,
+        methods: Mapping[str, frozenset[str]],
+        keys: KeyRing,
+        max_body_bytes: int,
+        access_log: bool = False,
     ) -> None:
+        """`methods` are those that the application handles, by path: no other path is known."""
         self._app = app
-        self._known_paths = known_paths
+        self._methods = methods
         self._keys = keys
         self._max_body_bytes = max_body_bytes
         self._access_log = access_log
@@ -50,11 +59,14 @@ class Edge:
             return
         started = time.monotonic()
         context = begin_request(scope)
-        scope = templated(scope)
+        scope = self._with_known_path(scope, context)
         answer = _Answer(context, send)
         try:
             self._check(scope)
-            await self._app(scope, limited(receive, context, self._max_body_bytes), answer.send)
+            if scope["method"] == "OPTIONS":
+                await options_response(self._methods[scope["path"]])(scope, receive, answer.send)
+            else:
+                await self._app(as_handled(scope), limited(receive, context, self._max_body_bytes), answer.send)
         except BentorankError as error:
             context.error = error
         except Exception as error:  # noqa: BLE001 - the last place where a failure can still become an answer
@@ -66,16 +78,27 @@ class Edge:
             logger.info(
                 "%s %s %d %.1f ms %s",
                 scope["method"],
-                scope["path"] if scope["path"] in self._known_paths else "(unknown path)",
+                scope["path"] if scope["path"] in self._methods else "(unknown path)",
                 answer.status,
                 milliseconds,
                 context.request_id,
             )
 
+    def _with_known_path(self, scope: Scope, context: RequestContext) -> Scope:
+        """The scope with the path that is guarded, served, counted and logged: one of a few, if it means one."""
+        if scope["path"] in self._methods:
+            return scope
+        path = templated(meant_path(scope["path"], self._is_known), context)
+        return scope if path == scope["path"] else {**scope, "path": path, "raw_path": path.encode()}
+
+    def _is_known(self, path: str) -> bool:
+        return path in self._methods or contains_model(path)
+
     def _check(self, scope: Scope) -> None:
-        if scope["path"] not in self._known_paths:
+        if scope["path"] not in self._methods:
             raise NotFoundError("no such route; GET / lists the endpoints")
         self._keys.check(scope)
+        check_method(scope, self._methods[scope["path"]])
         check_declared_length(scope, self._max_body_bytes)
 
 
@@ -88,7 +111,6 @@ class _Answer:
         self._started = False
         self._replaced_status: int | None = None
         self._replaced_body = b""
-        self._kept_headers: list[tuple[bytes, bytes]] = []
         self.status = 0
 
     async def send(self, message: Message) -> None:
@@ -97,7 +119,6 @@ class _Answer:
             self.status = message["status"]
             if self.status >= FIRST_ERROR_STATUS:
                 self._replaced_status = self.status
-                self._kept_headers = [(name, value) for name, value in message["headers"] if name in KEPT_HEADERS]
                 return
             self._started = True
             message = self._with_request_id(message)
@@ -114,7 +135,6 @@ class _Answer:
         self.status = error.status
         response = error_response(error, self._context.request_id)
         response.headers["x-request-id"] = self._context.request_id
-        response.raw_headers.extend(self._kept_headers)
         await response(scope, receive, self._send)
 
     def _with_request_id(self, message: Message) -> Message:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import orjson
 from starlette.responses import Response
 
-from bentorank.errors import UnauthorizedError
+from bentorank.errors import MethodNotAllowedError, UnauthorizedError
 
 if TYPE_CHECKING:
     from bentorank.errors import BentorankError
@@ -26,9 +26,11 @@ def error_body(error: BentorankError, request_id: str) -> dict[str, str]:
 
 
 def error_headers(error: BentorankError) -> dict[str, str]:
-    """`Retry-After` in whole seconds, where waiting helps; with 401 how to show a key (RFC 9110, 11.6.1)."""
+    """`Retry-After` in whole seconds, where waiting helps; what RFC 9110 wants with 401 (11.6.1) and 405 (10.2.1)."""
     if isinstance(error, UnauthorizedError):
         return {"www-authenticate": "Bearer"}
+    if isinstance(error, MethodNotAllowedError):
+        return {"allow": ", ".join(error.allowed)}
     return {} if error.retry_after_s is None else {"retry-after": str(error.retry_after_s)}
 
 

@@ -10,7 +10,6 @@ from bentorank.errors import (
     BentorankError,
     DeadlineExceededError,
     InvalidRequestError,
-    MethodNotAllowedError,
     NotFoundError,
     OverloadedError,
     PayloadTooLargeError,
@@ -23,7 +22,6 @@ FIRST_SERVER_ERROR = 500
 # Errors that say all there is to say by their status.
 BY_STATUS: dict[int, BentorankError] = {
     404: NotFoundError("no such route; GET / lists the endpoints"),
-    405: MethodNotAllowedError("this route does not take this method; GET / lists the endpoints"),
     413: PayloadTooLargeError("the request is too large"),
     415: UnsupportedMediaTypeError("Content-Type: must be application/json"),
     429: OverloadedError("there is more work queued than can be done in time", retry_after_s=1),

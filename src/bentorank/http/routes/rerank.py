@@ -14,6 +14,7 @@ from starlette.responses import Response  # noqa: TC002 - FastAPI reads the anno
 from bentorank.errors import BentorankError
 from bentorank.http.dialects import score
 from bentorank.http.dialects.dialect import Answer, JobRules
+from bentorank.http.dialects.fields import keeps_end
 from bentorank.http.dialects.lookalikes import unknown_field_warnings
 from bentorank.http.dialects.native import to_job, to_native_response
 from bentorank.http.dialects.native_request import RerankBatchBody, RerankBody
@@ -146,7 +147,8 @@ class RerankRoutes:
         self.state.check_model(body.model)
         overflow = Overflow.ERROR if body.truncate_prompt_tokens is None else Overflow.TRUNCATE
         tokens_of_text = max(body.truncate_prompt_tokens or 0, 0)
-        length = self.rules.length(overflow, max_tokens_per_doc=tokens_of_text or None)
+        keep_end = keeps_end(body.truncation_side)
+        length = self.rules.length(overflow, max_tokens_per_doc=tokens_of_text or None, keep_end=keep_end)
         reranker = self.state.reranker
         work = reranker.score_all(pairs, length, self._deadline(request, None))
         logits, tokens = await run_while_connected(request, work)
