@@ -1,4 +1,4 @@
-"""How a worker stops: not ready at once, serving on for a while; then no new connection, and an answer to all others."""
+"""How a worker stops: not ready at once, serving on for a while; then no new connection, an answer to all others."""
 
 from __future__ import annotations
 

@@ -25,10 +25,13 @@ from bentorank.process.metric_files import FOLDER_VARIABLE, RestartCounter, remo
 from bentorank.process.silence import SilenceWatch
 
 if TYPE_CHECKING:
+    from types import FrameType
+
     from circus.process import Process
     from circus.watcher import Watcher
 
 TICK_S = 0.25
+STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT)
 # A worker that never served is not started again at once, over and over.
 LONGEST_BACKOFF_S = 10.0
 
@@ -59,8 +62,8 @@ class Supervisor(bentoml_circus.Arbiter):
         self._metrics_folder = Path(self.watchers[0].env[FOLDER_VARIABLE])
         self._restarts = RestartCounter(self._metrics_folder)
         self._ticker = PeriodicCallback(self._tick, TICK_S * 1000)
-        self.ctrl.sys_hdl.signal = self._take_signal
-        self.ctrl.sys_hdl._register()  # noqa: SLF001 - which has bound its own method
+        for signum in STOP_SIGNALS:
+            signal.signal(signum, self._take_signal)
 
     def initialize(self) -> None:
         """Begin to look after the workers, too."""
@@ -91,7 +94,8 @@ class Supervisor(bentoml_circus.Arbiter):
         if not self._stop_asked:
             self.reap_processes()
         if self._stop_asked:
-            await self.stop()
+            # Not awaited: a worker that falls silent while it stops has to be seen.
+            self.stop()
         elif now >= self._respawn_from:
             await self.manage_watchers()
 
@@ -130,9 +134,7 @@ class Supervisor(bentoml_circus.Arbiter):
         self._exception = SystemExit(status)
         self._stop_asked = True
 
-    def _take_signal(self, signum: int, frame: Any = None) -> None:  # noqa: ANN401, ARG002 - as circus' handler
-        if signum not in (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT):
-            return
+    def _take_signal(self, signum: int, _frame: FrameType | None) -> None:
         if not self._stop_asked:
             self._stop_asked = True
             return

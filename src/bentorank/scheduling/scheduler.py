@@ -181,11 +181,11 @@ class Scheduler:
             stream.thread.start()
 
     def close(self, timeout_s: float = 5.0) -> None:
-        """Finish the running batches, refuse what still waits with UnavailableError, and end the threads."""
+        """Finish the running batches unless they hang, refuse what still waits with UnavailableError, end threads."""
         with self._changed:
             self._closing = True
             self._changed.notify_all()
-        deadline = time.monotonic() + timeout_s
+        deadline = time.monotonic() + (0.0 if self.is_stalled else timeout_s)
         for stream in self._streams:
             if stream.thread.is_alive():
                 stream.thread.join(max(0.0, deadline - time.monotonic()))
