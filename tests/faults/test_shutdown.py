@@ -3,6 +3,7 @@
 import http.client
 import json
 import signal
+import sys
 import threading
 import time
 
@@ -75,6 +76,19 @@ def test_a_service_that_is_still_loading_stops(tmp_path, signum):
         wait_until(lambda: server.worker_pids, within_s=30)
         server.process.send_signal(signum)
         assert server.wait(5) == 0, server.log
+        assert "Traceback" not in server.log
+    finally:
+        server.kill()
+
+
+@pytest.mark.parametrize("after_s", [0.1, 0.3, 0.9, 1.3])
+def test_ctrl_c_ends_a_start_without_a_traceback(tmp_path, after_s):
+    """Also while modules are imported, before anything of ours runs."""
+    server = Server(tmp_path, [sys.executable, "-c", "from bentorank.cli import main; main()", "serve"], engine="fake")
+    try:
+        time.sleep(after_s)
+        server.process.send_signal(signal.SIGINT)
+        server.wait(5)
         assert "Traceback" not in server.log
     finally:
         server.kill()

@@ -26,7 +26,7 @@ def test_a_worker_that_is_stopped_is_replaced(tmp_path, workers):
         wait_for_another_worker(server, old, within_s=BEGUN_WITHIN_S)
         server.wait_until_ready()
         assert rerank(server.url, ["a"]) == 200
-        assert Scrape(server.url)("rerank_worker_restarts_total", reason="silent") == 1
+        assert Scrape(server.url)("rerank_worker_restarts_total", reason="silent") == 1, server.log
         assert len(server.worker_pids) == workers
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 import math
 import os
+import signal
 import socket
 import threading
 from pathlib import Path  # noqa: TC003  typer reads the annotations when it builds the command
@@ -92,6 +93,9 @@ def _prepare_environment(settings: Settings) -> None:
 
 def _run_bentoml(settings: Settings) -> None:
     """Run BentoML's supervisor in this process until it is stopped."""
+    # Until the supervisor takes signals there is nothing to clean up, and imports do not bear a KeyboardInterrupt.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
     from _bentoml_impl.loader import load
     from _bentoml_impl.server import serve_http
     from bentoml._internal.log import configure_server_logging

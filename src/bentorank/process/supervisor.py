@@ -47,6 +47,8 @@ class Supervisor(bentoml_circus.Arbiter):
     """Replaces workers that are gone or silent; SIGTERM stops gracefully but in any case, a second one at once."""
 
     def __init__(self, grace_s: float, heartbeats: Heartbeats, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - circus'
+        # Held back until our handler is there: circus' own would lose them.
+        signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
         # Ours looks after the workers, and not circus' timer, which collides with other commands.
         super().__init__(*args, **kwargs | {"check_delay": 0})
         for watcher in self.watchers:
@@ -64,6 +66,7 @@ class Supervisor(bentoml_circus.Arbiter):
         self._ticker = PeriodicCallback(self._tick, TICK_S * 1000)
         for signum in STOP_SIGNALS:
             signal.signal(signum, self._take_signal)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
 
     def initialize(self) -> None:
         """Begin to look after the workers, too."""
@@ -135,6 +138,9 @@ class Supervisor(bentoml_circus.Arbiter):
         self._stop_asked = True
 
     def _take_signal(self, signum: int, _frame: FrameType | None) -> None:
+        if not self.running:
+            # Nothing is there to be stopped yet, and circus loses a stop that comes before its loop runs.
+            os._exit(exit_status.as_shells_say(-signum))
         if not self._stop_asked:
             self._stop_asked = True
             return
