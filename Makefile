@@ -8,7 +8,7 @@ PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check --con
 # A CPU serves with OpenVINO alone; a GPU needs torch as well.
 EXTRAS := $(if $(wildcard /dev/nvidia0),[torch],)
 
-.PHONY: help serve test unit test-integrations test-clients test-notebooks lint format bench eval build clean
+.PHONY: help serve test unit test-faults test-integrations test-clients test-notebooks lint format bench eval build clean
 
 help: ## Show the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -20,6 +20,9 @@ test: lint unit ## Check style, types and layers, then run every test
 
 unit: $(VENV)/.test ## Run the tests alone
 	$(BIN)/python -m pytest
+
+test-faults: $(VENV)/.test ## Test what happens when workers are stopped, hang or die over and over (minutes)
+	$(BIN)/python -m pytest -m fault tests/faults
 
 test-integrations: $(VENV)/.test ## Test each framework's package with the lowest and the highest versions that it supports
 	@for framework in langchain llama-index haystack; do for versions in lowest highest; do \

@@ -5,10 +5,9 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-import signal
 import time
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import bentoml
 from _bentoml_sdk import Service
@@ -29,28 +28,35 @@ from bentorank.http.service_state import ServiceState
 from bentorank.observability.logging import configure_logging
 from bentorank.observability.reporting import report_for_ever
 from bentorank.observability.tracing import leave_out_tracing
+from bentorank.process import exit_status
 from bentorank.process.garbage import settle_garbage_collector
+from bentorank.process.heartbeat import beat_for_ever
+from bentorank.process.privacy import forbid_usage_tracking
+from bentorank.process.stall import leave_when_stalled
+from bentorank.process.stopping import stop_gracefully_on_sigterm
 from bentorank.process.supervision import stop_when_orphaned
 from bentorank.reranker import Reranker
 from bentorank.scheduling import Scheduler
 from bentorank.settings import read_settings
 from bentorank.types import Pair
-from bentorank.wiring import bentoml_config, connection_limits, engine_options, job_rules, key_ring, scheduler_limits
+from bentorank.wiring import (
+    bentoml_config,
+    connection_limits,
+    engine_options,
+    job_rules,
+    key_ring,
+    scheduler_limits,
+    stop_within_s,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from types import FrameType
-
     from starlette.types import ASGIApp
 
-# BSD's EX_SOFTWARE: the model thread died, and only a new process can help.
-EXIT_MODEL_THREAD_DIED = 70
-# BSD's EX_CONFIG: the settings ask for what cannot be had.
-EXIT_CANNOT_START = 78
 SCORE_ROUTE = "/bentoml/score"
 
 logger = logging.getLogger(__name__)
 
+forbid_usage_tracking()
 settings = read_settings()
 configure_logging(settings.log_level)
 limit_connections(connection_limits(settings))
@@ -106,14 +112,22 @@ class BentoRank:
 
     def __init__(self) -> None:
         """Load and warm the model; BentoML binds the socket first, so probes wait until this returns."""
+        if _has_supervisor():
+            stop_when_orphaned(grace_s=stop_within_s(settings))
         worker_index = bentoml.server_context.worker_index or 1
         try:
             engine = load_engine(engine_options(settings, worker_index))
         except ConfigurationError as error:
             _give_up_starting(error)
             raise
+        started = time.monotonic()
         engine.warm_up()
-        scheduler = Scheduler(engine, scheduler_limits(settings, engine.info), on_death=_exit_for_a_new_process)
+        scheduler = Scheduler(
+            engine,
+            scheduler_limits(settings, engine.info),
+            on_death=_exit_for_a_new_process,
+            warmed_up_in_s=time.monotonic() - started,
+        )
         scheduler.start()
         settle_garbage_collector()
         state.loaded = Reranker(
@@ -123,19 +137,17 @@ class BentoRank:
             max_request_tokens=settings.max_request_tokens,
         )
 
+    @bentoml.on_deployment
+    def look_after_workers() -> None:
+        """Put our supervisor in the place of BentoML's; runs in the process that will be it."""
+        from bentorank.process.supervisor import supervise_workers  # noqa: PLC0415 - workers need none of it
+
+        supervise_workers(grace_s=stop_within_s(settings))
+
     @bentoml.on_startup
     async def drain_on_sigterm(self) -> None:
         """On SIGTERM turn `/readyz` to 503 at once and serve on for `drain_s`; a second SIGTERM stops."""
-        loop = asyncio.get_running_loop()
-        stop_server = cast("Callable[[int, FrameType | None], None]", signal.getsignal(signal.SIGTERM))
-
-        def drain(signum: int, frame: FrameType | None) -> None:
-            wait_s = 0.0 if state.draining else settings.drain_s
-            state.draining = True
-            # Straight from the signal handler the event loop would only notice at its next event.
-            loop.call_soon_threadsafe(loop.call_later, wait_s, stop_server, signum, frame)
-
-        signal.signal(signal.SIGTERM, drain)
+        stop_gracefully_on_sigterm(settings.drain_s, state.begin_draining)
 
     @bentoml.on_startup
     async def start_reporting(self) -> None:
@@ -143,9 +155,10 @@ class BentoRank:
         self._reporting = asyncio.create_task(report_for_ever(state.reranker.scheduler))
 
     @bentoml.on_startup
-    async def watch_supervisor(self) -> None:
-        """Stop when the supervisor was killed."""
-        self._watching = asyncio.create_task(stop_when_orphaned())
+    async def show_life(self) -> None:
+        """Tell the supervisor that this worker lives, and leave if the model does not."""
+        self._beating = asyncio.create_task(beat_for_ever())
+        self._watching = asyncio.create_task(leave_when_stalled(state.reranker.scheduler))
 
     @bentoml.on_shutdown
     def close(self) -> None:
@@ -174,15 +187,18 @@ class BentoRank:
         return [outcome if isinstance(outcome, float) else None for outcome in outcomes]
 
 
+def _has_supervisor() -> bool:
+    return bentoml.server_context.worker_index is not None
+
+
 def _exit_for_a_new_process() -> None:
     """Leave at once, without clean-up that could hang: the supervisor starts a new worker."""
-    os._exit(EXIT_MODEL_THREAD_DIED)
+    os._exit(exit_status.MODEL_THREAD_DIED)
 
 
 def _give_up_starting(error: ConfigurationError) -> None:
-    """Say why, and stop the supervisor: it would start a new worker for ever, and none could do better."""
+    """Say why, and let the supervisor stop: it could start new workers for ever, and none could do better."""
     logger.critical("cannot start: %s", error)
-    if bentoml.server_context.worker_index is not None:
-        os.kill(os.getppid(), signal.SIGTERM)
+    if _has_supervisor():
         # An exception would be logged three times over, each with its traceback.
-        os._exit(EXIT_CANNOT_START)
+        os._exit(exit_status.CANNOT_START)

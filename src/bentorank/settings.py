@@ -89,7 +89,11 @@ class Settings(BaseSettings):
         1_000_000, description="Tokens that may wait; what does not fit is refused with 429."
     )
     tokenizer_threads: PositiveInt = Field(2, description="Threads that tokenise, off the event loop.")
-    stalled_after_s: PositiveSeconds = Field(10.0, description="`/livez` fails when one forward pass takes longer.")
+    stalled_after_s: PositiveSeconds = Field(
+        10.0,
+        description="A forward pass that takes longer, and ten times as long as others did, hangs: `/livez` fails and "
+        "the worker is replaced.",
+    )
 
     # Requests
     request_timeout_s: PositiveSeconds = Field(
@@ -193,6 +197,15 @@ class Settings(BaseSettings):
         path = (env_settings() | init_settings()).get("env_file")
         from_file = {} if path is None else _values_by_field(Path(path))
         return init_settings, env_settings, InitSettingsSource(settings_cls, from_file)
+
+    @field_validator("cache_dir")
+    @classmethod
+    def _check_home(cls, folder: Path) -> Path:
+        try:
+            folder.expanduser()
+        except RuntimeError:
+            raise ValueError("there is no home folder for ~: set it, or HOME, to a folder to write to") from None
+        return folder
 
     @field_validator("api_keys")
     @classmethod

@@ -29,6 +29,9 @@ NVIDIA_NODES = ("/dev/nvidia0", "/dev/dxg")
 CPU_FORWARD_OVERHEAD_TOKENS = 32
 ACCELERATOR_FORWARD_OVERHEAD_TOKENS = 2048
 
+# For answers to be sent and threads to end, after the longest that a request may take.
+STOP_MARGIN_S = 5.0
+
 # BentoML's own timeout only catches what ours has missed.
 BENTOML_TIMEOUT_MARGIN_S = 15.0
 
@@ -96,6 +99,16 @@ def scheduler_limits(settings: Settings, info: EngineInfo) -> SchedulerLimits:
         forward_overhead_tokens=CPU_FORWARD_OVERHEAD_TOKENS if on_cpu else ACCELERATOR_FORWARD_OVERHEAD_TOKENS,
         stalled_after_s=settings.stalled_after_s,
     )
+
+
+def finish_within_s(settings: Settings) -> float:
+    """How long a worker may work on what it has begun, once it takes nothing new."""
+    return settings.request_timeout_s + STOP_MARGIN_S
+
+
+def stop_within_s(settings: Settings) -> float:
+    """How long a worker may take from SIGTERM to its end."""
+    return settings.drain_s + finish_within_s(settings) + STOP_MARGIN_S
 
 
 def job_rules(settings: Settings) -> JobRules:

@@ -1,9 +1,10 @@
 """Settings that cannot be served end the process: one sentence, a status that is not 0, no loop of restarts."""
 
 import socket
+import subprocess
 
 import pytest
-from support.server import free_port, run_command
+from support.server import BIN, environment, free_port, run_command
 
 pytestmark = pytest.mark.process
 
@@ -21,6 +22,7 @@ def refused(done, status, sentence):
         ({"max_docs": 5}, "unknown setting BENTORANK_MAX_DOCS; did you mean BENTORANK_MAX_DOCUMENTS?"),
         ({"max_documents": 0}, "BENTORANK_MAX_DOCUMENTS: Input should be greater than or equal to 1"),
         ({"api_keys": "short"}, "BENTORANK_API_KEYS: a key has at least 8 characters, printable ASCII"),
+        ({"cache_dir": "~no-such-user/cache"}, "BENTORANK_CACHE_DIR: there is no home folder for ~: set it, or HOME"),
         ({"engine": "openvino", "device": "cuda"}, "engine openvino runs on the CPU, but device is cuda"),
     ],
     ids=str,
@@ -85,3 +87,19 @@ def test_an_address_that_cannot_be_had_is_said_so(tmp_path, host, sentence):
     """A name instead of an address, or somebody else's address."""
     done = run_command(tmp_path, "serve", "--engine", "fake", "--host", host, "--port", str(free_port()))
     refused(done, 2, sentence)
+
+
+def test_without_a_home_folder_the_setting_is_named(tmp_path):
+    """As in a container whose user has none and no HOME either."""
+    nobody = ["unshare", "--user", "--map-user=54321", "--map-group=54321"]
+    try:
+        subprocess.run([*nobody, "true"], check=True, capture_output=True)
+    except (OSError, subprocess.CalledProcessError):
+        pytest.skip("this system allows no user of its own")
+    env = {name: value for name, value in environment(tmp_path, engine="fake").items() if name != "HOME"}
+    del env["BENTORANK_CACHE_DIR"]
+    command = [*nobody, str(BIN / "bentorank"), "serve", "--port", str(free_port())]
+    done = subprocess.run(
+        command, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=60, check=False
+    )
+    refused(done, 2, "BENTORANK_CACHE_DIR: there is no home folder for ~: set it, or HOME, to a folder to write to")

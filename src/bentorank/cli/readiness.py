@@ -22,19 +22,17 @@ TRY_IT = (
 
 
 class ReadyBanner:
-    """Waits for the service and shows where it is; `was_ready` tells afterwards whether it ever was."""
+    """Waits for the service and shows where it is."""
 
     def __init__(self, host: str, port: int) -> None:
         self._host = ANY_ADDRESS.get(host, host)
         self._port = port
-        self.was_ready = False
 
     def watch(self) -> None:
         """Poll until ready, then print the banner. Runs on a thread of its own."""
         started = time.monotonic()
         while (about := self._ask()) is None:
             time.sleep(POLL_EVERY_S)
-        self.was_ready = True
         self._print(about, time.monotonic() - started)
 
     def _ask(self) -> dict[str, Any] | None:

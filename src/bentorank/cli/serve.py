@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ipaddress
+import math
 import os
+import signal
 import socket
 import threading
 from pathlib import Path  # noqa: TC003  typer reads the annotations when it builds the command
@@ -14,6 +16,7 @@ import typer
 from bentorank.cli.readiness import ReadyBanner
 from bentorank.errors import ConfigurationError
 from bentorank.settings import environment_name, read_settings
+from bentorank.wiring import finish_within_s
 
 if TYPE_CHECKING:
     from bentorank.settings import Settings
@@ -22,8 +25,6 @@ SERVICE = "bentorank.service:BentoRank"
 
 # Kept-alive connections outlive the pauses of a client that pools them; longer than the usual 30 s of their side.
 KEEP_ALIVE_S = 60
-# Uvicorn's patience with running requests once it stops, beyond the longest that a request may take.
-STOP_MARGIN_S = 5
 
 
 def serve(
@@ -58,8 +59,6 @@ def serve(
     banner = ReadyBanner(settings.host, settings.port)
     threading.Thread(target=banner.watch, name="ready-banner", daemon=True).start()
     _run_bentoml(settings)
-    if not banner.was_ready:
-        raise typer.Exit(1)
 
 
 def _check_address(settings: Settings) -> None:
@@ -94,6 +93,9 @@ def _prepare_environment(settings: Settings) -> None:
 
 def _run_bentoml(settings: Settings) -> None:
     """Run BentoML's supervisor in this process until it is stopped."""
+    # Until the supervisor takes signals there is nothing to clean up, and imports do not bear a KeyboardInterrupt.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
     from _bentoml_impl.loader import load
     from _bentoml_impl.server import serve_http
     from bentoml._internal.log import configure_server_logging
@@ -106,5 +108,5 @@ def _run_bentoml(settings: Settings) -> None:
         host=settings.host,
         port=settings.port,
         timeout_keep_alive=KEEP_ALIVE_S,
-        timeout_graceful_shutdown=int(settings.drain_s + settings.request_timeout_s) + STOP_MARGIN_S,
+        timeout_graceful_shutdown=math.ceil(finish_within_s(settings)),
     )

@@ -50,6 +50,10 @@ class ServiceState:
     draining: bool = False
     loaded: Reranker | None = None
 
+    def begin_draining(self) -> None:
+        """From now on no new requests are wanted."""
+        self.draining = True
+
     @property
     def reranker(self) -> Reranker:
         """The reranker. Raises UnavailableError while the model is loading."""

@@ -5,13 +5,18 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+import bentoml
 from prometheus_client import Counter, Gauge, Histogram
+
+from bentorank.process.metric_files import name_files_after_worker
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from bentorank.scheduling.admission import QueueState
     from bentorank.scheduling.scheduler import BatchRecord
+
+name_files_after_worker(bentoml.server_context.worker_index)
 
 REQUESTS = Counter("rerank_requests_total", "Rerank requests answered, by HTTP status.", ["status"])
 REQUEST_DURATION = Histogram(

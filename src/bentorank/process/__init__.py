@@ -1,1 +1,1 @@
-"""What concerns the process as a whole: settings from a file, its supervisor, its heap."""
+"""What concerns the process as a whole: settings from a file, its supervisor, its end, its heap."""

@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import os
 import signal
+import threading
+import time
 
 POLL_S = 1.0
+# BSD's EX_UNAVAILABLE.
+EXIT_ORPHANED = 69
 
 logger = logging.getLogger(__name__)
 
 
-async def stop_when_orphaned() -> None:
-    """Stop this process as a SIGTERM would, once its parent is gone."""
-    supervisor = os.getppid()
-    while os.getppid() == supervisor:  # noqa: ASYNC110 - nobody is there to set an event
-        await asyncio.sleep(POLL_S)
+def stop_when_orphaned(*, grace_s: float) -> None:
+    """Watch from a thread, also while the model loads; once the parent is gone, stop as a SIGTERM would, or hard."""
+    watch = threading.Thread(target=_watch, args=(os.getppid(), grace_s), name="orphan-watch", daemon=True)
+    watch.start()
+
+
+def _watch(supervisor: int, grace_s: float) -> None:
+    while os.getppid() == supervisor:
+        time.sleep(POLL_S)
     logger.warning("the supervisor is gone: stopping")
     os.kill(os.getpid(), signal.SIGTERM)
+    time.sleep(grace_s)
+    os._exit(EXIT_ORPHANED)

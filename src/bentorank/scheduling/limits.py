@@ -12,7 +12,7 @@ class SchedulerLimits:
     `max_batch_tokens` bounds pairs × longest pair of one forward pass, padding included.
     `forward_overhead_tokens` is what a forward pass costs beside its tokens, expressed in tokens: a batch is cut
     rather than padded by more than this.
-    `stalled_after_s` is how long one forward pass may take before the scheduler counts as stuck.
+    `stalled_after_s` is how long one forward pass may take, at least, before the scheduler counts as stuck.
     """
 
     max_queue_tokens: int

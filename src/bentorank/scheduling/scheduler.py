@@ -20,6 +20,7 @@ from bentorank.errors import BentorankError, DeadlineExceededError, UnavailableE
 from bentorank.scheduling.admission import QueueState, check_admission, check_before_tokenising
 from bentorank.scheduling.batching import BatchBudget
 from bentorank.scheduling.isolation import IsolatingForward, Outcome
+from bentorank.scheduling.patience import Patience
 from bentorank.scheduling.queue import FairQueue, QueuedRequest, Share
 from bentorank.scheduling.speed import Speedometer
 
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
 SMALL_BATCHES_AFTER_OUT_OF_MEMORY_S = 60.0
 # A speed measured before that is no reason to refuse what comes to an idle device: a slow pass could refuse for ever.
 SPEED_IS_VALID_S = 5.0
+# So many full batches, at least, are in an engine's warm-up.
+WARM_UP_BATCHES = 3
 # Records of batches that nobody collects are dropped, oldest first.
 MAX_UNCOLLECTED_RECORDS = 10_000
 
@@ -127,10 +130,10 @@ class _Stream:
         self.computing_since = None
         self.computing_tokens = 0
 
-    def is_alive(self, stalled_since: float) -> bool:
-        """Whether the thread lives and did not begin a batch before `stalled_since` that still computes."""
+    def is_stalled(self, now: float, patience: Patience) -> bool:
+        """Whether a batch has been computing for longer than any honest one."""
         since = self.computing_since
-        return self.thread.is_alive() and (since is None or since >= stalled_since)
+        return since is not None and now - since > patience.limit_s(self.computing_tokens)
 
 
 class Scheduler:
@@ -146,9 +149,13 @@ class Scheduler:
         limits: SchedulerLimits,
         *,
         on_death: Callable[[], None] = lambda: None,
+        warmed_up_in_s: float = 0.0,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`on_death` is called on a model thread that dies of anything but `close`; a server should exit then."""
+        """`on_death` is called on a model thread that dies of anything but `close`; a server should exit then.
+
+        `warmed_up_in_s` is how long the engine took for its warm-up: the first hint at how long a pass may take.
+        """
         self._info = engine.info
         self._limits = limits
         self._on_death = on_death
@@ -158,6 +165,8 @@ class Scheduler:
         self._expected_tokens = 0
         self._expected_requests = 0
         self._speed = Speedometer()
+        self._patience = Patience(limits.stalled_after_s, limits.forward_overhead_tokens)
+        self._patience.learn(WARM_UP_BATCHES * engine.info.batch_tokens, warmed_up_in_s)
         self._records: deque[BatchRecord] = deque(maxlen=MAX_UNCOLLECTED_RECORDS)
         self._changed = threading.Condition()
         self._closing = False
@@ -172,11 +181,11 @@ class Scheduler:
             stream.thread.start()
 
     def close(self, timeout_s: float = 5.0) -> None:
-        """Finish the running batches, refuse what still waits with UnavailableError, and end the threads."""
+        """Finish the running batches unless they hang, refuse what still waits with UnavailableError, end threads."""
         with self._changed:
             self._closing = True
             self._changed.notify_all()
-        deadline = time.monotonic() + timeout_s
+        deadline = time.monotonic() + (0.0 if self.is_stalled else timeout_s)
         for stream in self._streams:
             if stream.thread.is_alive():
                 stream.thread.join(max(0.0, deadline - time.monotonic()))
@@ -237,9 +246,15 @@ class Scheduler:
 
     @property
     def is_alive(self) -> bool:
-        """False once a model thread has died or one forward pass has taken longer than `stalled_after_s`."""
-        stalled_since = self._clock() - self._limits.stalled_after_s
-        return all(stream.is_alive(stalled_since) for stream in self._streams)
+        """False once a model thread has died or a forward pass takes longer than any honest one."""
+        return not self.is_stalled and all(stream.thread.is_alive() for stream in self._streams)
+
+    @property
+    def is_stalled(self) -> bool:
+        """Whether a forward pass takes longer than `stalled_after_s`, and than the speed of others explains."""
+        with self._changed:
+            now = self._clock()
+            return any(stream.is_stalled(now, self._patience) for stream in self._streams)
 
     @property
     def consecutive_failed_batches(self) -> int:
@@ -342,6 +357,7 @@ class Scheduler:
         self._records.append(BatchRecord(len(pairs), tokens, padded, seconds, failed))
         stream.end()
         if failed < len(pairs):
+            self._patience.learn(tokens, seconds)
             # What all streams do together, each at this speed.
             self._speed.record(tokens, seconds / self._info.streams, self._clock())
             self._consecutive_failed_batches = 0

@@ -1,0 +1,90 @@
+"""Workers that die: another one serves within seconds, the metrics stay right, and nothing is left behind."""
+
+import os
+import signal
+from pathlib import Path
+
+import psutil
+import pytest
+from support.faulty import Load, files_of_metrics, rerank, wait_for_another_worker
+from support.metrics import Scrape, settled_scrape
+from support.server import BIN, running_server, wait_until
+
+pytestmark = pytest.mark.process
+
+BEGUN_WITHIN_S = 3
+
+
+def connections(pid):
+    """How many connections a process has."""
+    return len(psutil.Process(pid).net_connections())
+
+
+def shared_memory():
+    """Segments whose name tells of us."""
+    return sorted(path.name for path in Path("/dev/shm").iterdir() if "bento" in path.name or "circus" in path.name)
+
+
+def test_a_killed_worker_is_replaced_at_once_and_its_gauges_go_with_it(tmp_path):
+    """What it was doing is forgotten within one scrape, what it had counted is not, and the loss is counted."""
+    settings = {"engine": "fake", "fake_batch_delay_ms": 300, "max_batch_tokens": 16}
+    with running_server(tmp_path, **settings) as server:
+        assert rerank(server.url, ["a"]) == 200
+        tokens, files = settled_scrape(server.url)("rerank_tokens_total"), files_of_metrics(tmp_path)
+        assert tokens > 0
+        with Load(server.url, clients=8) as load:
+            wait_until(lambda: Scrape(server.url)("rerank_active_requests") == 8, within_s=5)
+            (worker,) = server.worker_pids
+            os.kill(worker, signal.SIGKILL)
+            load.stop()
+            wait_for_another_worker(server, {worker}, within_s=BEGUN_WITHIN_S)
+        server.wait_until_ready()
+        after = settled_scrape(server.url)
+        assert after("rerank_active_requests") == 0
+        assert after("rerank_queue_tokens") == 0
+        assert after("bentoml_service_request_in_progress", endpoint="/rerank") == 0
+        assert after("rerank_tokens_total") >= tokens
+        assert after("rerank_worker_restarts_total", reason="died") == 1
+        assert files_of_metrics(tmp_path) <= files
+
+
+def test_a_worker_lost_while_another_serves_leaves_right_gauges(tmp_path):
+    """The other one answers scrapes in the meantime: of its own requests alone."""
+    settings = {"engine": "fake", "fake_batch_delay_ms": 60_000, "workers": 2}
+    with running_server(tmp_path, stops_cleanly=False, **settings) as server, Load(server.url, clients=12) as load:
+        wait_until(lambda: Scrape(server.url)("rerank_active_requests") == 12, within_s=10)
+        load.stop()
+        os.kill(max(server.worker_pids, key=connections), signal.SIGKILL)
+        wait_until(lambda: Scrape(server.url)("rerank_active_requests") == load.active < 12, within_s=3)
+
+
+@pytest.mark.parametrize(("how", "status"), [("[[die]]", 70), ("SIGKILL", 137)])
+def test_in_a_container_a_lost_worker_ends_the_service(tmp_path, how, status):
+    """With a status that tells why, though another worker lives: the container's runtime starts all of it again."""
+    command = ["env", "BENTOML_CONTAINERIZED=true", str(BIN / "bentoml"), "serve", "bentorank.service:BentoRank"]
+    with running_server(tmp_path, command, stops_cleanly=False, engine="fake", workers=2) as server:
+        if how == "SIGKILL":
+            os.kill(server.worker_pids[0], signal.SIGKILL)
+        else:
+            rerank(server.url, [how])
+        assert server.wait(15) == status, server.log
+        assert "Traceback" not in server.log
+
+
+@pytest.mark.fault
+def test_a_dozen_kills_leave_nothing_behind(tmp_path):
+    """No processes, descriptors, shared memory or files of metrics, whether the worker served or was still starting."""
+    with running_server(tmp_path, engine="fake") as server:
+        supervisor = psutil.Process(server.pid)
+        before, files = (supervisor.num_fds(), shared_memory()), files_of_metrics(tmp_path)
+        for number in range(12):
+            (worker,) = server.worker_pids
+            if number % 3:
+                server.wait_until_ready()
+            os.kill(worker, signal.SIGKILL)
+            wait_for_another_worker(server, {worker}, within_s=15)
+        server.wait_until_ready()
+        assert settled_scrape(server.url)("rerank_worker_restarts_total", reason="died") == 12
+        assert (supervisor.num_fds(), shared_memory()) == before
+        assert files_of_metrics(tmp_path) <= files + 1  # which each kind of metric makes when it is first used
+        assert len(supervisor.children(recursive=True)) == 1
