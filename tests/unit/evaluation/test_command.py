@@ -8,10 +8,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
 
 import pytest
-import typer
 from typer.testing import CliRunner
 
-from bentorank.cli.eval import evaluate
+from bentorank.cli.app import app
 from bentorank.engines.fake import FakeEngine
 from bentorank.types import Pair
 
@@ -44,9 +43,7 @@ def files(tmp_path: Path) -> list[str]:
 
 
 def run(*arguments: str) -> Result:
-    app = typer.Typer()
-    app.command()(evaluate)
-    return CliRunner().invoke(app, arguments)
+    return CliRunner().invoke(app, ["eval", *arguments])
 
 
 class FakeRerank(BaseHTTPRequestHandler):
