@@ -5,12 +5,15 @@ from __future__ import annotations
 import http.client
 import json
 import time
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.panel import Panel
 from rich.text import Text
 
 from bentorank.cli.terminal import terminal
+
+if TYPE_CHECKING:
+    from bentorank.settings import Settings
 
 POLL_EVERY_S = 0.1
 PROBE_TIMEOUT_S = 5.0
@@ -29,10 +32,11 @@ SHOW_KEY = '-H "Authorization: Bearer $BENTORANK_API_KEY" '
 class ReadyBanner:
     """Waits for the service and shows where it is; `was_ready` tells afterwards whether it ever was."""
 
-    def __init__(self, host: str, port: int, *, needs_key: bool = False) -> None:
-        self._host = ANY_ADDRESS.get(host, host)
-        self._port = port
-        self._needs_key = needs_key
+    def __init__(self, settings: Settings) -> None:
+        self._host = ANY_ADDRESS.get(settings.host, settings.host)
+        self._port = settings.port
+        self._needs_key = bool(settings.api_keys or settings.api_keys_file)
+        self._has_docs = settings.docs
         self.was_ready = False
 
     def watch(self) -> None:
@@ -60,7 +64,8 @@ class ReadyBanner:
         url = f"http://{shown}:{self._port}"
         facts = Text.assemble(
             (url, "bold"),
-            f"   documentation at {url}/docs\nmodel ",
+            f"   documentation at {url}/docs\n" if self._has_docs else "\n",
+            "model ",
             (str(about["model"]), "bold"),
             f" on {about['device']}, {about['engine']} {about['precision']}, window {about['max_tokens']} tokens\n",
             f"ready after {seconds:.1f} s; stop with Ctrl-C",

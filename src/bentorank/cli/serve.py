@@ -55,7 +55,7 @@ def serve(
     settings = read_settings()
     _check_address(settings)
     _prepare_environment(settings)
-    banner = ReadyBanner(settings.host, settings.port, needs_key=bool(settings.api_keys or settings.api_keys_file))
+    banner = ReadyBanner(settings)
     threading.Thread(target=banner.watch, name="ready-banner", daemon=True).start()
     _run_bentoml(settings)
     if not banner.was_ready:
