@@ -111,6 +111,15 @@ def test_a_run_replaces_bm25(files: list[str], tmp_path: Path) -> None:
     assert report["rows"][1]["means"]["MRR@10"] == 0.5  # q2 has no candidates and counts as 0
 
 
+def test_names_in_the_table_keep_their_brackets(files: list[str], tmp_path: Path) -> None:
+    """What reads like markup is a file's name."""
+    candidates = tmp_path / "[bold]first[torch].run"
+    candidates.write_text("q1 Q0 answer 1 2 x\n")
+    result = run(*files, "--engine", "fake", "--candidates", str(candidates))
+    assert result.exit_code == 0, result.output
+    assert "[bold]first[torch].run → fake" in result.stdout
+
+
 def test_a_running_server_scores_alike(files: list[str], server_url: str) -> None:
     """Through --url the same order comes back, with the server's count of truncated documents."""
     row = json.loads(run(*files, "--url", server_url, "--json").stdout)["rows"][1]
