@@ -5,16 +5,20 @@ PORT   ?= 3000
 VENV   := .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
-# A CPU serves with OpenVINO alone; a GPU needs torch as well.
-EXTRAS := $(if $(wildcard /dev/nvidia0),[torch],)
+MODEL  := $(BENTORANK_MODEL)
+# A CPU serves with OpenVINO alone; a GPU needs torch, and so does converting, once, a model that has no OpenVINO files.
+EXTRAS  = $(if $(or $(wildcard /dev/nvidia0),$(call unconverted,$(MODEL))),[torch],)
+unconverted = $(if $(wildcard $1/openvino/*.xml),,$(filter-out starter,$1))
+# What was installed, brackets left out: other extras are another file, so that they are installed too.
+SERVE  := $(VENV)/.serve$(subst [,-,$(subst ],,$(EXTRAS)))
 
 .PHONY: help serve test unit test-faults test-integrations test-clients test-notebooks lint format bench eval build clean
 
 help: ## Show the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-serve: $(VENV)/.serve ## Serve the shipped model; make serve PORT=8080 HOST=0.0.0.0
-	@$(BIN)/bentorank serve --host $(HOST) --port $(PORT)
+serve: $(SERVE) ## Serve the shipped model; make serve PORT=8080 HOST=0.0.0.0 MODEL=folder-or-id
+	@$(BIN)/bentorank serve --host $(HOST) --port $(PORT) $(if $(MODEL),--model '$(MODEL)')
 
 test: lint unit ## Check style, types and layers, then run every test
 
@@ -40,6 +44,7 @@ lint: $(VENV)/.test ## Check style, types and layers
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
 
 format: $(VENV)/.test ## Format the code
 	$(BIN)/ruff format .
@@ -58,8 +63,8 @@ $(BIN)/python:
 	@echo "creating the virtual environment in $(VENV)"
 	@$(PYTHON) -m venv $(VENV)
 
-$(VENV)/.serve: pyproject.toml constraints.txt models/starter/pyproject.toml | $(BIN)/python
-	@echo "installing bentorank (about a minute, once)"
+$(SERVE): pyproject.toml constraints.txt models/starter/pyproject.toml | $(BIN)/python
+	@echo "installing bentorank$(EXTRAS) (about a minute, with torch a few, once)"
 	@$(PIP) --editable '.$(EXTRAS)' --editable models/starter
 	@touch $@
 
@@ -67,4 +72,4 @@ $(VENV)/.test: pyproject.toml constraints.txt models/starter/pyproject.toml inte
 	@echo "installing bentorank with everything that its tests need (a few minutes, once)"
 	@$(PIP) 'torch==2.13.0'
 	@$(PIP) --editable '.[dev]' --editable models/starter --editable integrations/client
-	@touch $(VENV)/.serve $@
+	@touch $(VENV)/.serve $(VENV)/.serve-torch $@

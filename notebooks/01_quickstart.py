@@ -12,7 +12,7 @@
 # # Quickstart
 #
 # A retriever finds many passages quickly. A cross-encoder reads each of them together with the query and puts them in order. bentorank serves
-# the cross-encoder; start it with `make serve`, or `bentorank serve`, and `pip install bentorank-client`.
+# the cross-encoder; start it with `make serve`, or `bentorank serve`, and install the client as [its README](../integrations/client/README.md) says.
 
 # %%
 import os

@@ -50,11 +50,17 @@ class RunningServer:
     port: int
     pid: int
     ready_s: float
+    log_file: IO[bytes]
 
     @property
     def rerank_url(self) -> str:
         """Where to POST requests."""
         return f"http://127.0.0.1:{self.port}{self.contender.rerank_path}"
+
+    def log(self) -> bytes:
+        """All that it has written until now."""
+        # At a place of its own: the server shares the file's position.
+        return os.pread(self.log_file.fileno(), os.fstat(self.log_file.fileno()).st_size, 0)
 
     def memory(self) -> TreeMemory:
         """Of the whole process tree, now."""
@@ -90,7 +96,7 @@ def run_server(
         )
         try:
             wait_until_ready(f"http://127.0.0.1:{port}{contender.ready_path}", process, timeout_s)
-            yield RunningServer(contender, port, process.pid, time.perf_counter() - started)
+            yield RunningServer(contender, port, process.pid, time.perf_counter() - started, log)
         except NotReadyError as error:
             raise ServerError(f"{contender.name}: {error}\n{_tail(log)}") from error
         finally:

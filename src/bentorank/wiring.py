@@ -11,6 +11,7 @@ from bentorank.http.dialects.dialect import JobRules
 from bentorank.http.dialects.limits import RequestLimits
 from bentorank.http.edge.connection.limits import ConnectionLimits
 from bentorank.http.edge.keys import KeyRing
+from bentorank.installing import install_package
 from bentorank.scheduling import SchedulerLimits
 from bentorank.types import Overflow
 
@@ -71,7 +72,8 @@ def resolve_model(model: str) -> str:
         import bentorank_starter  # noqa: PLC0415 - an optional data package
     except ModuleNotFoundError:
         raise ConfigurationError(
-            "the starter model is not installed: pip install bentorank-starter, or set BENTORANK_MODEL"
+            f"the starter model is not installed: {install_package('bentorank-starter', './models/starter')};"
+            " or set BENTORANK_MODEL"
         ) from None
     return str(bentorank_starter.path())
 

@@ -1,5 +1,6 @@
 """What `bentorank serve` starts: its banner, BentoML's own client, and the other ways to start it."""
 
+import os
 import subprocess
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -7,7 +8,8 @@ from contextlib import contextmanager
 import pytest
 from support.contract import ContractClient
 from support.fetching import fetch
-from support.server import BIN, running_server
+from support.keys import KEY
+from support.server import BIN, running_server, wait_until
 
 # BentoML warns of its own dependencies as it is imported and used.
 pytestmark = [pytest.mark.process, pytest.mark.filterwarnings("ignore::DeprecationWarning")]
@@ -81,12 +83,26 @@ def test_merged_calls_get_their_own_scores(bento, service):
 
 def test_the_banner_says_where_the_service_is_and_its_curl_line_works(service):
     """URL, model, device, documentation; the line to try answers with Mount Everest first."""
+    wait_until(lambda: "curl " in service.log)
     log = service.log
     assert service.url in log
     assert "model fake on cpu" in log
     assert f"{service.url}/docs" in log
     (line,) = [line for line in log.splitlines() if line.startswith("curl ")]
     shell = subprocess.run(line, shell=True, capture_output=True, text=True, timeout=30, check=False)
+    if shell.returncode == 127:
+        pytest.skip("there is no curl here")
+    assert '"results":[{"index":1,' in shell.stdout
+
+
+def test_where_keys_are_wanted_the_curl_line_shows_a_variable_for_one(guarded_service):
+    """The line works once the variable is set, and no key is printed."""
+    wait_until(lambda: "curl " in guarded_service.log)
+    (line,) = [line for line in guarded_service.log.splitlines() if line.startswith("curl ")]
+    assert "$BENTORANK_API_KEY" in line
+    assert KEY not in guarded_service.log
+    environment = {**os.environ, "BENTORANK_API_KEY": KEY}
+    shell = subprocess.run(line, shell=True, env=environment, capture_output=True, text=True, timeout=30, check=False)
     if shell.returncode == 127:
         pytest.skip("there is no curl here")
     assert '"results":[{"index":1,' in shell.stdout
@@ -107,6 +123,8 @@ def test_without_docs_there_are_none(tmp_path):
         assert [server.status_of(path) for path in ("/docs", "/openapi.json", "/docs-assets/swagger-ui.css")] == [
             404
         ] * 3
+        wait_until(lambda: "curl " in server.log)
+        assert "documentation" not in server.log
         assert server.status_of("/") == 200
         about = fetch(server.url + "/")[1].decode()
         assert '"model":"house-model"' in about

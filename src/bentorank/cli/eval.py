@@ -8,10 +8,9 @@ from pathlib import Path  # noqa: TC003  typer reads the annotations when it bui
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 
+from bentorank.cli.terminal import terminal
 from bentorank.engines.options import EngineKind, EngineOptions, Precision
-from bentorank.errors import BentorankError
 from bentorank.evaluation.comparison import compare_scorers
 from bentorank.evaluation.errors import EvaluationError
 from bentorank.evaluation.formats import run_lines, write_lines
@@ -23,19 +22,18 @@ if TYPE_CHECKING:
     from bentorank.evaluation.scorers import Scorer
 
 STARTER = "starter"
-USAGE_ERROR = 2
 
 
 def evaluate(
     *,
-    corpus: Annotated[Path, typer.Option(help="Passages: BEIR JSON lines or id<TAB>text; may be gzipped.")],
-    queries: Annotated[Path, typer.Option(help="Queries: BEIR JSON lines or id<TAB>text.")],
+    corpus: Annotated[Path, typer.Option(help="Passages: BEIR JSON lines, or lines of id, tab, text. May be gzipped.")],
+    queries: Annotated[Path, typer.Option(help="Queries: BEIR JSON lines, or lines of id, tab, text.")],
     qrels: Annotated[Path, typer.Option(help="Judgements: BEIR (3 columns) or TREC (4 columns).")],
     candidates: Annotated[Path | None, typer.Option(help="TREC run to rerank, instead of BM25's.")] = None,
     top_k: Annotated[int, typer.Option(min=1, help="Candidates a query.")] = 100,
     model: Annotated[str, typer.Option(help="`starter`, a folder, or a Hugging Face model id.")] = STARTER,
-    engine: Annotated[EngineKind, typer.Option(help="As for `serve`.")] = EngineKind.AUTO,
-    precision: Annotated[Precision, typer.Option(help="As for `serve`.")] = Precision.AUTO,
+    engine: Annotated[EngineKind, typer.Option(metavar="<engine>", help="As for `serve`.")] = EngineKind.AUTO,
+    precision: Annotated[Precision, typer.Option(metavar="<precision>", help="As for `serve`.")] = Precision.AUTO,
     url: Annotated[str | None, typer.Option(help="Score through this running server instead.")] = None,
     bi_encoder: Annotated[str | None, typer.Option(help="Also rank by this bi-encoder's cosine.")] = None,
     limit_queries: Annotated[int | None, typer.Option(min=1, help="Only a sample of the queries.")] = None,
@@ -44,22 +42,18 @@ def evaluate(
     run_out: Annotated[Path | None, typer.Option(help="Write the reranked lists as a TREC run.")] = None,
 ) -> None:
     """Rerank candidates and report nDCG@10, MRR@10 and recall before and after, with a 95 % interval."""
-    try:
-        files = TaskFiles(corpus, queries, qrels, candidates)
-        task = read_task(files, top_k=top_k, limit_queries=limit_queries, seed=seed)
-        scorers: list[Scorer] = [_reranker(EngineOptions(model, engine, precision=precision), url)]
-        if bi_encoder is not None:
-            scorers.append(BiEncoderScorer(bi_encoder))
-        report, rankings = compare_scorers(task, files.first_stage, scorers, top_k, Console(stderr=True))
-        if run_out is not None:
-            write_lines(run_out, run_lines(rankings[scorers[0].name], tag="bentorank"))
-    except (EvaluationError, BentorankError, OSError) as error:
-        typer.echo(f"bentorank: {error}", err=True)
-        raise typer.Exit(USAGE_ERROR) from error
+    files = TaskFiles(corpus, queries, qrels, candidates)
+    task = read_task(files, top_k=top_k, limit_queries=limit_queries, seed=seed)
+    scorers: list[Scorer] = [_reranker(EngineOptions(model, engine, precision=precision), url)]
+    if bi_encoder is not None:
+        scorers.append(BiEncoderScorer(bi_encoder))
+    report, rankings = compare_scorers(task, files.first_stage, scorers, top_k, terminal(stderr=True))
+    if run_out is not None:
+        write_lines(run_out, run_lines(rankings[scorers[0].name], tag="bentorank"))
     if print_json:
         typer.echo(json.dumps(as_json(report), indent=2))
     else:
-        Console().print(as_tables(report))
+        terminal().print(as_tables(report))
 
 
 def _reranker(options: EngineOptions, url: str | None) -> Scorer:

@@ -8,7 +8,6 @@ from pathlib import Path  # noqa: TC003  typer reads the annotations when it bui
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from bentorank.cli.measured_on import (
     Candidates,
@@ -21,14 +20,10 @@ from bentorank.cli.measured_on import (
     TopK,
     chosen_task,
 )
+from bentorank.cli.terminal import terminal
 from bentorank.engines.options import Precision
 from bentorank.evaluation.agreement import AgreementCheck, Tolerance
-from bentorank.evaluation.errors import EvaluationError
-from bentorank.exporting.errors import DisagreementError, ExportError
 from bentorank.settings import read_settings
-
-DISAGREEMENT = 1
-USAGE_ERROR = 2
 
 
 class Exported(StrEnum):
@@ -69,16 +64,10 @@ def export(
     if model is not None:
         settings = settings.model_copy(update={"model": model})
     options = replace(engine_options(settings, worker_index=1), precision=Precision(precision))
-    try:
-        task = chosen_task(corpus, queries, qrels, candidates, top_k=top_k, limit_queries=limit_queries)
-        check = AgreementCheck(task, Tolerance(min_correlation, max_ndcg_loss))
-        exported = export_model(options, out, check, Console(stderr=True), force=force)
-    except (EvaluationError, ExportError, OSError) as error:
-        typer.echo(f"bentorank: {error}", err=True)
-        raise typer.Exit(DISAGREEMENT if isinstance(error, DisagreementError) else USAGE_ERROR) from error
-    console = Console()
+    task = chosen_task(corpus, queries, qrels, candidates, top_k=top_k, limit_queries=limit_queries)
+    check = AgreementCheck(task, Tolerance(min_correlation, max_ndcg_loss))
+    exported = export_model(options, out, check, terminal(stderr=True), force=force)
+    console = terminal()
     console.print(as_table(exported, f"{settings.model} → {out.name}, {precision}"))
     pinned = "" if precision is Exported.INT8 else f"BENTORANK_PRECISION={precision} "
-    console.print(
-        f"Serve it: {pinned}BENTORANK_MODEL={out} bentorank serve", soft_wrap=True, highlight=False, markup=False
-    )
+    console.print(f"Serve it: {pinned}BENTORANK_MODEL={out} bentorank serve", soft_wrap=True, highlight=False)

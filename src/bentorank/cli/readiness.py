@@ -5,28 +5,38 @@ from __future__ import annotations
 import http.client
 import json
 import time
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from rich.console import Console
 from rich.panel import Panel
+from rich.text import Text
+
+from bentorank.cli.terminal import terminal
+
+if TYPE_CHECKING:
+    from bentorank.settings import Settings
 
 POLL_EVERY_S = 0.1
 PROBE_TIMEOUT_S = 5.0
 ANY_ADDRESS = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - compared with, not bound
 
 TRY_IT = (
-    "curl -s {url}/rerank -H 'Content-Type: application/json' -d "
+    "curl -s {url}/rerank {key}-H 'Content-Type: application/json' -d "
     '\'{{"query": "how tall is mount everest", "documents": ["K2 lies on the border of Pakistan and China.", '
     '"Mount Everest rises 8,849 m above sea level."]}}\''
 )
+
+# The variable that bentorank-client reads too. In double quotes the shell fills it in; no key is ever printed.
+SHOW_KEY = '-H "Authorization: Bearer $BENTORANK_API_KEY" '
 
 
 class ReadyBanner:
     """Waits for the service and shows where it is."""
 
-    def __init__(self, host: str, port: int) -> None:
-        self._host = ANY_ADDRESS.get(host, host)
-        self._port = port
+    def __init__(self, settings: Settings) -> None:
+        self._host = ANY_ADDRESS.get(settings.host, settings.host)
+        self._port = settings.port
+        self._needs_key = bool(settings.api_keys or settings.api_keys_file)
+        self._has_docs = settings.docs
 
     def watch(self) -> None:
         """Poll until ready, then print the banner. Runs on a thread of its own."""
@@ -50,17 +60,17 @@ class ReadyBanner:
     def _print(self, about: dict[str, Any], seconds: float) -> None:
         shown = f"[{self._host}]" if ":" in self._host else self._host
         url = f"http://{shown}:{self._port}"
-        console = Console()
-        console.print(
-            Panel(
-                f"[bold]{url}[/]   documentation at {url}/docs\n"
-                f"model [bold]{about['model']}[/] on {about['device']}, {about['engine']} {about['precision']},"
-                f" window {about['max_tokens']} tokens\n"
-                f"ready after {seconds:.1f} s; stop with Ctrl-C",
-                title=f"bentorank {about['version']}",
-                expand=False,
-            )
+        facts = Text.assemble(
+            (url, "bold"),
+            f"   documentation at {url}/docs\n" if self._has_docs else "\n",
+            "model ",
+            (str(about["model"]), "bold"),
+            f" on {about['device']}, {about['engine']} {about['precision']}, window {about['max_tokens']} tokens\n",
+            f"ready after {seconds:.1f} s; stop with Ctrl-C",
         )
+        console = terminal()
+        console.print(Panel(facts, title=f"bentorank {about['version']}", expand=False))
         # Outside the panel and unwrapped, so that it can be copied.
         console.print("Try it:", style="dim")
-        console.print(TRY_IT.format(url=url), soft_wrap=True, highlight=False, markup=False)
+        key = SHOW_KEY if self._needs_key else ""
+        console.print(TRY_IT.format(url=url, key=key), soft_wrap=True, highlight=False)

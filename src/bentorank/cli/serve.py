@@ -56,7 +56,7 @@ def serve(
     settings = read_settings()
     _check_address(settings)
     _prepare_environment(settings)
-    banner = ReadyBanner(settings.host, settings.port)
+    banner = ReadyBanner(settings)
     threading.Thread(target=banner.watch, name="ready-banner", daemon=True).start()
     _run_bentoml(settings)
 

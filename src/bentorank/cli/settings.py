@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Annotated, Any, get_args
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
+from bentorank.cli.terminal import terminal
 from bentorank.settings import Settings, environment_name, read_settings
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ def show_settings(
     table = Table("variable", "value", "meaning")
     for name, field in Settings.model_fields.items():
         table.add_row(environment_name(name), _shown(getattr(values, name)), field.description)
-    Console().print(table)
+    terminal().print(table)
 
 
 def markdown_table() -> str:

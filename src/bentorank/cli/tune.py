@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from bentorank.cli.measured_on import (
     Candidates,
@@ -19,12 +18,12 @@ from bentorank.cli.measured_on import (
     TopK,
     chosen_task,
 )
+from bentorank.cli.terminal import complain, terminal
 from bentorank.engines.options import Precision  # noqa: TC001  as above
 from bentorank.evaluation.agreement import AgreementCheck, Tolerance
 from bentorank.evaluation.errors import EvaluationError
 from bentorank.settings import read_settings
 
-USAGE_ERROR = 2
 TRIED = "Tried"
 
 
@@ -37,7 +36,8 @@ def tune(
         float, typer.Option(min=0.01, help="About how long to measure, once the model is loaded.")
     ] = 3.0,
     precision: Annotated[
-        list[Precision] | None, typer.Option(help="Only these; may be repeated.", rich_help_panel=TRIED)
+        list[Precision] | None,
+        typer.Option(metavar="<precision>", help="Only these; may be repeated.", rich_help_panel=TRIED),
     ] = None,
     threads: Annotated[
         list[int] | None, typer.Option(min=1, help="Only these; may be repeated.", rich_help_panel=TRIED)
@@ -76,26 +76,22 @@ def tune(
         tuple(precision or ()), tuple(threads or ()), tuple(streams or ()), tuple(max_batch_tokens or ())
     )
     tolerance = Tolerance(min_correlation, max_ndcg_loss)
-    try:
-        _check_out(out, force=force)
-        task = chosen_task(corpus, queries, qrels, candidates, top_k=top_k, limit_queries=limit_queries)
-        order = Order({"model": model} if model else {}, AgreementCheck(task, tolerance), only, minutes)
-        with TuningBar(Console(stderr=True)) as bar:
-            outcome = search(order, bar)
-        lines = settings_lines(outcome, model)
-        if out is not None:
-            _replace_file(out, lines)
-    except (EvaluationError, OSError) as error:
-        typer.echo(f"bentorank: {error}", err=True)
-        raise typer.Exit(USAGE_ERROR) from error
-    console = Console()
+    _check_out(out, force=force)
+    task = chosen_task(corpus, queries, qrels, candidates, top_k=top_k, limit_queries=limit_queries)
+    order = Order({"model": model} if model else {}, AgreementCheck(task, tolerance), only, minutes)
+    with TuningBar(terminal(stderr=True)) as bar:
+        outcome = search(order, bar)
+    lines = settings_lines(outcome, model)
+    if out is not None:
+        _replace_file(out, lines)
+    console = terminal()
     console.print(as_table(outcome))
     for name in overruled(outcome):
-        typer.echo(f"bentorank: {name} is set in the environment, and wins over a file of settings", err=True)
+        complain(f"{name} is set in the environment, and wins over a file of settings")
     if out is None:
-        console.print(lines, soft_wrap=True, highlight=False, markup=False)
+        console.print(lines, soft_wrap=True, highlight=False)
     else:
-        console.print(f"Serve with it: bentorank serve --env-file {out}", soft_wrap=True, highlight=False, markup=False)
+        console.print(f"Serve with it: bentorank serve --env-file {out}", soft_wrap=True, highlight=False)
 
 
 def _check_out(out: Path | None, *, force: bool) -> None:

@@ -10,6 +10,7 @@ from bentorank.engines.hardware import cpu_is_supported_by_openvino, may_have_ac
 from bentorank.engines.openvino.telemetry import forbid_telemetry
 from bentorank.engines.options import EngineKind
 from bentorank.errors import ConfigurationError
+from bentorank.installing import install_extra
 
 if TYPE_CHECKING:
     from bentorank.engines.checkpoint import Checkpoint
@@ -55,9 +56,12 @@ def _has_accelerator() -> bool:
 
 
 def _require_installed(kind: EngineKind) -> None:
-    package = {EngineKind.TORCH: "sentence_transformers", EngineKind.OPENVINO: "openvino"}[kind]
+    package, command = {
+        EngineKind.TORCH: ("sentence_transformers", install_extra("torch")),
+        EngineKind.OPENVINO: ("openvino", "pip install openvino"),
+    }[kind]
     if find_spec(package) is None:
-        raise ConfigurationError(f"the {kind} engine is not installed: pip install 'bentorank[{kind}]'")
+        raise ConfigurationError(f"the {kind} engine is not installed: {command}")
 
 
 def _load_openvino(checkpoint: Checkpoint, options: EngineOptions) -> Engine:

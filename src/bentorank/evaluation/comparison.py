@@ -42,7 +42,7 @@ def compare_scorers(
 
 def _rerank_with_bar(task: Task, scorer: Scorer, console: Console) -> list[RerankedList]:
     results = []
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console, transient=True) as progress:
         bar = progress.add_task(f"{scorer.name}: pairs", total=task.pairs)
         for result in rerank(task.lists, scorer):

@@ -6,6 +6,7 @@ import importlib
 from typing import TYPE_CHECKING
 
 from bentorank.evaluation.errors import EvaluationError
+from bentorank.installing import install_extra
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -16,4 +17,4 @@ def import_extra(module: str) -> ModuleType:
     try:
         return importlib.import_module(module)
     except ImportError as error:
-        raise EvaluationError(f"{module} is not installed: pip install 'bentorank[eval]'") from error
+        raise EvaluationError(f"{module} is not installed: {install_extra('eval')}") from error

@@ -62,7 +62,7 @@ def export_model(
     check_target(target, checkpoint.folder, force=force)
     if options.precision is Precision.INT8:
         require_nncf(f"{checkpoint.name} is to become an int8 model")
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with new_folder(target) as folder, Progress(*columns, console=console, transient=True) as progress:
         with _pulsing(progress, f"converting {checkpoint.name}"):
             converted = stored_model(checkpoint, Precision.F32, options.cache_dir)

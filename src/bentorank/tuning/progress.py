@@ -16,7 +16,7 @@ class TuningBar:
     """A bar over all measurements, and what is being tried."""
 
     def __init__(self, console: Console) -> None:
-        columns = (BarColumn(), TimeElapsedColumn(), TextColumn("{task.description}"))
+        columns = (BarColumn(), TimeElapsedColumn(), TextColumn("{task.description}", markup=False))
         self._progress = Progress(*columns, console=console, transient=True)
         self._task = self._progress.add_task("", total=None)
 

@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
-import typer
 from typer.testing import CliRunner
 
-from bentorank.cli.export import export
+from bentorank.cli.app import app
 from bentorank.engines import EngineKind, EngineOptions, Precision, load_engine
 from bentorank.engines.hardware import cpu_has_int8_dot_products
 from bentorank.types import Pair
@@ -36,9 +35,7 @@ def shared_conversions(monkeypatch: pytest.MonkeyPatch, cache_dir: Path) -> None
 
 
 def run(model: Path | str, out: Path, *arguments: str) -> Result:
-    app = typer.Typer()
-    app.command()(export)
-    return CliRunner().invoke(app, ["--model", str(model), "--out", str(out), *arguments])
+    return CliRunner().invoke(app, ["export", "--model", str(model), "--out", str(out), *arguments])
 
 
 def logits(model: Path | str, corpus: list[str], kind: EngineKind, precision: Precision, cache_dir: Path) -> Any:

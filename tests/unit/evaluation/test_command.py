@@ -8,10 +8,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
 
 import pytest
-import typer
 from typer.testing import CliRunner
 
-from bentorank.cli.eval import evaluate
+from bentorank.cli.app import app
 from bentorank.engines.fake import FakeEngine
 from bentorank.types import Pair
 
@@ -44,9 +43,7 @@ def files(tmp_path: Path) -> list[str]:
 
 
 def run(*arguments: str) -> Result:
-    app = typer.Typer()
-    app.command()(evaluate)
-    return CliRunner().invoke(app, arguments)
+    return CliRunner().invoke(app, ["eval", *arguments])
 
 
 class FakeRerank(BaseHTTPRequestHandler):
@@ -112,6 +109,15 @@ def test_a_run_replaces_bm25(files: list[str], tmp_path: Path) -> None:
     assert (report["pairs"], report["missing_passages"]) == (2, 1)
     assert report["rows"][0]["name"] == "first.run"
     assert report["rows"][1]["means"]["MRR@10"] == 0.5  # q2 has no candidates and counts as 0
+
+
+def test_names_in_the_table_keep_their_brackets(files: list[str], tmp_path: Path) -> None:
+    """What reads like markup is a file's name."""
+    candidates = tmp_path / "[bold]first[torch].run"
+    candidates.write_text("q1 Q0 answer 1 2 x\n")
+    result = run(*files, "--engine", "fake", "--candidates", str(candidates))
+    assert result.exit_code == 0, result.output
+    assert "[bold]first[torch].run → fake" in result.stdout
 
 
 def test_a_running_server_scores_alike(files: list[str], server_url: str) -> None:

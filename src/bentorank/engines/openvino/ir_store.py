@@ -19,6 +19,7 @@ from filelock import FileLock
 from bentorank.engines.fingerprint import files_digest, fingerprint
 from bentorank.engines.options import Precision
 from bentorank.errors import ConfigurationError
+from bentorank.installing import install_extra
 
 if TYPE_CHECKING:
     from bentorank.engines.checkpoint import Checkpoint
@@ -96,7 +97,7 @@ def _kind(*, quantized: bool) -> str:
 def _require_converters(checkpoint: Checkpoint, *, quantized: bool) -> None:
     if find_spec("sentence_transformers") is None:
         raise ConfigurationError(
-            f"converting {checkpoint.name} for OpenVINO needs torch once: pip install 'bentorank[torch]'"
+            f"converting {checkpoint.name} for OpenVINO needs torch once: {install_extra('torch')}"
         )
     if quantized:
         require_nncf(f"{checkpoint.name} ships no int8 model")
@@ -105,7 +106,7 @@ def _require_converters(checkpoint: Checkpoint, *, quantized: bool) -> None:
 def require_nncf(reason: str) -> None:
     """Raises ConfigurationError where NNCF is not installed; `reason` begins the sentence."""
     if find_spec("nncf") is None:
-        raise ConfigurationError(f"{reason}, and making one takes NNCF: pip install 'bentorank[quantize]'")
+        raise ConfigurationError(f"{reason}, and making one takes NNCF: {install_extra('quantize')}")
 
 
 def _convert_into(folder: Path, checkpoint: Checkpoint, *, quantized: bool) -> None:
