@@ -5,11 +5,11 @@ Refuses what bentorank cannot score faithfully: bi-encoders, LLM rerankers, seve
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from bentorank.engines.stored_files import read_json, require_tokenizer, weight_shapes
 from bentorank.errors import ConfigurationError
 from bentorank.types import ModelActivation
 
@@ -52,6 +52,15 @@ class Checkpoint:
     prompt: str
     pad_token_id: int
     has_sliding_window: bool = False
+    vocab_size: int | None = None
+
+    def require_tokenizer(self) -> None:
+        """Raises ConfigurationError unless the folder holds a tokenizer of its own."""
+        require_tokenizer(self.name, self.folder)
+
+    def weight_shapes(self) -> dict[str, list[int]]:
+        """The shape of every tensor in the weights. Raises ConfigurationError where they are not whole."""
+        return weight_shapes(self.name, self.folder)
 
     def weight_files(self) -> list[Path]:
         """The files that a score depends on, tokenizer aside."""
@@ -65,7 +74,7 @@ def open_checkpoint(model: str, *, revision: str | None = None, max_tokens: int 
     """
     folder = _local_folder(model, revision)
     name = folder.name if Path(model).is_dir() else model
-    config = _read_json(folder / "config.json")
+    config = read_json(folder / "config.json")
     if not config:
         raise ConfigurationError(f"the model {name} has no readable config.json")
     _refuse_unsupported(name, folder, config)
@@ -77,6 +86,7 @@ def open_checkpoint(model: str, *, revision: str | None = None, max_tokens: int 
         prompt=_prompt(folder),
         pad_token_id=_pad_token_id(folder, config),
         has_sliding_window=bool(config.get("local_attention") or config.get("sliding_window")),
+        vocab_size=config.get("vocab_size"),
     )
 
 
@@ -123,24 +133,27 @@ def _refuse_unsupported(name: str, folder: Path, config: dict[str, Any]) -> None
         raise ConfigurationError(f"the model {name} has {labels} labels, and a reranker needs exactly one")
     if "auto_map" in config:
         raise ConfigurationError(f"the model {name} needs code from its repository, which is never run")
+    if (folder / "adapter_config.json").exists():
+        raise ConfigurationError(f"the model {name} is an adapter (PEFT): merge it into its base model first")
     if not list(folder.glob("*.safetensors")):
         raise ConfigurationError(f"the model {name} has no safetensors weights; pickled ones are not loaded")
+    weight_shapes(name, folder)
 
 
 def _has_chat_template(folder: Path) -> bool:
-    in_config = "chat_template" in _read_json(folder / "tokenizer_config.json")
+    in_config = "chat_template" in read_json(folder / "tokenizer_config.json")
     return in_config or (folder / "chat_template.jinja").exists()
 
 
 def _is_bi_encoder(folder: Path) -> bool:
-    modules = _read_json(folder / "modules.json")
+    modules = read_json(folder / "modules.json")
     return isinstance(modules, list) and len(modules) != 1
 
 
 def _window(name: str, folder: Path, config: dict[str, Any], cap: int | None) -> int:
     """The smallest of: tokenizer's limit, position table, sentence-transformers' own setting, and the cap."""
-    tokenizer = _read_json(folder / "tokenizer_config.json")
-    saved = _read_json(folder / "sentence_bert_config.json")
+    tokenizer = read_json(folder / "tokenizer_config.json")
+    saved = read_json(folder / "sentence_bert_config.json")
     processor = saved.get("processor_kwargs") or saved.get("tokenizer_args") or {}
     limits = [
         tokenizer.get("model_max_length") or tokenizer.get("max_len"),
@@ -185,7 +198,7 @@ def _prompt(folder: Path) -> str:
 def _saved_by_sentence_transformers(folder: Path) -> dict[str, Any]:
     """Its own settings, which it reads only beside a modules.json."""
     path = folder / "config_sentence_transformers.json"
-    return dict(_read_json(path)) if (folder / "modules.json").exists() else {}
+    return dict(read_json(path)) if (folder / "modules.json").exists() else {}
 
 
 def _pad_token_id(folder: Path, config: dict[str, Any]) -> int:
@@ -193,15 +206,5 @@ def _pad_token_id(folder: Path, config: dict[str, Any]) -> int:
     configured = config.get("pad_token_id")
     if configured is not None:
         return int(configured)
-    padding = _read_json(folder / "tokenizer.json").get("padding") or {}
+    padding = read_json(folder / "tokenizer.json").get("padding") or {}
     return int(padding.get("pad_id", 0))
-
-
-def _read_json(path: Path) -> Any:  # noqa: ANN401 - whatever JSON the file holds
-    """The file's content, or an empty object where there is no such file."""
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return {}
-    except ValueError as error:
-        raise ConfigurationError(f"the model's {path.name} is not JSON") from error

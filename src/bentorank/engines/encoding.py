@@ -14,6 +14,7 @@ from tokenizers import Tokenizer
 
 from bentorank.engines.fingerprint import fingerprint
 from bentorank.engines.overflow import plan_reading
+from bentorank.engines.vocabulary import check_vocabulary
 from bentorank.errors import ConfigurationError, InvalidRequestError
 from bentorank.types import EncodedPair, LengthPolicy, Overflow, Span
 
@@ -39,9 +40,14 @@ class PairTemplate:
     segments: list[int]
 
     @property
+    def special_ids(self) -> list[int]:
+        """The tokens of every pair that are not text."""
+        return [*self.prefix, *self.middle, *self.suffix]
+
+    @property
     def special_tokens(self) -> int:
         """How many tokens of every pair are not text."""
-        return len(self.prefix) + len(self.middle) + len(self.suffix)
+        return len(self.special_ids)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,14 +77,24 @@ class PairEncoder:
 
     The ids equal what transformers gives for the same pair, except that an overlong pair loses tokens from
     the end of its passage only. transformers' `longest_first` does the same while the query fits in half of
-    the window, which is the most that this encoder accepts.
+    the window, which is the most that this encoder accepts. A tokenizer that is not of the model whose embedding table
+    has `table_rows` is refused with a ConfigurationError.
     """
 
-    def __init__(self, tokenizer_json: str, *, max_tokens: int, token_types: bool, prompt: str = "") -> None:
+    def __init__(
+        self,
+        tokenizer_json: str,
+        *,
+        max_tokens: int,
+        token_types: bool,
+        prompt: str = "",
+        table_rows: int | None = None,
+    ) -> None:
         self._tokenizer = Tokenizer.from_str(tokenizer_json)
         self._tokenizer.no_truncation()
         self._tokenizer.no_padding()
         self._template = read_template(self._tokenizer)
+        check_vocabulary(self._tokenizer, self._template.special_ids, table_rows)
         self._token_types = token_types
         self._prompt = prompt
         self._text_tokens = max_tokens - self._template.special_tokens

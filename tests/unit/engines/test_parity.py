@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from bentorank.engines import Engine
 
-FAMILIES = ["bert", "xlm-roberta", "modernbert", "deberta-v2"]
+FAMILIES = ["bert", "xlm-roberta", "modernbert", "deberta-v2", "distilbert"]
 TOLERANCES = {EngineKind.TORCH: 1e-5, EngineKind.OPENVINO: 1e-4}
 
 QUERIES = ["lighthouse lamp", "How long to learn?", "数据库"]

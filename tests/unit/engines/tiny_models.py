@@ -14,6 +14,8 @@ from transformers import (
     DebertaV2Config,
     DebertaV2ForSequenceClassification,
     DebertaV2TokenizerFast,
+    DistilBertConfig,
+    DistilBertForSequenceClassification,
     ModernBertConfig,
     ModernBertForSequenceClassification,
     PreTrainedTokenizerFast,
@@ -57,13 +59,25 @@ _SMALL: dict[str, Any] = {
 
 def build_bert(folder: Path, **config: Any) -> None:
     """WordPiece, lower-casing, two segments."""
+    fast = _word_pieces()
+    settings = _SMALL | {"vocab_size": len(fast), "max_position_embeddings": WINDOW} | config
+    _save(folder, BertForSequenceClassification(BertConfig(**settings)), fast)
+
+
+def build_distilbert(folder: Path, **config: Any) -> None:
+    """BERT's own tokenizer, with the segments that this model does not take."""
+    fast = _word_pieces()
+    settings = {"dim": 32, "n_layers": 2, "n_heads": 4, "hidden_dim": 64, "num_labels": 1, "vocab_size": len(fast)}
+    settings |= {"max_position_embeddings": WINDOW} | config
+    _save(folder, DistilBertForSequenceClassification(DistilBertConfig(**settings)), fast)
+
+
+def _word_pieces() -> BertTokenizerFast:
     tokenizer = Tokenizer(models.WordPiece(unk_token="[UNK]"))
     tokenizer.normalizer = normalizers.BertNormalizer()
     tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
     tokenizer.train_from_iterator(CORPUS, trainers.WordPieceTrainer(vocab_size=400, special_tokens=_BERT_SPECIALS))
-    fast = BertTokenizerFast(vocab=tokenizer.get_vocab(), model_max_length=WINDOW)
-    settings = _SMALL | {"vocab_size": len(fast), "max_position_embeddings": WINDOW} | config
-    _save(folder, BertForSequenceClassification(BertConfig(**settings)), fast)
+    return BertTokenizerFast(vocab=tokenizer.get_vocab(), model_max_length=WINDOW)
 
 
 def build_xlm_roberta(folder: Path, **config: Any) -> None:
@@ -143,6 +157,7 @@ FAMILIES: dict[str, Callable[..., None]] = {
     "xlm-roberta": build_xlm_roberta,
     "modernbert": build_modernbert,
     "deberta-v2": build_deberta_v2,
+    "distilbert": build_distilbert,
 }
 
 

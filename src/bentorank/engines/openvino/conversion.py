@@ -16,7 +16,11 @@ from bentorank.engines.collation import pad
 from bentorank.engines.openvino.first_token import keep_first_token
 from bentorank.engines.openvino.quantization import with_int8_weights
 from bentorank.engines.openvino.telemetry import forbid_telemetry
+from bentorank.errors import ConfigurationError
 from bentorank.types import Pair
+
+# BSD's EX_CONFIG: the model itself is at fault, and the last line on stderr says how.
+EXIT_MODEL_REFUSED = 78
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +76,11 @@ def main() -> None:
     """Carry out the order on stdin."""
     order = json.load(sys.stdin)
     checkpoint = open_checkpoint(order["folder"], max_tokens=order["max_tokens"])
-    convert(checkpoint, Path(order["target"]), quantize=order["quantize"])
+    try:
+        convert(checkpoint, Path(order["target"]), quantize=order["quantize"])
+    except ConfigurationError as error:
+        print(error, file=sys.stderr)  # noqa: T201 - to the process that gave the order
+        sys.exit(EXIT_MODEL_REFUSED)
 
 
 if __name__ == "__main__":

@@ -133,6 +133,7 @@ def encoder_of(model: Any, stored: StoredModel, checkpoint: Checkpoint) -> PairE
         max_tokens=checkpoint.max_tokens,
         token_types=_takes(model, "token_type_ids"),
         prompt=checkpoint.prompt,
+        table_rows=checkpoint.vocab_size,
     )
 
 

@@ -17,7 +17,9 @@ from typing import TYPE_CHECKING
 from filelock import FileLock
 
 from bentorank.engines.fingerprint import files_digest, fingerprint
+from bentorank.engines.openvino.conversion import EXIT_MODEL_REFUSED
 from bentorank.engines.options import Precision
+from bentorank.engines.stored_files import refuse_pointer
 from bentorank.errors import ConfigurationError
 from bentorank.installing import install_extra
 
@@ -25,7 +27,10 @@ if TYPE_CHECKING:
     from bentorank.engines.checkpoint import Checkpoint
 
 # Part of every cache key: raise it when a conversion would come out differently.
-_FORMAT = 4
+_FORMAT = 5
+
+# Whatever a tokenizer may be read from.
+_TOKENIZER_FILES = ("*.json", "*.txt", "*.model")
 
 CONVERSION_TIMEOUT_S = 1800
 
@@ -53,12 +58,20 @@ def prebuilt_int8(checkpoint: Checkpoint) -> StoredModel | None:
 
 
 def prebuilt(checkpoint: Checkpoint, *, quantized: bool) -> StoredModel | None:
-    """The IR that a checkpoint ships as `openvino/int8.xml` or `f32.xml`, with a tokenizer.json there or above."""
+    """The IR that a checkpoint ships as `openvino/int8.xml` or `f32.xml`, with a tokenizer.json there or above.
+
+    Raises ConfigurationError where one of these is not what its name says.
+    """
     xml = checkpoint.folder / "openvino" / f"{_kind(quantized=quantized)}.xml"
     own_tokenizer = xml.with_name("tokenizer.json")
     if not (xml.exists() and xml.with_suffix(".bin").exists()):
         return None
-    return StoredModel(xml, own_tokenizer if own_tokenizer.exists() else checkpoint.folder / "tokenizer.json")
+    shipped = StoredModel(xml, own_tokenizer if own_tokenizer.exists() else checkpoint.folder / "tokenizer.json")
+    if not shipped.tokenizer.exists():
+        raise ConfigurationError(f"the model {checkpoint.name} has an OpenVINO model and no tokenizer.json with it")
+    for file in shipped.files:
+        refuse_pointer(file)
+    return shipped
 
 
 def stored_model(checkpoint: Checkpoint, precision: Precision, cache_dir: Path) -> StoredModel:
@@ -84,9 +97,9 @@ def cache_folder(checkpoint: Checkpoint, cache_dir: Path, *, quantized: bool) ->
     """Where the conversion of this checkpoint is kept: another model, or other software, has another folder."""
     source = [
         *checkpoint.weight_files(),
-        *(checkpoint.folder / name for name in ("tokenizer.json", "tokenizer_config.json", "vocab.txt")),
+        *(file for pattern in _TOKENIZER_FILES for file in checkpoint.folder.glob(pattern)),
     ]
-    digest = files_digest(file for file in source if file.exists())
+    digest = files_digest(dict.fromkeys(source))
     return cache_dir / "openvino" / fingerprint(_FORMAT, version("openvino"), digest, _kind(quantized=quantized))
 
 
@@ -144,4 +157,6 @@ def _run_conversion(target: Path, checkpoint: Checkpoint, *, quantized: bool) ->
         ) from error
     if child.returncode != 0:
         reason = (child.stderr.strip().splitlines() or [f"exit status {child.returncode}"])[-1]
+        if child.returncode == EXIT_MODEL_REFUSED:
+            raise ConfigurationError(reason)
         raise ConfigurationError(f"OpenVINO cannot convert {checkpoint.name}, try the torch engine: {reason}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,7 @@ from bentorank.engines.encoding import PairEncoder
 from bentorank.engines.fingerprint import files_digest, fingerprint
 from bentorank.engines.options import Precision
 from bentorank.engines.protocol import EngineInfo
+from bentorank.engines.torch.completeness import check_complete, check_finite
 from bentorank.engines.torch.device import choose_device, choose_precision
 from bentorank.engines.torch.forward import choose_forward
 from bentorank.engines.torch.transfers import begin_download
@@ -93,8 +95,11 @@ def load_cross_encoder(
 ) -> CrossEncoder:
     """The checkpoint as sentence-transformers loads it, from local safetensors, running no remote code.
 
-    `attention` names one of transformers' implementations; None leaves the choice to transformers.
+    `attention` names one of transformers' implementations; None leaves the choice to transformers. Raises
+    ConfigurationError where anything is missing that transformers would make up.
     """
+    checkpoint.require_tokenizer()
+    check_complete(checkpoint)
     attention_choice = {} if attention is None else {"attn_implementation": attention}
     model: CrossEncoder = CrossEncoder(
         str(checkpoint.folder),
@@ -104,6 +109,7 @@ def load_cross_encoder(
         model_kwargs={"dtype": dtype, "use_safetensors": True, **attention_choice},
     )
     model.eval()
+    check_finite(transformers_module(model), checkpoint.name)
     return model
 
 
@@ -114,10 +120,20 @@ def transformers_module(model: CrossEncoder) -> Any:  # noqa: ANN401 - transform
 
 
 def encoder_of(model: CrossEncoder, checkpoint: Checkpoint) -> PairEncoder:
-    """A thread-safe copy of the tokenizer, which transformers may build otherwise than its file."""
+    """A thread-safe copy of the tokenizer, which transformers may build otherwise than its file.
+
+    Segments are made only where the tokenizer has them and the model takes them: DistilBERT's does not.
+    """
+    module = transformers_module(model)
     return PairEncoder(
         model.tokenizer.backend_tokenizer.to_str(),
         max_tokens=checkpoint.max_tokens,
-        token_types="token_type_ids" in model.tokenizer.model_input_names,
+        token_types="token_type_ids" in model.tokenizer.model_input_names and takes(module, "token_type_ids"),
         prompt=checkpoint.prompt,
+        table_rows=module.get_input_embeddings().weight.shape[0],
     )
+
+
+def takes(module: Any, argument: str) -> bool:  # noqa: ANN401 - transformers' own classes are many
+    """Whether a transformers module has that argument by name."""
+    return argument in inspect.signature(module.forward).parameters
