@@ -264,11 +264,13 @@ def odd_literal(chance: Random, seeds: Sequence[Seed]) -> bytes:
 def many_items(chance: Random, seeds: Sequence[Seed]) -> bytes:
     """A list that is ten thousand times as long."""
     request = _post(chance, seeds)
+    items = [chance.choice((1, "", [], {}, {"text": "a"}, None))] * 10_000
+    if isinstance(request.document, list):
+        return _framed(request, orjson.dumps(items))
     lists = [name for name, value in request.document.items() if isinstance(value, list)]
     if not lists:
         return request.message()
-    item = chance.choice((1, "", [], {}, {"text": "a"}, None))
-    return _framed(request, orjson.dumps({**request.document, chance.choice(lists): [item] * 10_000}))
+    return _framed(request, orjson.dumps({**request.document, chance.choice(lists): items}))
 
 
 def not_json(chance: Random, seeds: Sequence[Seed]) -> bytes:
@@ -333,6 +335,8 @@ def _framed(request: Seed, body: bytes) -> bytes:
 
 
 def _spoilt(chance: Random, document: Any) -> Any:  # noqa: ANN401 - any JSON
+    if isinstance(document, list):  # of requests
+        return [_spoilt(chance, document[0]), *document[1:]]
     match chance.randrange(4):
         case 0:
             return {**document, chance.choice((*NAMES_A_FIELD, *ODD_NAMES)): chance.choice(ODD_VALUES)}

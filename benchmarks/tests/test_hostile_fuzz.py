@@ -9,7 +9,8 @@ from benchmarks.hostile.seeds import Seed, seeds_of
 from benchmarks.hostile.watch import log_facts
 
 MACHINE = {"cpu": "a CPU", "cores": 2, "flags": [], "memory_gib": 1, "gpus": [], "system": "Linux", "python": "3.11"}
-SEEDS = (Seed(b"GET", b"/livez"), Seed(b"POST", b"/rerank", {"query": "q", "documents": ["a", "b"]}))
+RERANK = {"query": "q", "documents": ["a", "b"]}
+SEEDS = (Seed(b"GET", b"/livez"), Seed(b"POST", b"/rerank", RERANK), Seed(b"POST", b"/rerank/batch", [RERANK]))
 LOG = b"""ready
 Traceback (most recent call last):
   File "a.py", line 1, in f

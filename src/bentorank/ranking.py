@@ -1,8 +1,9 @@
-"""From logits to a ranking: best chunk, order, presented score, threshold, cut. Pure."""
+"""From logits to a ranking: empty documents, best chunk, order, presented score, threshold, cut. Pure."""
 
 from __future__ import annotations
 
 import math
+import unicodedata
 from typing import TYPE_CHECKING
 
 from bentorank.types import ModelActivation, RankedDocument, RelevantSpan, ScoreMode
@@ -11,6 +12,35 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from bentorank.types import RerankJob, ScoredChunk
+
+# What stands for the logit of a document without text, below that of any with some. It is finite: JSON can write it,
+# its probability is 0, the list descends, and a client that merges parts of a split list by score merges exactly.
+EMPTY_LOGIT = -3.4028234663852886e38  # the lowest float32
+
+# Separators, controls and format characters, zero-width ones among them.
+_INVISIBLE_CATEGORIES = frozenset({"Zs", "Zl", "Zp", "Cc", "Cf"})
+# Others that show nothing: fillers, the empty Braille pattern, what stands for a character that could not be read.
+_INVISIBLE = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0\ufffc\ufffd")
+_VARIATION_SELECTORS = range(0xFE00, 0xFE10)
+
+
+def is_empty(text: str) -> bool:
+    """Whether a reader would see nothing in it."""
+    if text[:1].isalnum():
+        return text[0] in _INVISIBLE and _shows_nothing(text)
+    return _shows_nothing(text)
+
+
+def _shows_nothing(text: str) -> bool:
+    return not text.strip() or all(map(_is_invisible, set(text)))
+
+
+def _is_invisible(character: str) -> bool:
+    return (
+        unicodedata.category(character) in _INVISIBLE_CATEGORIES
+        or character in _INVISIBLE
+        or ord(character) in _VARIATION_SELECTORS
+    )
 
 
 def rank(

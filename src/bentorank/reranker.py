@@ -15,7 +15,7 @@ from bentorank.errors import (
     PayloadTooLargeError,
     ScoringError,
 )
-from bentorank.ranking import rank
+from bentorank.ranking import EMPTY_LOGIT, is_empty, rank
 from bentorank.scheduling.forecast import TokenForecast, sizes_in_bytes
 from bentorank.types import LengthPolicy, Pair, Ranking, ScoredChunk, Timings, Usage
 
@@ -66,20 +66,22 @@ class Reranker:
         started = time.monotonic()
         pairs = [Pair(job.query, document.content) for document in job.documents]
         encoded = await self._encode(pairs, job.length, job.deadline)
-        chunks = [chunk for chunks_of_document in encoded for chunk in chunks_of_document]
+        empty = [is_empty(pair.passage) for pair in pairs]
+        chunks = _to_score(encoded, empty)
         tokenized = time.monotonic()
         _check_deadline(job.deadline, tokenized)
         tokens = self._count_tokens(chunks)
         scored = await self._scheduler.score(chunks, job.deadline)
-        logits = _logits(scored.outcomes, encoded)
+        logits = _logits(_with_empty(scored.outcomes, encoded, empty), encoded)
         results = rank(_scored_documents(encoded, logits), job, self.info.activation)
         total_s = time.monotonic() - started
         return Ranking(
             results=results,
             usage=Usage(tokens, len(chunks), cached_pairs=0, truncated_documents=_truncated(encoded)),
             timings_ms=_timings(total_s, tokenized - started, scored.inference_s),
-            query_truncated=any(chunk.query_truncated for chunk in chunks[:1]),
-            warnings=job.warnings + _warnings(encoded),
+            query_truncated=_query_truncated(encoded),
+            empty_documents=sum(empty),
+            warnings=job.warnings + _warnings(encoded, sum(empty)),
         )
 
     async def score(self, pairs: Sequence[Pair], deadline: float | None = None) -> list[float | BentorankError]:
@@ -92,17 +94,20 @@ class Reranker:
         except InvalidRequestError as error:
             # Some pair's query is too long for the model: asking for each alone tells which.
             return [error] if len(pairs) == 1 else await self._score_one_by_one(pairs, deadline)
-        return [*(await self._scheduler.score([chunk for (chunk,) in encoded], deadline)).outcomes]
+        empty = [is_empty(pair.passage) for pair in pairs]
+        scored = await self._scheduler.score(_to_score(encoded, empty), deadline)
+        return [*_with_empty(scored.outcomes, encoded, empty)]
 
     async def score_all(
         self, pairs: Sequence[Pair], length: LengthPolicy, deadline: float | None = None
     ) -> tuple[list[float], int]:
         """The logit of each of some unrelated pairs, and how many tokens they had. Raises as `rerank` does."""
         encoded = await self._encode(pairs, length, deadline)
-        chunks = [chunk for (chunk,) in encoded]
+        empty = [is_empty(pair.passage) for pair in pairs]
+        chunks = _to_score(encoded, empty)
         tokens = self._count_tokens(chunks)
         scored = await self._scheduler.score(chunks, deadline)
-        return _logits(scored.outcomes, encoded), tokens
+        return _logits(_with_empty(scored.outcomes, encoded, empty), encoded), tokens
 
     async def check_tokens(self, pairs: Sequence[Pair], deadline: float | None = None) -> None:
         """Raises PayloadTooLargeError if these pairs have more tokens than a request may have to score.
@@ -148,6 +153,23 @@ def _check_deadline(deadline: float | None, now: float) -> None:
         raise DeadlineExceededError("the deadline passed before the documents were tokenised")
 
 
+def _to_score(encoded: Sequence[Sequence[EncodedPair]], empty: Sequence[bool]) -> list[EncodedPair]:
+    """The chunks of all documents but the empty ones: whatever a model says of nothing is no relevance."""
+    return [chunk for chunks, nothing in zip(encoded, empty, strict=True) if not nothing for chunk in chunks]
+
+
+def _with_empty(
+    outcomes: Sequence[Outcome], encoded: Sequence[Sequence[EncodedPair]], empty: Sequence[bool]
+) -> list[Outcome]:
+    """The outcomes of `_to_score`, and in their places those of the chunks that it left out."""
+    if not any(empty):
+        return [*outcomes]
+    scored = iter(outcomes)
+    return [
+        EMPTY_LOGIT if nothing else next(scored) for chunks, nothing in zip(encoded, empty, strict=True) for _ in chunks
+    ]
+
+
 def _logits(outcomes: Sequence[Outcome], encoded: Sequence[Sequence[EncodedPair]]) -> list[float]:
     """The logits, unless a pair failed: an answer without some of its documents would be a silent cut."""
     documents = [position for position, chunks in enumerate(encoded) for _ in chunks]
@@ -174,13 +196,19 @@ def _truncated(encoded: Sequence[Sequence[EncodedPair]]) -> int:
     return sum(chunks[0].truncated for chunks in encoded)
 
 
-def _warnings(encoded: Sequence[Sequence[EncodedPair]]) -> tuple[str, ...]:
+def _query_truncated(encoded: Sequence[Sequence[EncodedPair]]) -> bool:
+    return any(chunk.query_truncated for chunks in encoded[:1] for chunk in chunks)
+
+
+def _warnings(encoded: Sequence[Sequence[EncodedPair]], empty: int) -> tuple[str, ...]:
     """What the caller may not have expected; every cut is one."""
     warnings = []
-    if any(chunk.query_truncated for chunks in encoded[:1] for chunk in chunks):
+    if _query_truncated(encoded):
         warnings.append("the query was longer than half of what the model reads and was cut to that")
     if cut := _truncated(encoded):
         warnings.append(f"{cut} of {len(encoded)} documents were longer than was to be read and were cut")
+    if empty:
+        warnings.append(f"{empty} of {len(encoded)} documents were empty and stand last, unread")
     return tuple(warnings)
 
 

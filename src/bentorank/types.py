@@ -174,4 +174,5 @@ class Ranking:
     usage: Usage
     timings_ms: Timings
     query_truncated: bool = False
+    empty_documents: int = 0
     warnings: tuple[str, ...] = field(default=())

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bentorank.ranking import present, rank, sigmoid
+from bentorank.ranking import EMPTY_LOGIT, is_empty, present, rank, sigmoid
 from bentorank.types import Document, ModelActivation, RerankJob, ScoredChunk, ScoreMode, Span
 
 # Where a float32 sigmoid is 1 for all of them, and where even a float64 one is.
@@ -90,3 +90,27 @@ def test_a_document_has_the_score_of_its_best_chunk(logits):
         assert [span.relevance_score for span in result.spans] == sorted(row, reverse=True)
         assert row[result.spans[0].span.start] == max(row)
     assert all(not result.spans for result in ranked([row[0] for row in logits]))
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", " ", "\n\t\r", "\u00a0\u2003\u3000", "\u200b\u200d\ufeff", "\x00\x1f", "\u2800", "\u3164", "\ufffd \ufe0f"],
+)
+def test_what_shows_nothing_is_empty(text):
+    """White space, controls, zero-width characters and fillers, alone or together."""
+    assert is_empty(text)
+    assert not is_empty(text + "x")
+    assert not is_empty("." + text)
+
+
+@pytest.mark.parametrize("text", ["0", "?", "\u0301", "日", "👍", " \u200b – "])
+def test_what_shows_something_is_not(text):
+    """A sign or a digit is enough."""
+    assert not is_empty(text)
+
+
+def test_an_empty_document_is_presented_as_zero():
+    """Below every real one in each mode, in a form that JSON can write."""
+    below, worst = ranked([EMPTY_LOGIT, -800.0])[::-1]
+    assert (below.index, below.relevance_score, worst.index) == (0, 0.0, 1)
+    assert math.isfinite(ranked([EMPTY_LOGIT], score_mode=ScoreMode.LOGIT)[0].relevance_score)

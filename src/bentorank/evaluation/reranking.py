@@ -10,6 +10,7 @@ import numpy as np
 from bentorank.errors import BentorankError
 from bentorank.evaluation.errors import EvaluationError
 from bentorank.evaluation.scorers import Scored
+from bentorank.ranking import is_empty
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -47,7 +48,10 @@ def rerank(lists: Iterable[CandidateList], scorer: Scorer) -> Iterator[RerankedL
     """Rerank list by list, so that the caller can show progress. A query without candidates stays empty."""
     for candidates in lists:
         scored = score_list(candidates, scorer)
-        documents = [candidates.documents[place] for place in order(scored.scores)]
+        # As the service ranks: a document without text stands last.
+        empty = [is_empty(passage) for passage in candidates.passages]
+        scores = np.where(empty, -np.inf, scored.scores)
+        documents = [candidates.documents[place] for place in order(scores)]
         yield RerankedList(candidates.query_id, documents, scored.truncated)
 
 

@@ -50,6 +50,7 @@ PADDING_RATIO = Histogram(
 )
 TOKENS = Counter("rerank_tokens_total", "Tokens scored, padding excluded; its rate is the throughput.")
 FAILED_PAIRS = Counter("rerank_failed_pairs_total", "Pairs that the engine could not score.")
+EMPTY_DOCUMENTS = Counter("rerank_empty_documents_total", "Documents without text, which stand last, unread.")
 TRUNCATED_DOCUMENTS = Counter("rerank_truncated_documents_total", "Documents cut to fit the model's window.")
 
 

@@ -132,6 +132,7 @@ class RerankRoutes:
         metrics.DOCUMENT_COUNT.observe(len(job.documents))
         ranking = await self.state.reranker.rerank(job)
         metrics.TRUNCATED_DOCUMENTS.inc(ranking.usage.truncated_documents)
+        metrics.EMPTY_DOCUMENTS.inc(ranking.empty_documents)
         return ranking
 
     async def _score(self, request: Request) -> Response:
