@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bentorank.cli.terminal import terminal
+from bentorank.cli.terminal import terminal, warn
 from bentorank.engines.options import EngineKind, EngineOptions, Precision
 from bentorank.evaluation.comparison import compare_scorers
 from bentorank.evaluation.errors import EvaluationError
@@ -44,6 +44,8 @@ def evaluate(
     """Rerank candidates and report nDCG@10, MRR@10 and recall before and after, with a 95 % interval."""
     files = TaskFiles(corpus, queries, qrels, candidates)
     task = read_task(files, top_k=top_k, limit_queries=limit_queries, seed=seed)
+    for warning in task.warnings:
+        warn(warning)
     scorers: list[Scorer] = [_reranker(EngineOptions(model, engine, precision=precision), url)]
     if bi_encoder is not None:
         scorers.append(BiEncoderScorer(bi_encoder))

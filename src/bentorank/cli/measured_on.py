@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from bentorank.cli.terminal import warn
 from bentorank.evaluation.built_in import built_in_task
 from bentorank.evaluation.errors import EvaluationError
 from bentorank.evaluation.task_files import TaskFiles, read_task
@@ -51,7 +52,10 @@ def chosen_task(
     """The user's own collection, or the built-in lists where no file is given. Raises EvaluationError."""
     if corpus and queries and qrels:
         files = TaskFiles(corpus, queries, qrels, candidates)
-        return read_task(files, top_k=top_k, limit_queries=limit_queries)
+        task = read_task(files, top_k=top_k, limit_queries=limit_queries)
+        for warning in task.warnings:
+            warn(warning)
+        return task
     if corpus or queries or qrels or candidates:
         raise EvaluationError("texts of your own take all three of --corpus, --queries and --qrels")
     return built_in_task(limit_queries)

@@ -13,5 +13,14 @@ def terminal(*, stderr: bool = False) -> Console:
 
 def complain(message: str) -> None:
     """One line on standard error."""
-    line = Text.assemble(("bentorank:", "bold red"), " ", message)
+    _tell(message, "bold red")
+
+
+def warn(message: str) -> None:
+    """One line on standard error about what need not stop the command."""
+    _tell(f"warning: {message}", "yellow")
+
+
+def _tell(message: str, style: str) -> None:
+    line = Text.assemble(("bentorank:", style), " ", message)
     terminal(stderr=True).print(line, highlight=False, soft_wrap=True)

@@ -9,6 +9,7 @@ from bentorank.engines.fake import DEFAULT_MAX_TOKENS, FakeEngine
 from bentorank.engines.hardware import cpu_is_supported_by_openvino, may_have_accelerator
 from bentorank.engines.openvino.telemetry import forbid_telemetry
 from bentorank.engines.options import EngineKind
+from bentorank.engines.self_check import check_scores
 from bentorank.errors import ConfigurationError
 from bentorank.installing import install_extra
 
@@ -21,7 +22,8 @@ if TYPE_CHECKING:
 def load_engine(options: EngineOptions) -> Engine:
     """Load what `options` ask for; takes seconds, minutes where a model is downloaded or converted first.
 
-    Raises ConfigurationError, in one sentence, for a model, device or precision that cannot be had.
+    Raises ConfigurationError, in one sentence, for a model, device or precision that cannot be had, and for a
+    model whose scores are no numbers or all the same.
     """
     forbid_telemetry()
     kind = choose_engine(options)
@@ -32,7 +34,9 @@ def load_engine(options: EngineOptions) -> Engine:
     from bentorank.engines.checkpoint import open_checkpoint  # noqa: PLC0415
 
     checkpoint = open_checkpoint(options.model, revision=options.revision, max_tokens=options.max_tokens)
-    return _load_openvino(checkpoint, options) if kind is EngineKind.OPENVINO else _load_torch(checkpoint, options)
+    engine = _load_openvino(checkpoint, options) if kind is EngineKind.OPENVINO else _load_torch(checkpoint, options)
+    check_scores(engine)
+    return engine
 
 
 def choose_engine(options: EngineOptions) -> EngineKind:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 _LENGTHS = (32, 128, 512)
 
 # Relevant and irrelevant, a few tokens and hundreds: longer than a window of local attention.
-_PROBES = (
+PROBES = (
     Pair("tower height", "The tower is 300 metres high."),
     Pair("tower height", "Bread dough rises faster in a warm kitchen than in a cold one."),
     Pair("capital of France", "Paris has been the capital of France for most of its history. " * 40),
@@ -39,4 +39,4 @@ def warm_up_batches(encoder: PairEncoder, info: EngineInfo) -> Iterator[list[Enc
 
 def probe_pairs(encoder: PairEncoder) -> list[EncodedPair]:
     """A batch of unlike pairs, each within the window."""
-    return [chunks[0] for chunks in encoder.encode_chunks(_PROBES, LengthPolicy(cut_query=True))]
+    return [chunks[0] for chunks in encoder.encode_chunks(PROBES, LengthPolicy(cut_query=True))]

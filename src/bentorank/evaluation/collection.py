@@ -31,12 +31,13 @@ def judged_queries(queries: Texts, qrels: Qrels, limit: int | None, seed: int) -
 class Task:
     """What is reranked and judged. `missing` counts candidates whose text the corpus does not have.
 
-    Without judgements `qrels` is empty.
+    Without judgements `qrels` is empty. `warnings` are sentences about files that belong together in part only.
     """
 
     lists: tuple[CandidateList, ...]
     qrels: Qrels
     missing: int
+    warnings: tuple[str, ...] = ()
 
     @property
     def pairs(self) -> int:
@@ -68,7 +69,9 @@ def make_task(corpus: Texts, queries: Texts, qrels: Qrels, rankings: Rankings, t
         lists.append(CandidateList(query, text, known, _texts(corpus, known)))
     if not any(candidates.documents for candidates in lists):
         raise EvaluationError("no candidate is in --corpus: are the document ids the same?")
-    return Task(tuple(lists), {query: qrels[query] for query in queries}, missing)
+    without = sum(not candidates.documents for candidates in lists)
+    warnings = (f"{without} of {len(lists)} queries have no candidates and count as 0",) if without else ()
+    return Task(tuple(lists), {query: qrels[query] for query in queries}, missing, warnings)
 
 
 def _texts(corpus: Texts, documents: Iterable[str]) -> tuple[str, ...]:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from bentorank.evaluation.candidates import bm25_candidates
 from bentorank.evaluation.collection import Task, judged_queries, make_task
 from bentorank.evaluation.formats import read_qrels, read_run, read_texts
+from bentorank.evaluation.judgements import check_judgements
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -34,6 +35,9 @@ def read_task(files: TaskFiles, *, top_k: int, limit_queries: int | None, seed: 
     Raises EvaluationError for files that cannot be read or do not belong together.
     """
     passages, judgements = read_texts(files.corpus), read_qrels(files.qrels)
-    queries = judged_queries(read_texts(files.queries), judgements, limit_queries, seed)
+    all_queries = read_texts(files.queries)
+    queries = judged_queries(all_queries, judgements, limit_queries, seed)
+    warnings = check_judgements(passages, all_queries, queries, judgements)
     ranked = bm25_candidates(passages, queries, top_k) if files.candidates is None else read_run(files.candidates)
-    return make_task(passages, queries, judgements, ranked, top_k)
+    task = make_task(passages, queries, judgements, ranked, top_k)
+    return replace(task, warnings=warnings + task.warnings)

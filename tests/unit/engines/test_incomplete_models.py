@@ -140,3 +140,23 @@ def test_an_adapter_is_refused(folder: Path) -> None:
     """Its base model is somewhere else."""
     (folder / "adapter_config.json").write_text("{}")
     assert "is an adapter (PEFT): merge it" in refusal(folder)
+
+
+@pytest.mark.parametrize("kind", [EngineKind.TORCH, EngineKind.OPENVINO])
+def test_a_model_that_gives_one_score_to_all_is_refused(folder: Path, kind: EngineKind) -> None:
+    """All its weights are there, and it cannot rank."""
+    weights = load_file(folder / WEIGHTS)
+    weights["classifier.weight"] = torch.zeros_like(weights["classifier.weight"])
+    save_file(weights, folder / WEIGHTS, {"format": "pt"})
+    assert "gives every pair the same score" in refusal(folder, kind)
+
+
+@pytest.mark.parametrize("kind", [EngineKind.TORCH, EngineKind.OPENVINO])
+def test_a_model_whose_scores_overflow_is_refused(folder: Path, kind: EngineKind) -> None:
+    """Finite weights do not make finite scores."""
+    weights = load_file(folder / WEIGHTS)
+    for name in ("classifier.weight", "bert.pooler.dense.weight"):
+        weights[name] = torch.full_like(weights[name], 3e38)
+    weights["classifier.bias"] = torch.full_like(weights["classifier.bias"], 3e38)
+    save_file(weights, folder / WEIGHTS, {"format": "pt"})
+    assert "scores are not finite in f32; try BENTORANK_PRECISION=f32, or another model" in refusal(folder, kind)

@@ -143,6 +143,27 @@ def test_what_cannot_be_done_is_said_in_one_line(files: list[str], arguments: li
     assert len(result.stderr.strip().splitlines()) == 1
 
 
+@pytest.mark.parametrize("judgements", ["q1\tANSWER\t1\nq2\tw-1\t1\n", "q1\tgone\t2\nq1\tanswer\t0\n"])
+def test_judgements_of_another_corpus_are_refused(files: list[str], tmp_path: Path, judgements: str) -> None:
+    """Every measure would be 0, and say nothing of the model."""
+    (tmp_path / "qrels.tsv").write_text("query-id\tcorpus-id\tscore\n" + judgements)
+    result = run(*files, "--engine", "fake")
+    assert result.exit_code == 2
+    assert "relevant documents of --qrels is in --corpus, which has 3: are the document ids the same?" in result.stderr
+
+
+def test_what_is_missing_in_part_is_counted(files: list[str], tmp_path: Path) -> None:
+    """Documents that the corpus lacks, queries that the file lacks, queries without candidates."""
+    (tmp_path / "qrels.tsv").write_text("q1\tanswer\t1\nq1\tgone\t1\nq2\twhale\t1\nq3\twhale\t1\n")
+    candidates = tmp_path / "first.run"
+    candidates.write_text("q1 Q0 answer 2 2 x\n")
+    result = run(*files, "--engine", "fake", "--candidates", str(candidates))
+    assert result.exit_code == 0, result.output
+    assert "warning: 1 of 3 relevant documents are not in the corpus" in result.stderr
+    assert "warning: 1 of 3 judged queries are not in the queries" in result.stderr
+    assert "warning: 1 of 2 queries have no candidates" in result.stderr
+
+
 def test_a_refusing_server_is_quoted(files: list[str], server_url: str, tmp_path: Path) -> None:
     """Its status and message reach the terminal."""
     (tmp_path / "queries.tsv").write_text("q1\trefuse owls\n")
