@@ -14,6 +14,9 @@ from bentorank.types import LengthPolicy
 if TYPE_CHECKING:
     from bentorank.engines.protocol import Engine
 
+# Two short ones, and a long one that they are padded to; the longest would take half a second.
+_PAIRS = (*PROBES[:2], PROBES[3])
+
 # Logits this near to each other are one, whatever was read; random tiny models are a thousand times farther apart.
 SAME_LOGIT = 1e-6
 # Rounded arithmetic moves a logit by hundredths with the width that a pair is padded to.
@@ -29,7 +32,7 @@ def check_scores(engine: Engine) -> None:
     Warns where a short pair scores otherwise beside a long one, padded to its width, than alone.
     """
     info = engine.info
-    batch = [chunks[0] for chunks in engine.encode_chunks(PROBES, LengthPolicy(cut_query=True))]
+    batch = [chunks[0] for chunks in engine.encode_chunks(_PAIRS, LengthPolicy(cut_query=True))]
     logits = engine.forward(batch)
     if not np.isfinite(logits).all():
         raise ConfigurationError(
