@@ -37,11 +37,24 @@ for ranked in result:
 
 # %% [markdown]
 # `index` points into the list that was sent, `relevance_score` is a probability by which to order. `top_n` keeps the best few. Every result says whether the
-# model could read all of the passage, and the answer what it cost.
+# model could read all of the passage, and the answer what it cost, where the time went, and what to know besides.
 
 # %%
 assert result[0].index == 1
 print(reranker.rerank(query, passages, top_n=1))
+
+# %% [markdown]
+# A passage that is longer than the model's window is cut, and the result says so. With `overflow="chunk"` it is split into chunks that overlap and
+# has the score of its best one; `span` says where that stands, so that a page can show it, or an LLM be given it alone.
+
+# %%
+chapter = "The line follows the river to the sea. " * 60 + passages[1] + " Trains stop at every harbour." * 60
+(cut,) = reranker.rerank(query, [chapter])
+(split,) = reranker.rerank(query, [chapter], overflow="chunk")
+print(
+    f"truncated: {cut.truncated}; with overflow='chunk': {split.truncated}, {split.span} of {len(chapter)} characters"
+)
+assert passages[1] in chapter[split.span.start : split.span.end]
 
 # %% [markdown]
 # Several queries at once, and the same without blocking an event loop:

@@ -60,7 +60,7 @@ with Reranker(base_url=url) as reranker:
 # %% [markdown]
 # ## Raise, the default
 #
-# The call is tried three times, within its `timeout_s`. The error says what to do. After five failures in a row the breaker opens: calls fail
+# The call is tried three times, within its `timeout_s`. The error says what to do. After five failed attempts in a row the breaker opens: calls fail
 # at once and leave the service alone.
 
 # %%

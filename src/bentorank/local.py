@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import os
+import sys
 import threading
 import time
-from typing import TYPE_CHECKING, Any, Self
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Self, Unpack, cast
 
+import orjson
 from bentorank_client import (
     APIStatusError,
     APITimeoutError,
@@ -18,8 +21,12 @@ from bentorank_client import (
     RerankError,
     RerankRequest,
     RerankResult,
+    Span,
+    Timings,
     Usage,
 )
+from bentorank_client.arguments import READING_RULES, Reading, check
+from bentorank_client.request_body import request_body
 
 from bentorank.engines.loading import load_engine
 from bentorank.errors import (
@@ -29,10 +36,11 @@ from bentorank.errors import (
     UnavailableError,
 )
 from bentorank.errors import OverloadedError as QueueFullError
+from bentorank.http.dialects.native import NATIVE
+from bentorank.http.routes.body import read_as
 from bentorank.reranker import Reranker
 from bentorank.scheduling import Scheduler
 from bentorank.settings import Settings
-from bentorank.types import Document, RerankJob, ScoreMode
 from bentorank.wiring import engine_options, job_rules, scheduler_limits
 
 if TYPE_CHECKING:
@@ -40,26 +48,37 @@ if TYPE_CHECKING:
     from concurrent.futures import Future
     from types import TracebackType
 
-    from bentorank.types import Ranking
+    from bentorank_client import Document, RerankArguments
+    from bentorank_client.arguments import ReadingArguments
+
+    from bentorank.http.dialects.dialect import JobRules
+    from bentorank.types import RankedDocument as ScoredDocument
+    from bentorank.types import Ranking, RerankJob
 
 
 CLOSING_TIMEOUT_S = 5.0
+# The others of Reading are settings here.
+READ_HERE = READING_RULES.keys() - {"model", "overflow"}
 
 
 class LocalReranker:
     """A model in this process, shared by all threads and event loops that call; their documents are batched together.
 
     Takes the service's settings by name, such as `model`, `engine`, `device`, `precision`, `threads`, `overflow` and
-    `request_timeout_s`; those not given come from the environment. Copies share the model; a pickle loads it anew.
+    `request_timeout_s`, and how documents are read unless a call says otherwise: `score_mode`, `max_tokens_per_doc`,
+    `max_chunks_per_doc`, `overlap_tokens` and `rank_fields`. Settings that are not given come from the environment. A
+    call may name any `model`; there is one. Copies share it; a pickle loads it anew.
     Raises ConfigurationError or ValueError where the model cannot be loaded as asked.
     """
 
-    def __init__(self, *, score_mode: str = "probability", **settings: Any) -> None:  # noqa: ANN401 - Settings checks
-        self._arguments = {"score_mode": score_mode, **settings}
-        self._mode = ScoreMode(score_mode)
+    def __init__(self, **settings: Any) -> None:  # noqa: ANN401 - Settings and Reading check
+        self._arguments = dict(settings)
+        reading = cast("ReadingArguments", {name: settings.pop(name) for name in READ_HERE if name in settings})
+        self._defaults = Reading(**reading)
+        check(self._defaults, READING_RULES)
         checked = Settings(**settings)
         self._timeout_s = checked.request_timeout_s
-        self._length = job_rules(checked).length()
+        self._rules = _without_limits(job_rules(checked))
         engine = load_engine(engine_options(checked, worker_index=1))
         engine.warm_up()
         scheduler = Scheduler(engine, scheduler_limits(checked, engine.info))
@@ -76,28 +95,16 @@ class LocalReranker:
         self._process = os.getpid()
         self._closed = False
 
-    def rerank(
-        self,
-        query: str,
-        documents: Sequence[str],
-        *,
-        top_n: int | None = None,
-        score_threshold: float | None = None,
-    ) -> RerankResult:
-        """The documents that are most relevant, best first; all of them without `top_n`."""
-        request = RerankRequest(query, documents, top_n, score_threshold)
+    def rerank(self, query: str, documents: Sequence[Document], **asked: Unpack[RerankArguments]) -> RerankResult:
+        """The documents that are most relevant, best first; all of them without `top_n`. See RerankRequest."""
+        request = RerankRequest(query, documents, **asked)
         return self._submit(request).result()
 
     async def arerank(
-        self,
-        query: str,
-        documents: Sequence[str],
-        *,
-        top_n: int | None = None,
-        score_threshold: float | None = None,
+        self, query: str, documents: Sequence[Document], **asked: Unpack[RerankArguments]
     ) -> RerankResult:
         """As `rerank`, without blocking the event loop."""
-        request = RerankRequest(query, documents, top_n, score_threshold)
+        request = RerankRequest(query, documents, **asked)
         return await asyncio.wrap_future(self._submit(request))
 
     def close(self) -> None:
@@ -136,8 +143,6 @@ class LocalReranker:
         if not request.documents:
             return RerankResult((), model=self._reranker.info.model)
         try:
-            if not request.query.strip():
-                raise InvalidRequestError("query: must not be blank", field="query")
             ranking = await self._reranker.rerank(self._job(request))
         except BentorankError as error:
             raise _as_client_error(error) from error
@@ -157,24 +162,36 @@ class LocalReranker:
         self._loop.stop()
 
     def _job(self, request: RerankRequest) -> RerankJob:
-        return RerankJob(
-            query=request.query,
-            documents=tuple(Document(text) for text in request.documents),
-            top_n=request.top_n,
-            score_mode=self._mode,
-            score_threshold=request.score_threshold,
-            deadline=time.monotonic() + self._timeout_s,
-            length=self._length,
-        )
+        """What the service would make of it: its own dialect reads the body that the client would send."""
+        body = request_body(request, self._defaults)
+        timeout_s = self._timeout_s if request.timeout_s is None else request.timeout_s
+        read = read_as(NATIVE.body, orjson.loads(body.content))
+        job = NATIVE.to_job(read, self._rules, time.monotonic() + timeout_s)
+        return replace(job, warnings=body.warnings)
+
+
+def _without_limits(rules: JobRules) -> JobRules:
+    """The caller's own process needs no protection from its caller, but for that of `max_request_tokens`."""
+    limits = replace(
+        rules.limits, max_documents=sys.maxsize, max_document_chars=sys.maxsize, max_query_chars=sys.maxsize
+    )
+    return replace(rules, limits=limits)
 
 
 def _as_result(ranking: Ranking, model: str) -> RerankResult:
-    usage = ranking.usage
+    usage, timings = ranking.usage, ranking.timings_ms
     return RerankResult(
-        tuple(RankedDocument(ranked.index, ranked.relevance_score, ranked.truncated) for ranked in ranking.results),
+        tuple([_as_ranked(ranked) for ranked in ranking.results]),
         model=model,
         usage=Usage(usage.tokens, usage.pairs, usage.cached_pairs, usage.truncated_documents),
+        warnings=ranking.warnings,
+        timings_ms=Timings(timings.queue, timings.tokenize, timings.inference, timings.total),
     )
+
+
+def _as_ranked(ranked: ScoredDocument) -> RankedDocument:
+    span = Span(*ranked.spans[0].span) if ranked.spans else None
+    return RankedDocument(ranked.index, ranked.relevance_score, ranked.truncated, span)
 
 
 def _as_client_error(error: BentorankError) -> RerankError:

@@ -99,3 +99,56 @@ def test_long_documents_are_split_if_so_set():
         assert cut.rerank("owls", [late])[0].truncated
         assert not split.rerank("owls", [late])[0].truncated
         assert split.rerank("owls", [late])[0].relevance_score > 0.9 > cut.rerank("owls", [late])[0].relevance_score
+
+
+LATE = "filler " * 600 + "owls eat mice"
+
+
+@pytest.fixture(scope="module")
+def fake():
+    with LocalReranker(engine="fake", max_tokens_per_doc=100, rank_fields=["title"]) as reranker:
+        yield reranker
+
+
+def test_a_call_may_ask_for_what_a_service_may_be_asked(fake):
+    """How long documents and mappings are read, how scores are presented; and all that is said comes back."""
+    cut = fake.rerank("owls", [LATE])
+    assert cut[0].truncated
+    assert cut.warnings == ("1 of 1 documents were longer than was to be read and were cut",)
+    split = asyncio.run(fake.arerank("owls", [LATE, "Ships"], overflow="chunk", max_tokens_per_doc=0))
+    best = {ranked.index: ranked for ranked in split}[0]
+    assert "owls eat mice" in LATE[best.span.start : best.span.end]
+    assert split.usage.pairs > 2
+    assert split.timings_ms.total > 0
+    with pytest.raises(BadRequestError, match=r"documents\[0\]: 60\d tokens"):
+        fake.rerank("owls", [LATE], overflow="error", max_tokens_per_doc=0)
+    films = [{"title": "Ships", "copy": "owls"}, {"title": "Owls", "copy": "ships"}]
+    assert fake.rerank("owls", films)[0].index == 1
+    assert fake.rerank("owls", films, rank_fields=["copy"], model="any")[0].index == 0
+    assert fake.rerank("owls", ["owls"], score_mode="logit")[0].relevance_score > 1
+    with pytest.raises(APITimeoutError):
+        fake.rerank("owls", ["owls"], timeout_s=0)
+
+
+def test_what_no_service_could_read_is_told_alike(fake):
+    """Lone surrogates are replaced, what is no document is refused by name."""
+    result = fake.rerank("owls", ["a", "cut \ud83d"])
+    assert result.warnings == ("documents[1]: lone surrogates are no characters and were sent as U+FFFD",)
+    for documents, named in ((["a", 3], r"documents\[1\]"), ("a", "documents"), ([{"text": "a"}], "rank_fields")):
+        with pytest.raises(ValueError, match=named):
+            fake.rerank("owls", documents)
+    with pytest.raises(ValueError, match="overflow"):
+        fake.rerank("owls", ["a"], overflow="cut")
+
+
+def test_a_long_list_needs_no_splitting(fake):
+    """A service's limits on a request protect it from strangers."""
+    assert len(fake.rerank("owls", ["owl"] * 1500)) == 1500
+
+
+def test_wrong_ways_of_reading_are_refused_at_once():
+    """Like wrong settings."""
+    with pytest.raises(ValueError, match="max_tokens_per_doc"):
+        LocalReranker(engine="fake", max_tokens_per_doc=-1)
+    with pytest.raises(ValueError, match="score_mode"):
+        LocalReranker(engine="fake", score_mode="canary")

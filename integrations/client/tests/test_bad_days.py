@@ -23,6 +23,7 @@ from bentorank_client import (
     Reranker,
 )
 from bentorank_client.breaker import BreakerState, breaker_of
+from support.keys import KEY
 from support.scripted_server import answer, hang, ranking, status, trickle, vanish
 
 ENVELOPE = json.dumps(
@@ -139,8 +140,8 @@ def test_an_answer_that_is_no_ranking_is_refused(make_client, scripted, body):
 
 
 def test_nobody_listening(make_client):
-    """The message says what to look at."""
-    with pytest.raises(APIConnectionError, match="see that it runs and check base_url"):
+    """The message says where, why, and what to do."""
+    with pytest.raises(APIConnectionError, match=r"127\.0\.0\.1:9: connection refused; start the service"):
         make_client(base_url="http://127.0.0.1:9", max_attempts=1).rerank("q", ["a"])
 
 
@@ -157,6 +158,44 @@ def test_passthrough_keeps_the_order_and_says_so(make_client, scripted, caplog):
     assert seen == [result]
     (record,) = caplog.records
     assert "canary" not in record.getMessage()
+
+
+@pytest.mark.parametrize("code", [307, 401, 403, 404, 405, 415])
+def test_a_mistake_of_set_up_is_raised_all_the_same(make_client, scripted, code):
+    """Passed through, a wrong key or address would go unnoticed for ever."""
+    client = make_client(base_url=scripted(status(code, ENVELOPE)).url, on_error="passthrough")
+    with pytest.raises(APIStatusError) as caught:
+        client.rerank("q", ["a"])
+    assert caught.value.status == code
+
+
+@pytest.mark.parametrize(("code", "level"), [(400, "ERROR"), (413, "ERROR"), (429, "WARNING"), (503, "WARNING")])
+def test_what_passes_through_is_loud_where_the_caller_can_mend_it(make_client, scripted, caplog, code, level):
+    """A refusal of this query and these documents is logged as an error."""
+    server = scripted(status(code, ENVELOPE, retry_after="0"))
+    assert make_client(base_url=server.url, on_error="passthrough", max_attempts=1).rerank("q", ["a"]).degraded
+    assert [record.levelname for record in caplog.records] == [level]
+
+
+def test_an_unknown_model_does_not_blame_the_address(make_client, guarded_service):
+    """404 is said of both; the code tells them apart."""
+    client = make_client(base_url=guarded_service.url, api_key=KEY, on_error="passthrough")
+    with pytest.raises(BadRequestError, match="check model") as caught:
+        client.rerank("q", ["a"], model="other")
+    assert caught.value.code == "model_not_found"
+    with pytest.raises(BadRequestError, match="check base_url, its path included"):
+        make_client(base_url=f"{guarded_service.url}/nowhere", api_key=KEY).rerank("q", ["a"])
+
+
+def test_the_breaker_counts_attempts(make_client, scripted):
+    """Retries included: a call of three attempts and two of another open it."""
+    server = scripted(status(503, retry_after="0"))
+    client = make_client(base_url=server.url, max_attempts=3)
+    with pytest.raises(OverloadedError):
+        client.rerank("q", ["a"])
+    with pytest.raises(CircuitOpenError, match=server.url):
+        client.rerank("q", ["a"])
+    assert len(server.requests) == 5
 
 
 def test_a_failing_service_is_left_alone(make_client, scripted):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import copy
+import json
+import traceback
 
 import pytest
 from bentorank_client import RerankError
@@ -13,6 +15,7 @@ from haystack_integrations.components.rankers.bentorank import BentoRanker
 from support.scripted_server import ranking, status
 
 QUERY = "what do owls eat"
+KEY = "yranac"[::-1]  # so that no line of this file, which a traceback shows, holds it
 
 
 @pytest.fixture
@@ -35,12 +38,19 @@ def rank(request):
             await ranker.close_async()
 
     def call(ranker, documents, **options):
-        given = {"query": QUERY, "documents": documents, **options}
+        given = {"query": QUERY, "documents": documents} | options
         answer = ranker.run(**given) if request.param == "sync" else asyncio.run(run_async(ranker, given))
         ranker.close()
         return answer["documents"]
 
     return call
+
+
+def answered(ranker, documents, **options):
+    try:
+        return ranker.run(query=options.pop("query", QUERY), documents=documents, **options)
+    finally:
+        ranker.close()
 
 
 def test_the_best_come_first_as_copies(rank, documents, starter_service):
@@ -122,11 +132,17 @@ async def run_and_close(pipeline, data):
 
 def test_every_argument_makes_the_round_trip(monkeypatch):
     """And no secret does."""
-    monkeypatch.setenv("OTHER_KEY", "canary")
+    monkeypatch.setenv("OTHER_KEY", KEY)
     given = {
         "base_url": ["http://a", "http://b"],
         "api_key": Secret.from_env_var("OTHER_KEY"),
         "model": "m",
+        "score_mode": "logit",
+        "overflow": "chunk",
+        "max_tokens_per_doc": 9,
+        "max_chunks_per_doc": 2,
+        "overlap_tokens": 1,
+        "connect_timeout_s": 1.0,
         "top_k": 3,
         "score_threshold": 0.5,
         "meta_fields_to_embed": ["title"],
@@ -139,6 +155,77 @@ def test_every_argument_makes_the_round_trip(monkeypatch):
     }
     ranker = BentoRanker(**given)
     written = ranker.to_dict()
-    assert "canary" not in str(written)
+    assert KEY not in str(written)
     assert written["init_parameters"].keys() == given.keys()
     assert BentoRanker.from_dict(written).to_dict() == ranker.to_dict()
+
+
+def test_a_key_may_be_a_text(documents, scripted):
+    """It is sent, and neither shown nor written into a file."""
+    server = scripted(ranking())
+    ranker = BentoRanker(base_url=server.url, api_key=KEY)
+    answered(ranker, documents)
+    assert server.requests[0][1]["authorization"] == f"Bearer {KEY}"
+    assert KEY not in f"{ranker!r} {ranker.api_key!r}"
+    with pytest.raises(ValueError, match="serialize token-based secret"):
+        ranker.to_dict()
+    assert BentoRanker(api_key="").api_key is None
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {"base_url": "127.0.0.1"},
+        {"base_url": f"http://me:{KEY}@host"},
+        {"api_key": f"{KEY}\n"},
+        {"api_key": [KEY]},
+        {"api_kee": KEY},
+        {"base_ur": "http://127.0.0.1"},
+        {"timeout_s": KEY},
+        {"overflow": KEY},
+    ],
+)
+@pytest.mark.parametrize("client", [None, object()])
+def test_a_wrong_argument_is_refused_and_no_error_holds_a_key(arguments, client):
+    """Also where a client is given and needs none of them."""
+    with pytest.raises((ValueError, TypeError)) as caught:
+        BentoRanker(**{"api_key": KEY, "client": client} | arguments)
+    assert KEY not in "".join(traceback.format_exception(caught.value))
+
+
+def test_what_was_said_of_a_document_stands_in_its_meta(rank, service):
+    """Cut, or split with the span of its best chunk; nothing that an earlier ranker said."""
+    late = Document(content="filler " * 600 + "owls eat mice", meta={"rerank_degraded": True, "page": 3})
+    short = Document(content="Owls eat mice.")
+    (cut,) = rank(BentoRanker(base_url=service.url), [late], query="owls")
+    assert cut.meta.keys() == {"page", "rerank_truncated", "rerank_warnings"}
+    for found in (
+        rank(BentoRanker(base_url=service.url, overflow="chunk"), [late, short], query="owls"),
+        rank(BentoRanker(base_url=service.url), [late, short], query="owls", overflow="chunk"),
+    ):
+        split = {document.id: document for document in found}[late.id]
+        assert "owls eat mice" in late.content[split.meta["rerank_span"]["start"] : split.meta["rerank_span"]["end"]]
+        assert split.meta.keys() == {"page", "rerank_span"}
+
+
+def test_a_run_may_ask_for_more_than_the_component(documents, scripted):
+    """Its arguments take the place of the component's, and go to the service."""
+    server = scripted(ranking())
+    ranker = BentoRanker(base_url=server.url, model="m", overflow="chunk", score_threshold=0.1)
+    answered(ranker, documents)
+    answered(ranker, documents, overflow="error", score_threshold=0.0, max_tokens_per_doc=7, timeout_s=3.0)
+    (_, _, own), (_, headers, asked) = server.requests
+    assert own.items() >= {"model": "m", "overflow": "chunk", "score_threshold": 0.1}.items()
+    assert asked.items() >= {"model": "m", "overflow": "error", "score_threshold": 0, "max_tokens_per_doc": 7}.items()
+    assert float(headers["x-request-timeout"]) <= 3
+
+
+def test_the_component_says_what_a_rerank_cost(documents, service, scripted):
+    """And what was wrong with it, in plain JSON."""
+    meta = answered(BentoRanker(base_url=service.url), documents)["meta"]
+    assert meta["usage"]["pairs"] == 3
+    assert meta["timings_ms"]["total"] > 0
+    assert (meta["warnings"], meta["degraded"]) == ([], False)
+    failing = BentoRanker(base_url=scripted(status(500)).url, on_error="passthrough")
+    assert answered(failing, documents)["meta"]["degraded_reason"].startswith("APIStatusError")
+    assert json.loads(json.dumps(meta)) == meta

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
+from bentorank_client.silent_errors import without_inputs
 from langchain_core.retrievers import BaseRetriever, RetrieverLike
-from pydantic import Field
+from pydantic import ConfigDict, Field, ModelWrapValidatorHandler, model_validator
 
 from langchain_bentorank.rerank import BentoRerank
 
@@ -21,9 +22,16 @@ class BentoRerankRetriever(BaseRetriever):
     the base retriever's.
     """
 
+    model_config = ConfigDict(hide_input_in_errors=True)
+
     base_retriever: RetrieverLike
     reranker: BentoRerank = Field(default_factory=BentoRerank)
     top_n: int | None = Field(default=None, ge=1)
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _silent(cls, given: object, read: ModelWrapValidatorHandler[Self]) -> Self:
+        return without_inputs(given, read)
 
     def _get_relevant_documents(
         self,

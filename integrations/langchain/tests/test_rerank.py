@@ -3,22 +3,29 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import copy
 import pickle
+import subprocess
+import sys
 import time
+import traceback
 
 import pytest
 from bentorank_client import BadRequestError, RerankError, RerankResult
 from bentorank_client.results import RankedDocument
-from langchain_bentorank import BentoRerank
+from langchain_bentorank import BentoRerank, BentoRerankRetriever
 from langchain_classic.retrievers import ContextualCompressionRetriever
 from langchain_core.callbacks import BaseCallbackHandler
 from langchain_core.documents import BaseDocumentCompressor, Document
+from langchain_core.load import dumps
 from langchain_core.retrievers import BaseRetriever
 from langchain_core.runnables import RunnableLambda
+from pydantic import ValidationError
 from support.scripted_server import ranking, status
 
 QUERY = "what do owls eat"
+KEY = "yranac"[::-1]  # so that no line of this file, which a traceback shows, holds it
 
 
 class Passage(Document):
@@ -207,10 +214,173 @@ def test_copies_behave_alike(copied, documents, starter_service):
     assert copied(reranker) == reranker
 
 
+def everything_of(error):
+    shown = [*traceback.format_exception(error), str(error.errors()), error.json()]
+    return "\n".join([*shown, *(everything_of(linked) for linked in (error.__cause__, error.__context__) if linked)])
+
+
 def test_secrets_stay_secret():
-    """In repr, dumps and JSON."""
-    reranker = BentoRerank(base_url="http://127.0.0.1:9", api_key="canary")
-    assert "canary" not in f"{reranker!r} {reranker} {reranker.model_dump()} {reranker.model_dump_json()}"
+    """In repr, dumps, JSON and LangChain's own serialisation."""
+    reranker = BentoRerank(base_url="http://127.0.0.1:9", api_key=KEY)
+    retriever = BentoRerankRetriever(base_retriever=Given(documents=[]), reranker=reranker)
+    for shown in (reranker, retriever, reranker.as_runnable()):
+        assert KEY not in f"{shown!r} {shown} {dumps(shown)}"
+    assert KEY not in f"{reranker.model_dump()} {reranker.model_dump_json()} {retriever.model_dump()}"
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"base_url": "127.0.0.1"},
+        {"base_url": f"http://me:{KEY}@host"},
+        {"api_key": f"{KEY}\n"},
+        {"api_key": [KEY]},
+        {"api_kee": KEY},
+        {"top_n": 0},
+        {"document_formatter": KEY},
+        {"rank_fields": {KEY: 1}},
+        {"client": KEY},
+    ],
+)
+def test_no_error_of_a_wrong_field_holds_a_key(fields):
+    """Whatever is shown of it, here and where a retriever is given the fields."""
+    given = {"api_key": KEY} | fields
+    for make in (
+        lambda: BentoRerank(**given),
+        lambda: BentoRerank.model_validate(given),
+        lambda: BentoRerankRetriever(base_retriever=Given(documents=[]), reranker=given),
+    ):
+        with pytest.raises(ValidationError) as caught:
+            make()
+        assert KEY not in everything_of(caught.value)
+
+
+def test_no_run_holds_a_key(documents, scripted):
+    """Nor does what a trace is told when it starts, ends or fails."""
+    told = []
+
+    class Listener(BaseCallbackHandler):
+        def on_retriever_start(self, *args, **kwargs):
+            told.append(f"{args} {kwargs}")
+
+        def on_retriever_end(self, *args, **kwargs):
+            told.append(f"{args} {kwargs}")
+
+        def on_retriever_error(self, *args, **kwargs):
+            told.append(f"{args} {kwargs}")
+
+        on_chain_start = on_chain_end = on_chain_error = on_retriever_start
+
+    config = {"callbacks": [Listener()]}
+    for step in (ranking(), status(401)):
+        reranker = BentoRerank(base_url=scripted(step).url, api_key=KEY)
+        retriever = BentoRerankRetriever(base_retriever=Given(documents=documents), reranker=reranker)
+        for run in (
+            lambda retriever=retriever: retriever.invoke(QUERY, config),
+            lambda reranker=reranker: reranker.as_runnable().invoke({"query": QUERY, "documents": documents}, config),
+        ):
+            with contextlib.suppress(RerankError):
+                run()
+    assert len(told) >= 8
+    assert KEY not in "".join(told)
+
+
+def test_what_was_said_of_a_document_stands_in_its_metadata(compress, service):
+    """Cut, or split with the span of its best chunk; an earlier reranker's notes are not taken for this one's."""
+    late = Document("filler " * 600 + "owls eat mice", metadata={"rerank_degraded": True, "rerank_span": 1, "page": 3})
+    short = Document("Owls eat \ud800.")
+    (cut,) = compress(BentoRerank(base_url=service.url), [late], "owls")
+    assert cut.metadata.keys() == {"page", "relevance_score", "rerank_truncated", "rerank_warnings"}
+    assert cut.metadata["rerank_truncated"] is True
+    found = compress(BentoRerank(base_url=service.url, overflow="chunk"), [late, short], "owls")
+    split = {document.page_content: document for document in found}[late.page_content].metadata
+    assert "owls eat mice" in late.page_content[split["rerank_span"]["start"] : split["rerank_span"]["end"]]
+    assert split["rerank_warnings"] == ["documents[1]: lone surrogates are no characters and were sent as U+FFFD"]
+    assert "rerank_truncated" not in split
+    assert (
+        "rerank_truncated" not in compress(BentoRerank(base_url=service.url, max_tokens_per_doc=9), [short])[0].metadata
+    )
+
+
+def test_a_call_may_ask_for_more_than_the_fields(documents, scripted):
+    """Its arguments take their place, and go to the service."""
+    server = scripted(ranking())
+    reranker = BentoRerank(base_url=server.url, model="a", score_threshold=0.1, overflow="chunk", overlap_tokens=3)
+    reranker.rerank_documents(documents, QUERY)
+    reranker.rerank_documents(documents, QUERY, model="b", overflow="error", max_tokens_per_doc=7, timeout_s=3)
+    (_, _, fields), (_, headers, asked) = server.requests
+    kept = {"score_threshold": 0.1, "overlap_tokens": 3}
+    assert fields.items() >= (kept | {"model": "a", "overflow": "chunk"}).items()
+    assert asked.items() >= (kept | {"model": "b", "overflow": "error", "max_tokens_per_doc": 7}).items()
+    assert float(headers["x-request-timeout"]) <= 3
+
+
+def test_of_dicts_the_rank_fields_are_read(scripted):
+    """Or else all of them with their names, as tutorials have it."""
+    server = scripted(ranking())
+    films = [{"title": "Owls", "year": 1999, "id": 7}, Document("Ships carry freight.")]
+    reranker = BentoRerank(base_url=server.url)
+    reranker.rerank(films, QUERY, rank_fields=["title", "year"])
+    reranker.rerank(films, QUERY)
+    chosen, everything = (body["documents"] for _, _, body in server.requests)
+    assert chosen == [{"title": "Owls", "year": 1999}, "Ships carry freight."]
+    assert everything == ["title: Owls\nyear: 1999\nid: 7", "Ships carry freight."]
+
+
+@pytest.mark.parametrize("mode", ["sync", "async"])
+def test_rank_tells_all_there_is(mode, service):
+    """What it cost, where the time went, and spans; `rerank` tells those in plain JSON."""
+    reranker = BentoRerank(base_url=service.url, overflow="chunk", top_n=1)
+    long = ["filler " * 600 + "owls eat mice"]
+    if mode == "sync":
+        result, (position,) = reranker.rank(long, "owls"), reranker.rerank(long, "owls")
+    else:
+        result = asyncio.run(closing(reranker, reranker.arank(long, "owls")))
+        (position,) = asyncio.run(closing(reranker, reranker.arerank(long, "owls")))
+    assert result.usage.pairs > 1
+    assert result.timings_ms.total > 0
+    assert position["span"] == result[0].span._asdict()
+
+
+def test_a_given_client_is_asked_for_what_is_set(documents):
+    """So that a LocalReranker splits long documents as a service would."""
+    asked = []
+
+    class Asked:
+        def rerank(self, query, documents, **options):
+            asked.append(options)
+            return RerankResult(tuple(RankedDocument(i, 0.5) for i in range(len(documents))))
+
+        async def arerank(self, query, documents, **options):
+            return self.rerank(query, documents, **options)
+
+    BentoRerank(client=Asked(), overflow="chunk", top_n=3).compress_documents(documents, QUERY)
+    BentoRerank(client=Asked()).compress_documents(documents, QUERY)
+    assert asked == [{"overflow": "chunk", "top_n": 3}, {}]
+
+
+def test_type_checkers_take_a_text_as_the_key(tmp_path):
+    """With pydantic's plugin and without; and refuse a field that does not exist."""
+    right = """
+from langchain_bentorank import BentoRerank, BentoRerankRetriever
+from langchain_core.runnables import RunnableLambda
+from pydantic import SecretStr
+
+BentoRerank(api_key="key", base_url=["http://a"], overflow="chunk", timeout_s=3)
+BentoRerank(api_key=SecretStr("key")).rerank([{"title": "Owls"}], "q", rank_fields=["title"], top_n=1)
+BentoRerank().rerank_documents([], "q", overflow="error", max_tokens_per_doc=5)
+"""
+    (tmp_path / "snippet.py").write_text(f"{right}\nBentoRerank(base_ur='http://a')")
+    (tmp_path / "plain.ini").write_text("[mypy]\nstrict = true\n")
+    (tmp_path / "plugin.ini").write_text(
+        "[mypy]\nstrict = true\nplugins = pydantic.mypy\n[pydantic-mypy]\ninit_typed = true\n"
+    )
+    for config in ("plain.ini", "plugin.ini"):
+        command = [sys.executable, "-m", "mypy", "--config-file", config, "--cache-dir", config[:-4], "snippet.py"]
+        said = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False).stdout
+        errors = [line for line in said.splitlines() if ": error:" in line]
+        assert len(errors) == 1, said
+        assert "base_ur" in errors[0]
 
 
 def test_impossible_fields_are_refused():

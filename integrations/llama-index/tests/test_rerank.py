@@ -5,6 +5,9 @@ from __future__ import annotations
 import asyncio
 import copy
 import pickle
+import subprocess
+import sys
+import traceback
 from typing import Any
 
 import pytest
@@ -20,9 +23,11 @@ from llama_index.core.postprocessor.types import BaseNodePostprocessor
 from llama_index.core.query_engine import RetrieverQueryEngine
 from llama_index.core.schema import MetadataMode, NodeWithScore, QueryBundle, TextNode
 from llama_index.postprocessor.bentorank import BentoRerank
+from pydantic import ValidationError
 from support.scripted_server import ranking, status
 
 QUERY = "what do owls eat"
+KEY = "yranac"[::-1]  # so that no line of this file, which a traceback shows, holds it
 
 
 class Events(BaseEventHandler):
@@ -212,10 +217,110 @@ def test_copies_behave_alike(copied, nodes, starter_service):
     assert copied(reranker).postprocess_nodes(nodes, QueryBundle(QUERY)) == expected
 
 
+def everything_of(error):
+    shown = [*traceback.format_exception(error), str(error.errors()), error.json()]
+    return "\n".join([*shown, *(everything_of(linked) for linked in (error.__cause__, error.__context__) if linked)])
+
+
 def test_secrets_stay_secret():
     """In repr, dicts and JSON."""
-    reranker = BentoRerank(base_url="http://127.0.0.1:9", api_key="canary")
-    assert "canary" not in f"{reranker!r} {reranker} {reranker.to_dict()} {reranker.to_json()}"
+    reranker = BentoRerank(base_url="http://127.0.0.1:9", api_key=KEY)
+    assert KEY not in f"{reranker!r} {reranker} {reranker.to_dict()} {reranker.to_json()} {reranker.model_dump()}"
+    assert "api_key" not in reranker.to_dict()
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"base_url": "127.0.0.1"},
+        {"base_url": f"http://me:{KEY}@host"},
+        {"api_key": f"{KEY}\n"},
+        {"api_key": [KEY]},
+        {"api_kee": KEY},
+        {"base_ur": "http://127.0.0.1"},
+        {"top_n": 0},
+        {"metadata_mode": KEY},
+        {"client": KEY},
+    ],
+)
+def test_a_wrong_field_is_refused_and_no_error_holds_a_key(fields):
+    """One that does not exist too."""
+    given = {"api_key": KEY} | fields
+    for make in (BentoRerank, BentoRerank.model_validate, BentoRerank.from_dict):
+        with pytest.raises(ValidationError) as caught:
+            make(**given) if make is BentoRerank else make(given)
+        assert KEY not in everything_of(caught.value)
+
+
+def test_a_refused_assignment_leaves_nothing_behind():
+    """The field is as it was."""
+    reranker = BentoRerank(base_url="http://127.0.0.1:9")
+    with pytest.raises(ValidationError):
+        reranker.base_url = f"http://me:{KEY}@host"
+    assert reranker.base_url == "http://127.0.0.1:9"
+    assert KEY not in f"{reranker!r} {reranker.to_dict()}"
+
+
+def test_what_was_said_of_a_node_stands_in_its_metadata(rerank, service):
+    """Where no model reads it: cut, or split with the span of its best chunk; nothing that an earlier one said."""
+    metadata = {"rerank_degraded": True, "page": 3}
+    late = NodeWithScore(node=TextNode(text="filler " * 600 + "owls eat mice", metadata=metadata))
+    short = NodeWithScore(node=TextNode(text="Owls eat \ud800."))
+    (cut,) = rerank(BentoRerank(base_url=service.url), [late], "owls")
+    assert cut.node.metadata.keys() == {"page", "rerank_truncated", "rerank_warnings"}
+    mode = MetadataMode.NONE
+    found = rerank(BentoRerank(base_url=service.url, overflow="chunk", metadata_mode=mode), [late, short], "owls")
+    split = {node.node.node_id: node.node for node in found}[late.node.node_id]
+    span = split.metadata["rerank_span"]
+    assert "owls eat mice" in late.node.text[span["start"] : span["end"]]
+    assert split.metadata["rerank_warnings"][0].startswith("documents[1]: lone surrogates")
+    assert split.metadata.keys() == {"page", "rerank_span", "rerank_warnings"}
+    for reader in (MetadataMode.EMBED, MetadataMode.LLM):
+        assert "rerank_" not in split.get_content(metadata_mode=reader)
+    again = rerank(BentoRerank(base_url=service.url, max_tokens_per_doc=0), [NodeWithScore(node=split)], "owls")
+    assert again[0].node.excluded_llm_metadata_keys.count("rerank_warnings") == 1
+    assert late.node.metadata == metadata
+
+
+def test_fields_reach_the_service(rerank, nodes, scripted):
+    """All that a rerank may be asked for."""
+    server = scripted(ranking())
+    asked = {
+        "model": "m",
+        "top_n": 2,
+        "score_threshold": 0.1,
+        "score_mode": "logit",
+        "overflow": "chunk",
+        "max_tokens_per_doc": 9,
+        "max_chunks_per_doc": 2,
+        "overlap_tokens": 1,
+    }
+    rerank(BentoRerank.from_dict(BentoRerank(base_url=server.url, timeout_s=3, **asked).to_dict()), nodes)
+    ((_, headers, body),) = server.requests
+    assert body.items() >= asked.items()
+    assert float(headers["x-request-timeout"]) <= 3
+
+
+def test_type_checkers_take_a_text_as_the_key(tmp_path):
+    """With pydantic's plugin and without; and refuse a field that does not exist."""
+    right = """
+from llama_index.postprocessor.bentorank import BentoRerank
+from pydantic import SecretStr
+
+BentoRerank(api_key="key", base_url=["http://a"], overflow="chunk", timeout_s=3)
+BentoRerank(api_key=SecretStr("key"), base_url="http://a")
+"""
+    (tmp_path / "snippet.py").write_text(f"{right}\nBentoRerank(base_ur='http://a')")
+    (tmp_path / "plain.ini").write_text("[mypy]\nstrict = true\n")
+    (tmp_path / "plugin.ini").write_text(
+        "[mypy]\nstrict = true\nplugins = pydantic.mypy\n[pydantic-mypy]\ninit_typed = true\n"
+    )
+    for config in ("plain.ini", "plugin.ini"):
+        command = [sys.executable, "-m", "mypy", "--config-file", config, "--cache-dir", config[:-4], "snippet.py"]
+        said = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False).stdout
+        errors = [line for line in said.splitlines() if ": error:" in line]
+        assert len(errors) == 1, said
+        assert "base_ur" in errors[0]
 
 
 def test_it_is_a_node_postprocessor():

@@ -1,5 +1,6 @@
 """Client for bentorank, a self-hosted reranking service."""
 
+from bentorank_client.arguments import Document, RerankArguments
 from bentorank_client.async_reranker import AsyncReranker
 from bentorank_client.client import RerankClient, SupportsRerank
 from bentorank_client.errors import (
@@ -15,7 +16,7 @@ from bentorank_client.errors import (
     RerankError,
 )
 from bentorank_client.options import ClientOptions
-from bentorank_client.results import RankedDocument, RerankRequest, RerankResult, Usage
+from bentorank_client.results import RankedDocument, RerankRequest, RerankResult, Span, Timings, Usage
 from bentorank_client.sync_reranker import Reranker
 
 __all__ = [
@@ -27,16 +28,20 @@ __all__ = [
     "BadRequestError",
     "CircuitOpenError",
     "ClientOptions",
+    "Document",
     "InvalidResponseError",
     "OverloadedError",
     "RankedDocument",
     "RateLimitError",
+    "RerankArguments",
     "RerankClient",
     "RerankError",
     "RerankRequest",
     "RerankResult",
     "Reranker",
+    "Span",
     "SupportsRerank",
+    "Timings",
     "Usage",
 ]
 __version__ = "0.1.0"

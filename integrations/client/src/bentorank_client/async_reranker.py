@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Self, TypeVar, Unpack
 from tenacity import AsyncRetrying
 
 from bentorank_client.async_transport import AsyncTransport
-from bentorank_client.calls import Call, Servers
+from bentorank_client.calls import Call, Deadline, Servers
 from bentorank_client.errors import RerankError
-from bentorank_client.fallback import passthrough
+from bentorank_client.fallback import fall_back
 from bentorank_client.options import ClientOptions, made_with
 from bentorank_client.results import RerankRequest, RerankResult
 from bentorank_client.service_info import HEALTH_REQUEST, SERVICE_REQUEST, ModelInfo, read_health, read_models
@@ -24,10 +24,13 @@ if TYPE_CHECKING:
 
     import httpx2
 
+    from bentorank_client.arguments import Document, RerankArguments
     from bentorank_client.options import ClientArguments
+    from bentorank_client.splitting import Part
     from bentorank_client.wire import HttpRequest, HttpResponse
 
 T = TypeVar("T")
+Item = TypeVar("Item")
 
 
 class AsyncReranker:
@@ -39,23 +42,16 @@ class AsyncReranker:
     def __init__(self, *, http_client: httpx2.AsyncClient | None = None, **options: Unpack[ClientArguments]) -> None:
         self.options = ClientOptions(**options)
         self._servers = Servers(self.options)
-        self._transport = AsyncTransport(self.options, http_client)
+        self._transport = AsyncTransport(http_client)
 
-    async def rerank(
-        self,
-        query: str,
-        documents: Sequence[str],
-        *,
-        top_n: int | None = None,
-        score_threshold: float | None = None,
-    ) -> RerankResult:
-        """The documents that are most relevant, best first; all of them without `top_n`."""
-        return await self._rerank(RerankRequest(query, documents, top_n, score_threshold), self._deadline())
+    async def rerank(self, query: str, documents: Sequence[Document], **asked: Unpack[RerankArguments]) -> RerankResult:
+        """The documents that are most relevant, best first; all of them without `top_n`. See RerankRequest."""
+        return await self._rerank(RerankRequest(query, documents, **asked), time.monotonic())
 
     async def rerank_batch(self, requests: Sequence[RerankRequest]) -> list[RerankResult]:
-        """A result for each request, in their order, all within one `timeout_s`."""
-        deadline = self._deadline()
-        return await self._concurrently(lambda request: self._rerank(request, deadline), requests)
+        """A result for each request, in their order; their time runs from now."""
+        started = time.monotonic()
+        return await self._concurrently(lambda request: self._rerank(request, started), requests)
 
     async def health(self) -> bool:
         """Whether the service has a model and takes requests."""
@@ -83,23 +79,23 @@ class AsyncReranker:
     def __reduce__(self) -> tuple[object, ...]:
         return made_with, (type(self), self.options)
 
-    async def _rerank(self, request: RerankRequest, deadline: float) -> RerankResult:
+    async def _rerank(self, request: RerankRequest, started: float) -> RerankResult:
         if not request.documents:
-            return RerankResult((), model=self.options.model)
+            return RerankResult((), model=request.model or self.options.model)
+        timeout_s = self.options.timeout_s if request.timeout_s is None else request.timeout_s
+        deadline = Deadline.after(timeout_s, started)
         parts = split(request, self.options.max_batch_size)
         try:
             results = await self._concurrently(lambda part: self._rerank_part(part, deadline), parts)
         except RerankError as error:
-            if self.options.on_error == "raise":
-                raise
-            return passthrough(request, error, self.options)
-        return merge(results, [len(part.documents) for part in parts], request.top_n)
+            return fall_back(request, error, self.options)
+        return merge(results, request.top_n)
 
-    async def _rerank_part(self, part: RerankRequest, deadline: float) -> RerankResult:
+    async def _rerank_part(self, part: Part, deadline: Deadline) -> RerankResult:
         request = rerank_request(part, self.options)
-        return await self._call(request, deadline, lambda response: read_ranking(response, part))
+        return await self._call(request, deadline, lambda response: read_ranking(response, part, request.warnings))
 
-    async def _call(self, request: HttpRequest, deadline: float, read: Callable[[HttpResponse], T]) -> T:
+    async def _call(self, request: HttpRequest, deadline: Deadline, read: Callable[[HttpResponse], T]) -> T:
         call = Call(request, self.options, self._servers, deadline)
         # Named, since tenacity would ask a library that need not be there if trio happens to be loaded.
         retrying = AsyncRetrying(sleep=asyncio.sleep, **call.retry_arguments())
@@ -109,14 +105,12 @@ class AsyncReranker:
         with call.attempt() as attempt:
             return read(await self._transport.send(call.request, attempt))
 
-    async def _concurrently(
-        self, work: Callable[[RerankRequest], Awaitable[T]], items: Sequence[RerankRequest]
-    ) -> list[T]:
+    async def _concurrently(self, work: Callable[[Item], Awaitable[T]], items: Sequence[Item]) -> list[T]:
         if len(items) == 1:
             return [await work(items[0])]
         turnstile = asyncio.Semaphore(self.options.max_concurrency)
 
-        async def one(item: RerankRequest) -> T:
+        async def one(item: Item) -> T:
             async with turnstile:
                 return await work(item)
 
@@ -129,5 +123,5 @@ class AsyncReranker:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
 
-    def _deadline(self) -> float:
-        return time.monotonic() + self.options.timeout_s
+    def _deadline(self) -> Deadline:
+        return Deadline.after(self.options.timeout_s, time.monotonic())

@@ -5,55 +5,42 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-import httpcore2
 import httpx2
 
-from bentorank_client.calls import KEEPALIVE_EXPIRY_S, MAX_CONNECTIONS, timeout_error
-from bentorank_client.connection_errors import BROKEN, connection_error
+from bentorank_client.calls import KEEPALIVE_EXPIRY_S, MAX_CONNECTIONS
+from bentorank_client.connection_errors import sending
 from bentorank_client.response_bodies import SizedBody
 from bentorank_client.trust_store import trust_store
-from bentorank_client.wire import HttpResponse
 
 if TYPE_CHECKING:
     from bentorank_client.calls import Attempt
-    from bentorank_client.options import ClientOptions
-    from bentorank_client.wire import HttpRequest
+    from bentorank_client.wire import HttpRequest, HttpResponse
 
 
 class AsyncTransport:
     """Sockets are opened on first use. Pools of loops that are closed are dropped."""
 
-    def __init__(self, options: ClientOptions, http_client: httpx2.AsyncClient | None = None) -> None:
-        self._options = options
+    def __init__(self, http_client: httpx2.AsyncClient | None = None) -> None:
         self._given = http_client
         # A weak dictionary would keep every entry: the pool refers to its loop.
         self._pools: dict[int, tuple[asyncio.AbstractEventLoop, httpx2.AsyncClient]] = {}
 
     async def send(self, request: HttpRequest, attempt: Attempt) -> HttpResponse:
         """Raises APIConnectionError or APITimeoutError."""
-        try:
-            async with asyncio.timeout(attempt.time_left_s):
+        with sending(attempt):
+            async with asyncio.timeout(attempt.deadline.left_s()):
                 return await self._send(request, attempt)
-        except (httpx2.ConnectTimeout, httpcore2.ConnectTimeout) as error:
-            raise connection_error(error) from error
-        except (TimeoutError, httpx2.TimeoutException):
-            raise timeout_error(self._options) from None
-        except BROKEN as error:
-            raise connection_error(error) from error
 
     async def _send(self, request: HttpRequest, attempt: Attempt) -> HttpResponse:
-        timeout = httpx2.Timeout(None, connect=min(self._options.connect_timeout_s, attempt.time_left_s))
+        timeout = httpx2.Timeout(None, connect=attempt.connect_timeout_s)
+        url = attempt.base_url + request.path
         async with self._client().stream(
-            request.method,
-            attempt.base_url + request.path,
-            content=request.body,
-            headers=attempt.headers,
-            timeout=timeout,
+            request.method, url, content=request.body, headers=attempt.headers, timeout=timeout
         ) as response:
-            body = SizedBody()
+            body = SizedBody(attempt)
             async for part in response.aiter_bytes():
                 body.add(part)
-        return HttpResponse(response.status_code, {k.lower(): v for k, v in response.headers.items()}, body.content)
+        return body.response(response)
 
     def _client(self) -> httpx2.AsyncClient:
         if self._given is not None:

@@ -1,4 +1,4 @@
-"""A circuit breaker: after several failures in a row, calls fail at once instead of waiting for a dead service."""
+"""A circuit breaker: after failed attempts in a row, calls fail at once instead of waiting for a dead service."""
 
 from __future__ import annotations
 
@@ -10,10 +10,12 @@ from enum import Enum
 from threading import Lock
 from typing import TypeAlias
 
+from bentorank_client.base_urls import server_of
 from bentorank_client.errors import CircuitOpenError
 
 Clock: TypeAlias = Callable[[], float]
 
+# Attempts, so that a call with its retries counts several: what is dead is known as soon as may be.
 FAILURES_TO_OPEN = 5
 OPEN_S = 10.0
 OPEN_JITTER = 0.2  # so that many clients do not probe a recovering service at the same moment
@@ -34,7 +36,13 @@ class CircuitBreaker:
     earlier state count for nothing.
     """
 
-    def __init__(self, clock: Clock = time.monotonic, jitter: Callable[[], float] = random.random) -> None:
+    def __init__(
+        self,
+        clock: Clock = time.monotonic,
+        jitter: Callable[[], float] = random.random,
+        server: str = "the reranking service",
+    ) -> None:
+        self._server = server
         self._clock = clock
         self._jitter = jitter
         self._lock = Lock()
@@ -60,7 +68,7 @@ class CircuitBreaker:
                 return self._generation
             now = self._clock()
             if self._state is BreakerState.HALF_OPEN or now < self._open_until:
-                raise CircuitOpenError(max(0.0, self._open_until - now))
+                raise CircuitOpenError(max(0.0, self._open_until - now), self._server)
             self._state = BreakerState.HALF_OPEN
             self._generation += 1
             return self._generation
@@ -100,7 +108,10 @@ _breakers_lock = Lock()
 def breaker_of(base_url: str) -> CircuitBreaker:
     """The breaker of a service, shared by all clients of this process."""
     with _breakers_lock:
-        return _breakers.setdefault(base_url, CircuitBreaker())
+        breaker = _breakers.get(base_url)
+        if breaker is None:
+            breaker = _breakers[base_url] = CircuitBreaker(server=server_of(base_url))
+        return breaker
 
 
 def _forget_in_child() -> None:

@@ -32,6 +32,30 @@ MAX_RESPONSE_BYTES = 64 << 20
 USER_AGENT = f"bentorank-client/{version('bentorank-client')} python/{sys.version_info.major}.{sys.version_info.minor}"
 
 
+@dataclass(frozen=True, slots=True)
+class Deadline:
+    """When a call ends, on the monotonic clock, and what it was given."""
+
+    at: float
+    timeout_s: float
+
+    @classmethod
+    def after(cls, timeout_s: float, started: float) -> Self:
+        """So long after `started`."""
+        return cls(started + timeout_s, timeout_s)
+
+    def left_s(self) -> float:
+        """Negative when it has passed."""
+        return self.at - time.monotonic()
+
+    def error(self, server: str = "the reranking service") -> APITimeoutError:
+        """What to raise when the time is up."""
+        return APITimeoutError(
+            f"no answer from {server} within timeout_s={self.timeout_s:g};"
+            " send fewer or shorter documents, or allow more time"
+        )
+
+
 class Servers:
     """The base URLs of a client, and what all its calls share: whose turn it is, and the retry budget."""
 
@@ -52,7 +76,8 @@ class Attempt:
 
     base_url: str
     headers: dict[str, str] = field(repr=False)
-    time_left_s: float
+    deadline: Deadline
+    connect_timeout_s: float
     _breaker: CircuitBreaker
     _ticket: int
 
@@ -74,7 +99,7 @@ class Attempt:
 class Call:
     """A request on its way to an answer, by one or several attempts."""
 
-    def __init__(self, request: HttpRequest, options: ClientOptions, servers: Servers, deadline: float) -> None:
+    def __init__(self, request: HttpRequest, options: ClientOptions, servers: Servers, deadline: Deadline) -> None:
         self.request = request
         self._options = options
         self._servers = servers
@@ -88,16 +113,16 @@ class Call:
         """For tenacity, around `attempt`."""
         return retry_arguments(
             max_attempts=self._options.max_attempts,
-            time_left_s=self._time_left_s(),
+            time_left_s=self._deadline.left_s(),
             servers=len(self._candidates),
             budget=self._servers.budget,
         )
 
     def attempt(self) -> Attempt:
         """The next attempt, at the next server that may be called. Raises CircuitOpenError or APITimeoutError."""
-        time_left_s = self._time_left_s()
+        time_left_s = self._deadline.left_s()
         if time_left_s <= 0:
-            raise timeout_error(self._options)
+            raise self._deadline.error()
         start = self._attempts % len(self._candidates)
         self._attempts += 1
         refusals: list[CircuitOpenError] = []
@@ -108,7 +133,8 @@ class Call:
             except CircuitOpenError as refusal:
                 refusals.append(refusal)
                 continue
-            return Attempt(base_url, self._headers(time_left_s), time_left_s, breaker, ticket)
+            headers, connect_timeout_s = self._headers(time_left_s), min(self._options.connect_timeout_s, time_left_s)
+            return Attempt(base_url, headers, self._deadline, connect_timeout_s, breaker, ticket)
         raise min(refusals, key=lambda refusal: refusal.retry_after_s)
 
     def _headers(self, time_left_s: float) -> dict[str, str]:
@@ -118,14 +144,3 @@ class Call:
         )
         add_trace_context(headers)
         return headers
-
-    def _time_left_s(self) -> float:
-        return self._deadline - time.monotonic()
-
-
-def timeout_error(options: ClientOptions) -> APITimeoutError:
-    """What to raise when the time is up."""
-    return APITimeoutError(
-        f"no answer from the reranking service within timeout_s={options.timeout_s:g};"
-        " send fewer or shorter documents, or allow more time"
-    )

@@ -10,32 +10,24 @@ from bentorank_client.sync_reranker import Reranker
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from bentorank_client.arguments import Document, RerankArguments
     from bentorank_client.options import ClientArguments, ClientOptions
     from bentorank_client.results import RerankResult
 
 
 @runtime_checkable
 class SupportsRerank(Protocol):
-    """Anything that reranks both ways: RerankClient, and bentorank's LocalReranker."""
+    """Anything that reranks both ways: RerankClient, and bentorank's LocalReranker.
 
-    def rerank(
-        self,
-        query: str,
-        documents: Sequence[str],
-        *,
-        top_n: int | None = None,
-        score_threshold: float | None = None,
-    ) -> RerankResult:
+    Frameworks' components pass what is set and leave out the rest.
+    """
+
+    def rerank(self, query: str, documents: Sequence[Document], **asked: Unpack[RerankArguments]) -> RerankResult:
         """Blocking."""
         ...
 
     async def arerank(
-        self,
-        query: str,
-        documents: Sequence[str],
-        *,
-        top_n: int | None = None,
-        score_threshold: float | None = None,
+        self, query: str, documents: Sequence[Document], **asked: Unpack[RerankArguments]
     ) -> RerankResult:
         """Without blocking the event loop."""
         ...
@@ -59,27 +51,15 @@ class RerankClient:
         """How this client behaves."""
         return self._sync.options
 
-    def rerank(
-        self,
-        query: str,
-        documents: Sequence[str],
-        *,
-        top_n: int | None = None,
-        score_threshold: float | None = None,
-    ) -> RerankResult:
+    def rerank(self, query: str, documents: Sequence[Document], **asked: Unpack[RerankArguments]) -> RerankResult:
         """See Reranker.rerank."""
-        return self._sync.rerank(query, documents, top_n=top_n, score_threshold=score_threshold)
+        return self._sync.rerank(query, documents, **asked)
 
     async def arerank(
-        self,
-        query: str,
-        documents: Sequence[str],
-        *,
-        top_n: int | None = None,
-        score_threshold: float | None = None,
+        self, query: str, documents: Sequence[Document], **asked: Unpack[RerankArguments]
     ) -> RerankResult:
         """See AsyncReranker.rerank."""
-        return await self._async.rerank(query, documents, top_n=top_n, score_threshold=score_threshold)
+        return await self._async.rerank(query, documents, **asked)
 
     def close(self) -> None:
         """Close the blocking client's connections."""

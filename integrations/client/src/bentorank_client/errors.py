@@ -3,7 +3,7 @@
 RerankError
 ├── APIConnectionError      no answer: refused, unreachable, or lost on the way
 ├── APITimeoutError         no answer within `timeout_s`
-├── CircuitOpenError        not even tried: the last calls failed
+├── CircuitOpenError        not even tried: the last attempts failed
 ├── InvalidResponseError    an answer that is no ranking of the documents sent
 └── APIStatusError          an answer that says no
     ├── AuthenticationError 401, 403
@@ -28,17 +28,18 @@ class APITimeoutError(RerankError):
 
 
 class CircuitOpenError(RerankError):
-    """The service failed several times in a row, so it is left alone for `retry_after_s`."""
+    """The last attempts at the service failed, so it is left alone for `retry_after_s`."""
 
-    def __init__(self, retry_after_s: float) -> None:
+    def __init__(self, retry_after_s: float, server: str = "the reranking service") -> None:
         super().__init__(
-            f"the reranking service failed repeatedly and is not called for another {retry_after_s:.1f} s;"
+            f"{server} failed repeatedly and is not called for another {retry_after_s:.1f} s;"
             " see that it runs, or pass on_error='passthrough' to go on without reranking"
         )
         self.retry_after_s = retry_after_s
+        self.server = server
 
-    def __reduce__(self) -> tuple[type[CircuitOpenError], tuple[float]]:
-        return type(self), (self.retry_after_s,)
+    def __reduce__(self) -> tuple[type[CircuitOpenError], tuple[float, str]]:
+        return type(self), (self.retry_after_s, self.server)
 
 
 class InvalidResponseError(RerankError):

@@ -2,29 +2,58 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, overload
+from typing import TYPE_CHECKING, NamedTuple, overload
+
+from bentorank_client.arguments import COUNT, REQUEST_RULES, Document, Reading, check
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
+
+# What frameworks' components write into the metadata of a document beside the score, where there is such to say.
+DEGRADED_KEY = "rerank_degraded"
+TRUNCATED_KEY = "rerank_truncated"
+SPAN_KEY = "rerank_span"
+WARNINGS_KEY = "rerank_warnings"
+NOTE_KEYS = frozenset({DEGRADED_KEY, TRUNCATED_KEY, SPAN_KEY, WARNINGS_KEY})
 
 
 @dataclass(frozen=True, slots=True)
-class RerankRequest:
-    """A query and its candidates."""
+class RerankRequest(Reading):
+    """A query and its candidates; what is not set is as the client has it. Raises ValueError that names the field."""
 
     query: str = field(repr=False)
-    documents: Sequence[str] = field(repr=False)
+    documents: Sequence[Document] = field(repr=False)
     top_n: int | None = None
     """How many to return; all unless set."""
     score_threshold: float | None = None
     """Leave out documents that score lower."""
+    timeout_s: float | None = field(default=None, kw_only=True)
+    """Until the call ends. Nothing is left of it at 0 or less, so that a caller may hand on what remains of its own."""
 
     def __post_init__(self) -> None:
-        if isinstance(self.documents, str):
-            raise ValueError("documents: must be a list of texts, not one text")  # noqa: TRY004 - like all bad arguments
-        if self.top_n is not None and self.top_n < 1:
-            raise ValueError("top_n: must be at least 1, or None for all")
+        documents = self.documents
+        if isinstance(documents, str | bytes | Mapping):
+            raise ValueError("documents: must be a list of texts or mappings, not one of them")  # noqa: TRY004 - like all bad arguments
+        if not isinstance(documents, list | tuple):
+            try:
+                documents = tuple(documents)
+            except TypeError:
+                raise ValueError("documents: must be a list of texts or mappings") from None
+            object.__setattr__(self, "documents", documents)
+        if not isinstance(self.query, str):
+            raise ValueError("query: must be a text")  # noqa: TRY004 - like all bad arguments
+        check(self, REQUEST_RULES)
+        if self.top_n is not None and not COUNT[0](self.top_n):
+            raise ValueError("top_n: must be a whole number of at least 1, or None for all")
+
+
+class Span(NamedTuple):
+    """Part of a document, as of a Python text: `text[span.start : span.end]`."""
+
+    start: int
+    end: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +64,9 @@ class RankedDocument:
     relevance_score: float | None
     """A probability unless another score mode was asked for; None where nothing was scored (a degraded result)."""
     truncated: bool = False
-    """Whether the model read only the beginning of the document."""
+    """Whether the model read only a part of the document."""
+    span: Span | None = None
+    """Its best chunk, which has this score, where long documents were to be split; else None."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +88,24 @@ class Usage:
 
 
 @dataclass(frozen=True, slots=True)
+class Timings:
+    """Where the service's time went, in milliseconds; of a list that was split the sum over its requests."""
+
+    queue: float = 0.0
+    tokenize: float = 0.0
+    inference: float = 0.0
+    total: float = 0.0
+
+    def __add__(self, other: Timings) -> Timings:
+        return Timings(
+            self.queue + other.queue,
+            self.tokenize + other.tokenize,
+            self.inference + other.inference,
+            self.total + other.total,
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class RerankResult:
     """Documents in order of relevance, best first; a sequence of them."""
 
@@ -67,6 +116,10 @@ class RerankResult:
     degraded: bool = False
     """Whether the service failed and this is the order that came in, without scores."""
     degraded_reason: str | None = None
+    warnings: tuple[str, ...] = ()
+    """What the caller may not have expected, such as documents that were cut."""
+    timings_ms: Timings | None = field(default=None, compare=False)
+    """None where the service did not say."""
 
     def __len__(self) -> int:
         return len(self.results)
@@ -80,3 +133,16 @@ class RerankResult:
     def __getitem__(self, place: slice) -> tuple[RankedDocument, ...]: ...
     def __getitem__(self, place: int | slice) -> RankedDocument | tuple[RankedDocument, ...]:
         return self.results[place]
+
+    def notes(self, ranked: RankedDocument) -> dict[str, object]:
+        """What there is to say of one of these documents beside its score, by the keys above; plain JSON."""
+        notes: dict[str, object] = {}
+        if self.degraded:
+            notes[DEGRADED_KEY] = True
+        if ranked.truncated:
+            notes[TRUNCATED_KEY] = True
+        if ranked.span is not None:
+            notes[SPAN_KEY] = ranked.span._asdict()
+        if self.warnings:
+            notes[WARNINGS_KEY] = list(self.warnings)
+        return notes

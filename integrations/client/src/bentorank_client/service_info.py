@@ -45,5 +45,7 @@ def read_models(response: HttpResponse) -> tuple[ModelInfo, ...]:
             max_tokens=int(about["max_tokens"]),
         )
     except (KeyError, TypeError, ValueError):
-        raise InvalidResponseError("the answer is not that of bentorank's GET /; check base_url") from None
+        raise InvalidResponseError(
+            f"the answer of {response.server} is not that of bentorank's GET /; check base_url"
+        ) from None
     return (model,)

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Self, TypeVar, Unpack
 
 from tenacity import Retrying
 
-from bentorank_client.calls import Call, Servers
+from bentorank_client.calls import Call, Deadline, Servers
 from bentorank_client.errors import RerankError
-from bentorank_client.fallback import passthrough
+from bentorank_client.fallback import fall_back
 from bentorank_client.options import ClientOptions, made_with
 from bentorank_client.results import RerankRequest, RerankResult
 from bentorank_client.service_info import HEALTH_REQUEST, SERVICE_REQUEST, ModelInfo, read_health, read_models
@@ -25,10 +25,13 @@ if TYPE_CHECKING:
 
     import httpx2
 
+    from bentorank_client.arguments import Document, RerankArguments
     from bentorank_client.options import ClientArguments
+    from bentorank_client.splitting import Part
     from bentorank_client.wire import HttpRequest, HttpResponse
 
 T = TypeVar("T")
+Item = TypeVar("Item")
 
 
 class Reranker:
@@ -42,21 +45,14 @@ class Reranker:
         self._servers = Servers(self.options)
         self._transport = SyncTransport(self.options, http_client)
 
-    def rerank(
-        self,
-        query: str,
-        documents: Sequence[str],
-        *,
-        top_n: int | None = None,
-        score_threshold: float | None = None,
-    ) -> RerankResult:
-        """The documents that are most relevant, best first; all of them without `top_n`."""
-        return self._rerank(RerankRequest(query, documents, top_n, score_threshold), self._deadline())
+    def rerank(self, query: str, documents: Sequence[Document], **asked: Unpack[RerankArguments]) -> RerankResult:
+        """The documents that are most relevant, best first; all of them without `top_n`. See RerankRequest."""
+        return self._rerank(RerankRequest(query, documents, **asked), time.monotonic())
 
     def rerank_batch(self, requests: Sequence[RerankRequest]) -> list[RerankResult]:
-        """A result for each request, in their order, all within one `timeout_s`."""
-        deadline = self._deadline()
-        return self._concurrently(lambda request: self._rerank(request, deadline), requests)
+        """A result for each request, in their order; their time runs from now."""
+        started = time.monotonic()
+        return self._concurrently(lambda request: self._rerank(request, started), requests)
 
     def health(self) -> bool:
         """Whether the service has a model and takes requests."""
@@ -84,23 +80,23 @@ class Reranker:
     def __reduce__(self) -> tuple[object, ...]:
         return made_with, (type(self), self.options)
 
-    def _rerank(self, request: RerankRequest, deadline: float) -> RerankResult:
+    def _rerank(self, request: RerankRequest, started: float) -> RerankResult:
         if not request.documents:
-            return RerankResult((), model=self.options.model)
+            return RerankResult((), model=request.model or self.options.model)
+        timeout_s = self.options.timeout_s if request.timeout_s is None else request.timeout_s
+        deadline = Deadline.after(timeout_s, started)
         parts = split(request, self.options.max_batch_size)
         try:
             results = self._concurrently(lambda part: self._rerank_part(part, deadline), parts)
         except RerankError as error:
-            if self.options.on_error == "raise":
-                raise
-            return passthrough(request, error, self.options)
-        return merge(results, [len(part.documents) for part in parts], request.top_n)
+            return fall_back(request, error, self.options)
+        return merge(results, request.top_n)
 
-    def _rerank_part(self, part: RerankRequest, deadline: float) -> RerankResult:
+    def _rerank_part(self, part: Part, deadline: Deadline) -> RerankResult:
         request = rerank_request(part, self.options)
-        return self._call(request, deadline, lambda response: read_ranking(response, part))
+        return self._call(request, deadline, lambda response: read_ranking(response, part, request.warnings))
 
-    def _call(self, request: HttpRequest, deadline: float, read: Callable[[HttpResponse], T]) -> T:
+    def _call(self, request: HttpRequest, deadline: Deadline, read: Callable[[HttpResponse], T]) -> T:
         call = Call(request, self.options, self._servers, deadline)
         answer: T = Retrying(**call.retry_arguments())(self._attempt, call, read)
         return answer
@@ -109,7 +105,7 @@ class Reranker:
         with call.attempt() as attempt:
             return read(self._transport.send(call.request, attempt))
 
-    def _concurrently(self, work: Callable[[RerankRequest], T], items: Sequence[RerankRequest]) -> list[T]:
+    def _concurrently(self, work: Callable[[Item], T], items: Sequence[Item]) -> list[T]:
         if len(items) == 1:
             return [work(items[0])]
         workers = max(1, min(self.options.max_concurrency, len(items)))
@@ -122,5 +118,5 @@ class Reranker:
                 pool.shutdown(wait=False, cancel_futures=True)
                 raise
 
-    def _deadline(self) -> float:
-        return time.monotonic() + self.options.timeout_s
+    def _deadline(self) -> Deadline:
+        return Deadline.after(self.options.timeout_s, time.monotonic())

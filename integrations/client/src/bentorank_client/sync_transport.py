@@ -10,11 +10,10 @@ from typing import TYPE_CHECKING, Any
 import httpcore2
 import httpx2
 
-from bentorank_client.calls import KEEPALIVE_EXPIRY_S, MAX_CONNECTIONS, timeout_error
-from bentorank_client.connection_errors import BROKEN, connection_error
+from bentorank_client.calls import KEEPALIVE_EXPIRY_S, MAX_CONNECTIONS
+from bentorank_client.connection_errors import sending
 from bentorank_client.response_bodies import SizedBody
 from bentorank_client.trust_store import trust_store
-from bentorank_client.wire import HttpResponse
 
 if TYPE_CHECKING:
     import ssl
@@ -22,7 +21,7 @@ if TYPE_CHECKING:
 
     from bentorank_client.calls import Attempt
     from bentorank_client.options import ClientOptions
-    from bentorank_client.wire import HttpRequest
+    from bentorank_client.wire import HttpRequest, HttpResponse
 
 WRITE_BYTES = 1 << 16  # at once, so that a server which reads slowly cannot outlast the deadline either
 
@@ -40,34 +39,25 @@ class SyncTransport:
 
     def send(self, request: HttpRequest, attempt: Attempt) -> HttpResponse:
         """Raises APIConnectionError or APITimeoutError."""
-        reset = _deadline.set(time.monotonic() + attempt.time_left_s)
+        reset = _deadline.set(attempt.deadline.at)
         try:
-            return self._send(request, attempt)
-        except httpx2.ConnectTimeout as error:
-            raise connection_error(error) from error
-        except (httpx2.TimeoutException, httpcore2.TimeoutException):
-            raise timeout_error(self._options) from None
-        except BROKEN as error:
-            raise connection_error(error) from error
+            with sending(attempt):
+                return self._send(request, attempt)
         finally:
             _deadline.reset(reset)
 
     def _send(self, request: HttpRequest, attempt: Attempt) -> HttpResponse:
-        timeout = httpx2.Timeout(attempt.time_left_s, connect=min(self._options.connect_timeout_s, attempt.time_left_s))
-        client = self._client()
-        with client.stream(
-            request.method,
-            attempt.base_url + request.path,
-            content=request.body,
-            headers=attempt.headers,
-            timeout=timeout,
+        timeout = httpx2.Timeout(max(attempt.deadline.left_s(), 0.0), connect=attempt.connect_timeout_s)
+        url = attempt.base_url + request.path
+        with self._client().stream(
+            request.method, url, content=request.body, headers=attempt.headers, timeout=timeout
         ) as response:
-            body = SizedBody()
+            body = SizedBody(attempt)
             for part in response.iter_bytes():
                 body.add(part)
-                if time.monotonic() > _deadline.get():  # for a given client, whose sockets know no deadline
-                    raise timeout_error(self._options)
-        return HttpResponse(response.status_code, {k.lower(): v for k, v in response.headers.items()}, body.content)
+                if attempt.deadline.left_s() < 0:  # for a given client, whose sockets know no deadline
+                    raise TimeoutError
+        return body.response(response)
 
     def _client(self) -> httpx2.Client:
         if self._given is not None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime
@@ -17,23 +16,21 @@ from bentorank_client.errors import (
     OverloadedError,
     RateLimitError,
 )
-from bentorank_client.results import RankedDocument, RerankResult, Usage
+from bentorank_client.json_text import decode
+from bentorank_client.request_body import request_body
+from bentorank_client.results import RankedDocument, RerankResult, Span, Timings, Usage
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from bentorank_client.options import ClientOptions
-    from bentorank_client.results import RerankRequest
-
-try:
-    import orjson
-except ModuleNotFoundError:
-    orjson = None  # type: ignore[assignment]
+    from bentorank_client.splitting import Part
 
 TIMEOUT_HEADER = "X-Request-Timeout"
 REQUEST_ID_HEADER = "X-Request-Id"
 MAX_MESSAGE_CHARS = 300
 USAGE_FIELDS = tuple(usage.name for usage in fields(Usage))
+TIMINGS_FIELDS = tuple(timing.name for timing in fields(Timings))
 
 _KINDS = {401: AuthenticationError, 403: AuthenticationError, 429: RateLimitError, 503: OverloadedError}
 _BAD_REQUEST_STATUSES = frozenset({400, 404, 405, 413, 415, 422})
@@ -53,6 +50,8 @@ class HttpRequest:
     method: str
     path: str
     body: bytes = field(default=b"", repr=False)
+    warnings: tuple[str, ...] = ()
+    """What of the caller's could not be sent as it was."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,20 +61,14 @@ class HttpResponse:
     status: int
     headers: Mapping[str, str]
     body: bytes = field(repr=False)
+    server: str = "the reranking service"
+    """Where it came from, for messages."""
 
 
-def rerank_request(request: RerankRequest, options: ClientOptions) -> HttpRequest:
-    """`POST /rerank`. Documents do not come back: the caller has them."""
-    wanted = {
-        "query": request.query,
-        "documents": request.documents,
-        "top_n": request.top_n,
-        "score_threshold": request.score_threshold,
-        "score_mode": options.score_mode,
-        "model": options.model,
-        "return_documents": False,
-    }
-    return HttpRequest("POST", "/rerank", _encode({name: value for name, value in wanted.items() if value is not None}))
+def rerank_request(part: Part, options: ClientOptions) -> HttpRequest:
+    """`POST /rerank`. Raises ValueError that names the document which cannot be sent."""
+    body = request_body(part.request, options, part.first)
+    return HttpRequest("POST", "/rerank", body.content, body.warnings)
 
 
 def headers_for(options: ClientOptions, *, user_agent: str, request_id: str, time_left_s: float) -> dict[str, str]:
@@ -87,57 +80,80 @@ def headers_for(options: ClientOptions, *, user_agent: str, request_id: str, tim
         REQUEST_ID_HEADER: request_id,
         TIMEOUT_HEADER: f"{max(time_left_s, 0.001):.3f}",
     }
-    if options.api_key:
-        headers["Authorization"] = f"Bearer {options.api_key}"
+    if options.key:
+        headers["Authorization"] = f"Bearer {options.key.get_secret_value()}"
     return headers
 
 
-def read_ranking(response: HttpResponse, request: RerankRequest) -> RerankResult:
-    """The ranking of the documents of `request`. Raises APIStatusError or InvalidResponseError."""
+def read_ranking(response: HttpResponse, part: Part, warnings: tuple[str, ...] = ()) -> RerankResult:
+    """The ranking of the documents of `part`, by their positions in the whole list.
+
+    Raises APIStatusError or InvalidResponseError.
+    """
     # The status first: an error's body parsed as an answer would be a ranking of no documents.
-    raise_for_status(response)
+    raise_for_status(response, part)
     body = read_json(response)
     try:
-        results = tuple(_ranked(row) for row in body["results"])
+        results = tuple([_ranked(row, part.first) for row in body["results"]])
         usage = Usage(**{name: int(body["usage"][name]) for name in USAGE_FIELDS})
+        timings = _timings(body.get("timings_ms"))
+        said = [part.in_whole(str(warning)) for warning in body.get("warnings") or ()]
     except (KeyError, TypeError, ValueError, AttributeError):
         raise InvalidResponseError(
-            "the answer is not that of bentorank's POST /rerank; check base_url"
+            f"the answer of {response.server} is not that of bentorank's POST /rerank; check base_url"
         ) from None  # the cause may quote the answer
-    _check(results, request)
-    return RerankResult(results, model=_text(body.get("model")), usage=usage, request_id=_text(body.get("id")))
+    _check(results, part)
+    return RerankResult(
+        results,
+        model=_text(body.get("model")),
+        usage=usage,
+        request_id=_text(body.get("id")),
+        warnings=(*warnings, *said),
+        timings_ms=timings,
+    )
 
 
 def read_json(response: HttpResponse) -> dict[str, Any]:
     """The body of a successful answer."""
     try:
-        body = json.loads(response.body)
+        body = decode(response.body)
     except ValueError:
-        raise InvalidResponseError("the answer is not JSON; check base_url") from None
+        raise InvalidResponseError(f"the answer of {response.server} is not JSON; check base_url") from None
     if not isinstance(body, dict):
-        raise InvalidResponseError("the answer is not a JSON object; check base_url")
+        raise InvalidResponseError(f"the answer of {response.server} is not a JSON object; check base_url")
     return body
 
 
-def raise_for_status(response: HttpResponse) -> None:
+def raise_for_status(response: HttpResponse, part: Part | None = None) -> None:
     """Raise what the status means, in the service's own words if they are bentorank's."""
     status = response.status
     if 200 <= status < 300:  # noqa: PLR2004 - as HTTP has it
         return
     kind = _KINDS.get(status, BadRequestError if status in _BAD_REQUEST_STATUSES else APIStatusError)
     envelope = _envelope(response.body)
-    message = f"the reranking service answered {status}"
+    code = _text(envelope.get("code"))
+    message = f"{response.server} answered {status}"
     if envelope:
-        message += f": {str(envelope['message'])[:MAX_MESSAGE_CHARS]}"
-    if status in _WHAT_TO_DO:
-        message += f" ({_WHAT_TO_DO[status]})"
+        said = str(envelope["message"])[:MAX_MESSAGE_CHARS]
+        message += f": {said if part is None else part.in_whole(said)}"
+    if hint := _hint(status, code):
+        message += f" ({hint})"
     raise kind(
         message,
         status=status,
-        code=_text(envelope.get("code")),
+        code=code,
         request_id=_text(envelope.get("request_id")) or response.headers.get(REQUEST_ID_HEADER.lower()),
         retry_after_s=retry_after_s(response.headers),
     )
+
+
+def _hint(status: int, code: str | None) -> str | None:
+    """What the caller can do about it."""
+    if 300 <= status < 400:  # noqa: PLR2004 - as HTTP has it
+        return "the address redirects; set base_url to where it leads"
+    if code == "model_not_found":
+        return "check model, or leave it out"
+    return _WHAT_TO_DO.get(status)
 
 
 def retry_after_s(headers: Mapping[str, str]) -> float | None:
@@ -168,42 +184,43 @@ def _seconds_until(date: str) -> float:
 def _envelope(body: bytes) -> dict[str, Any]:
     """The error body, if it is bentorank's: anything else may repeat the documents, which no message may hold."""
     try:
-        envelope = json.loads(body)
+        envelope = decode(body)
     except ValueError:
         return {}
     is_ours = isinstance(envelope, dict) and {"code", "message", "error_type", "request_id"} <= envelope.keys()
     return envelope if is_ours else {}
 
 
-def _ranked(row: dict[str, Any]) -> RankedDocument:
-    index = row["index"]
+def _ranked(row: dict[str, Any], first: int) -> RankedDocument:
+    index, span = row["index"], row.get("span")
     if type(index) is not int:
         raise TypeError
-    return RankedDocument(index, float(row["relevance_score"]), bool(row.get("truncated", False)))
+    return RankedDocument(
+        first + index,
+        float(row["relevance_score"]),
+        bool(row.get("truncated", False)),
+        None if span is None else Span(int(span["start"]), int(span["end"])),
+    )
 
 
-def _check(results: tuple[RankedDocument, ...], request: RerankRequest) -> None:
+def _timings(said: dict[str, Any] | None) -> Timings | None:
+    return None if said is None else Timings(**{name: float(said[name]) for name in TIMINGS_FIELDS})
+
+
+def _check(results: tuple[RankedDocument, ...], part: Part) -> None:
     """Raises InvalidResponseError where a document is ranked twice, one that was not sent, or too few or many."""
+    request, count = part.request, len(part.request.documents)
     indices = {ranked.index for ranked in results}
-    wanted = min(request.top_n or len(request.documents), len(request.documents))
+    wanted = min(request.top_n or count, count)
     complete = len(results) == wanted or (request.score_threshold is not None and len(results) < wanted)
-    in_range = all(0 <= index < len(request.documents) for index in indices)
-    finite = all(math.isfinite(ranked.relevance_score or 0.0) for ranked in results)
+    in_range = not indices or (part.first <= min(indices) and max(indices) < part.first + count)
+    finite = all(map(math.isfinite, [ranked.relevance_score or 0.0 for ranked in results]))
     if not (complete and in_range and finite and len(indices) == len(results)):
         raise InvalidResponseError(
-            f"the answer is not a ranking of the {len(request.documents)} documents sent: {len(results)} results,"
+            f"the answer is not a ranking of the {count} documents sent: {len(results)} results,"
             f" {len(indices)} of them different"
         )
 
 
 def _text(value: object) -> str | None:
     return value if isinstance(value, str) else None
-
-
-def _encode(body: dict[str, Any]) -> bytes:
-    try:
-        if orjson is not None:
-            return orjson.dumps(body)
-        return json.dumps(body, ensure_ascii=False, allow_nan=False).encode()
-    except (TypeError, ValueError):  # ValueError: a lone surrogate, which UTF-8 cannot write
-        raise ValueError("query and documents must be text that UTF-8 can write") from None

@@ -12,10 +12,8 @@ from llama_index.core.instrumentation.events.rerank import ReRankEndEvent, ReRan
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from llama_index.core.callbacks import CallbackManager
     from llama_index.core.schema import NodeWithScore, QueryBundle
-    from llama_index.postprocessor.bentorank.base import BentoRerank
-
-DEFAULT_MODEL = "bentorank"
 
 dispatcher = get_dispatcher(__name__)
 
@@ -35,9 +33,11 @@ class Outcome:
 
 
 @contextmanager
-def reranking(reranker: BentoRerank, nodes: list[NodeWithScore], query: QueryBundle) -> Iterator[Outcome]:
+def reranking(
+    nodes: list[NodeWithScore], query: QueryBundle, *, model: str, top_n: int, callback_manager: CallbackManager
+) -> Iterator[Outcome]:
     """Tell both kinds of observers, instrumentation and the older callbacks, about the block."""
-    model, top_n, outcome = reranker.model or DEFAULT_MODEL, reranker.top_n or len(nodes), Outcome()
+    outcome = Outcome()
     payload: dict[str, Any] = {
         EventPayload.NODES: nodes,
         EventPayload.MODEL_NAME: model,
@@ -46,7 +46,7 @@ def reranking(reranker: BentoRerank, nodes: list[NodeWithScore], query: QueryBun
     }
     dispatcher.event(ReRankStartEvent(query=query, nodes=nodes, top_n=top_n, model_name=model))
     try:
-        with reranker.callback_manager.event(CBEventType.RERANKING, payload=payload) as event:
+        with callback_manager.event(CBEventType.RERANKING, payload=payload) as event:
             yield outcome
             event.on_end(payload={EventPayload.NODES: outcome.nodes})
     finally:

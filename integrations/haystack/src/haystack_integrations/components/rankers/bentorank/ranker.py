@@ -1,94 +1,117 @@
 """The ranker component: retrieved documents in, the most relevant ones out, best first."""
 
 # Haystack reads the annotations of `run` when the class is made, so they are not postponed here.
-from dataclasses import replace
+from dataclasses import asdict, replace
 from importlib.metadata import version
-from typing import Any, Literal
+from typing import Any, Literal, Unpack, cast
 
-from bentorank_client import RerankClient, RerankResult, SupportsRerank
+from bentorank_client import (
+    ClientOptions,
+    RankedDocument,
+    RerankArguments,
+    RerankClient,
+    RerankResult,
+    SupportsRerank,
+)
+from bentorank_client.options import ServiceArguments
+from bentorank_client.results import NOTE_KEYS
 from haystack import Document, component, default_from_dict, default_to_dict
 from haystack.utils import Secret, deserialize_secrets_inplace
 
-DEGRADED_KEY = "rerank_degraded"
 USER_AGENT = f"bentorank-haystack/{version('bentorank-haystack')}"
+# What is asked of a client with each call; the others make the client.
+ASKED_OPTIONS = ("model", "score_mode", "overflow", "max_tokens_per_doc", "max_chunks_per_doc", "overlap_tokens")
 
 
 @component
 class BentoRanker:
     """Ranks documents with a bentorank service, or in this process with `client=LocalReranker(…)`.
 
-    Documents come back as copies with their `score`; those given are not touched. Raises bentorank_client.RerankError
-    when the service fails, unless `on_error="passthrough"`, and ValueError for an argument that cannot be.
+    Documents come back as copies with their `score`, and in `meta` with `rerank_truncated`, `rerank_span`,
+    `rerank_warnings` or `rerank_degraded` where there is such a thing to say; those given are not touched. Raises
+    bentorank_client.RerankError when the service fails, unless `on_error="passthrough"`, and ValueError for an argument
+    that cannot be.
     """
 
     def __init__(  # noqa: PLR0913 - each is one option, as Haystack has it
         self,
         *,
         base_url: str | list[str] | None = None,
-        api_key: Secret | None = Secret.from_env_var("BENTORANK_API_KEY", strict=False),  # noqa: B008 - immutable
-        model: str | None = None,
+        api_key: Secret | str | None = Secret.from_env_var("BENTORANK_API_KEY", strict=False),  # noqa: B008 - immutable
         top_k: int | None = None,
         score_threshold: float | None = None,
         meta_fields_to_embed: list[str] | None = None,
         meta_data_separator: str = "\n",
-        timeout_s: float = 30.0,
-        max_attempts: int = 3,
-        max_batch_size: int = 1000,
-        max_concurrency: int = 4,
-        on_error: Literal["raise", "passthrough"] = "raise",
         client: SupportsRerank | None = None,
+        **options: Unpack[ServiceArguments],
     ) -> None:
         """Without `base_url`, the service is where BENTORANK_BASE_URL says, else at http://127.0.0.1:3000.
 
+        A text as `api_key` is kept as a Secret, and Haystack serialises those from environment variables alone.
         `top_k=None` returns all documents. `meta_fields_to_embed` are read before the content. `client` is used in
-        place of one made from the other arguments, and is not serialised. The rest: bentorank_client.ClientOptions.
+        place of one made from the other arguments, and is not serialised. `options` are fields of
+        bentorank_client.ClientOptions, such as `overflow`, `timeout_s` and `on_error`.
         """
         _check_top_k(top_k)
         self.base_url = base_url
-        self.api_key = api_key
-        self.model = model
+        self.api_key = _as_secret(api_key)
         self.top_k = top_k
         self.score_threshold = score_threshold
         self.meta_fields_to_embed = meta_fields_to_embed or []
         self.meta_data_separator = meta_data_separator
-        self.timeout_s = timeout_s
-        self.max_attempts = max_attempts
-        self.max_batch_size = max_batch_size
-        self.max_concurrency = max_concurrency
-        self.on_error = on_error
+        self.options = options
         self.client = client
+        key = (self.api_key.resolve_value() or "") if self.api_key else ""
+        made_of = ClientOptions(base_url=base_url or "", api_key=key, user_agent=USER_AGENT, **options)
         # It opens no connection yet.
-        self._client: SupportsRerank = client or RerankClient(
-            base_url=base_url or "",
-            api_key=(api_key.resolve_value() or "") if api_key else "",
-            model=model,
-            timeout_s=timeout_s,
-            max_attempts=max_attempts,
-            max_batch_size=max_batch_size,
-            max_concurrency=max_concurrency,
-            on_error=on_error,
-            user_agent=USER_AGENT,
-        )
+        self._client: SupportsRerank = client or RerankClient(**made_of.as_arguments())
 
-    @component.output_types(documents=list[Document])
-    def run(self, query: str, documents: list[Document], top_k: int | None = None) -> dict[str, list[Document]]:
-        """The most relevant documents, best first; `top_k` takes the place of the component's own."""
+    @component.output_types(documents=list[Document], meta=dict[str, Any])
+    def run(  # noqa: PLR0913, PLR0917 - each is an input of the component
+        self,
+        query: str,
+        documents: list[Document],
+        top_k: int | None = None,
+        score_threshold: float | None = None,
+        overflow: Literal["truncate", "chunk", "error"] | None = None,
+        max_tokens_per_doc: int | None = None,
+        timeout_s: float | None = None,
+    ) -> dict[str, Any]:
+        """The most relevant documents, best first; what is given here takes the place of the component's own.
+
+        `meta` says what it cost, where the time went, and what went wrong.
+        """
         _check_top_k(top_k)
-        result = self._client.rerank(
-            query, self._texts(documents), top_n=top_k or self.top_k, score_threshold=self.score_threshold
+        asked = self._asked(
+            top_n=top_k,
+            score_threshold=score_threshold,
+            overflow=overflow,
+            max_tokens_per_doc=max_tokens_per_doc,
+            timeout_s=timeout_s,
         )
-        return {"documents": _in_order(documents, result)}
+        return _answer(documents, self._client.rerank(query, self._texts(documents), **asked))
 
-    @component.output_types(documents=list[Document])
-    async def run_async(
-        self, query: str, documents: list[Document], top_k: int | None = None
-    ) -> dict[str, list[Document]]:
+    @component.output_types(documents=list[Document], meta=dict[str, Any])
+    async def run_async(  # noqa: PLR0913, PLR0917 - as `run`
+        self,
+        query: str,
+        documents: list[Document],
+        top_k: int | None = None,
+        score_threshold: float | None = None,
+        overflow: Literal["truncate", "chunk", "error"] | None = None,
+        max_tokens_per_doc: int | None = None,
+        timeout_s: float | None = None,
+    ) -> dict[str, Any]:
         """As `run`, without blocking the event loop."""
         _check_top_k(top_k)
-        result = await self._client.arerank(
-            query, self._texts(documents), top_n=top_k or self.top_k, score_threshold=self.score_threshold
+        asked = self._asked(
+            top_n=top_k,
+            score_threshold=score_threshold,
+            overflow=overflow,
+            max_tokens_per_doc=max_tokens_per_doc,
+            timeout_s=timeout_s,
         )
-        return {"documents": _in_order(documents, result)}
+        return _answer(documents, await self._client.arerank(query, self._texts(documents), **asked))
 
     def close(self) -> None:
         """Close idle connections. The component stays usable."""
@@ -106,24 +129,27 @@ class BentoRanker:
             self,
             base_url=self.base_url,
             api_key=self.api_key.to_dict() if self.api_key else None,
-            model=self.model,
             top_k=self.top_k,
             score_threshold=self.score_threshold,
             meta_fields_to_embed=self.meta_fields_to_embed,
             meta_data_separator=self.meta_data_separator,
-            timeout_s=self.timeout_s,
-            max_attempts=self.max_attempts,
-            max_batch_size=self.max_batch_size,
-            max_concurrency=self.max_concurrency,
-            on_error=self.on_error,
+            **self.options,
         )
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> "BentoRanker":
         """From what `to_dict` gave."""
-        deserialize_secrets_inplace(data["init_parameters"], keys=["api_key"])
+        if isinstance(data["init_parameters"].get("api_key"), dict):
+            deserialize_secrets_inplace(data["init_parameters"], keys=["api_key"])
         ranker: BentoRanker = default_from_dict(cls, data)
         return ranker
+
+    def _asked(self, **of_this_run: object) -> RerankArguments:
+        """What a call asks for: its own arguments, else the component's; nothing that is not set."""
+        own: dict[str, object] = {"top_n": self.top_k, "score_threshold": self.score_threshold}
+        own |= {name: value for name, value in self.options.items() if name in ASKED_OPTIONS}
+        own |= {name: value for name, value in of_this_run.items() if value is not None}
+        return cast("RerankArguments", {name: value for name, value in own.items() if value is not None})
 
     def _texts(self, documents: list[Document]) -> list[str]:
         return [self._text(document) for document in documents]
@@ -133,15 +159,33 @@ class BentoRanker:
         return self.meta_data_separator.join([*fields, document.content or ""])
 
 
-def _in_order(documents: list[Document], result: RerankResult) -> list[Document]:
-    if result.degraded:
-        return [_degraded(documents[ranked.index]) for ranked in result]
-    return [replace(documents[ranked.index], score=ranked.relevance_score) for ranked in result]
+def _answer(documents: list[Document], result: RerankResult) -> dict[str, Any]:
+    meta = {
+        "model": result.model,
+        "request_id": result.request_id,
+        "usage": asdict(result.usage),
+        "timings_ms": asdict(result.timings_ms) if result.timings_ms else None,
+        "warnings": list(result.warnings),
+        "degraded": result.degraded,
+        "degraded_reason": result.degraded_reason,
+    }
+    return {"documents": [_ranked(documents[ranked.index], ranked, result) for ranked in result], "meta": meta}
 
 
-def _degraded(document: Document) -> Document:
-    """The document with the score that it came with, and a mark."""
-    return replace(document, meta=document.meta | {DEGRADED_KEY: True})
+def _ranked(document: Document, ranked: RankedDocument, result: RerankResult) -> Document:
+    """A copy; where the service failed with the score that it came with, else with its new one."""
+    # An earlier reranker's notes would pass for this one's.
+    kept = {name: value for name, value in document.meta.items() if name not in NOTE_KEYS}
+    score = document.score if result.degraded else ranked.relevance_score
+    return replace(document, meta=kept | result.notes(ranked), score=score)
+
+
+def _as_secret(key: Secret | str | None) -> Secret | None:
+    if not key:
+        return None
+    if not isinstance(key, Secret | str):
+        raise ValueError("api_key: must be a text or a Secret")  # noqa: TRY004 - like all bad arguments
+    return Secret.from_token(key) if isinstance(key, str) else key
 
 
 def _check_top_k(top_k: int | None) -> None:

@@ -1,0 +1,117 @@
+"""What a rerank may be asked for, as keyword arguments for type checkers, and what each of them has to be."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, TypeAlias, TypedDict
+
+OnError = Literal["raise", "passthrough"]
+Overflow = Literal["truncate", "chunk", "error"]
+ScoreMode = Literal["probability", "logit", "model"]
+
+Document: TypeAlias = str | Mapping[str, Any]
+"""A text, or a mapping with `content`, `text` or the fields that `rank_fields` names."""
+
+Rule: TypeAlias = tuple[Callable[[Any], bool], str]
+
+
+class ReadingArguments(TypedDict, total=False):
+    """The fields of Reading."""
+
+    model: str | None
+    score_mode: ScoreMode | None
+    overflow: Overflow | None
+    max_tokens_per_doc: int | None
+    max_chunks_per_doc: int | None
+    overlap_tokens: int | None
+    rank_fields: Sequence[str] | None
+
+
+class RerankArguments(ReadingArguments, total=False):
+    """What one call may be told: the fields of RerankRequest, but for query and documents."""
+
+    top_n: int | None
+    score_threshold: float | None
+    timeout_s: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """How documents are read and scored. A client's holds for all its calls; a call's own takes its place."""
+
+    model: str | None = None
+    """Any name unless the service takes names strictly."""
+    score_mode: ScoreMode | None = None
+    """`probability` unless set; `logit` is the raw logit, `model` the checkpoint's own activation. One order."""
+    overflow: Overflow | None = None
+    """What becomes of a document that the model cannot read whole: `truncate` cuts it and says so, `chunk` splits it
+    and gives it the score of its best chunk, whose `span` is told, `error` refuses. Unless set, as the service is."""
+    max_tokens_per_doc: int | None = None
+    """Read no more of a document than this; 0 is no limit."""
+    max_chunks_per_doc: int | None = None
+    """Read no more chunks of a document than this."""
+    overlap_tokens: int | None = None
+    """What neighbouring chunks share at least."""
+    rank_fields: Sequence[str] | None = None
+    """The fields of a mapping that are read, a line each, instead of `content` or `text`."""
+
+
+def _whole(least: int) -> Rule:
+    fits = lambda value: isinstance(value, int) and not isinstance(value, bool) and value >= least  # noqa: E731
+    return fits, f"must be a whole number of at least {least}"
+
+
+def _one_of(*names: str) -> Rule:
+    return lambda value: value in names, f"must be one of {', '.join(names)}"
+
+
+def is_number(value: object) -> bool:
+    """Whether it is a finite one."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+TEXT: Rule = (lambda value: isinstance(value, str), "must be a text")
+NUMBER: Rule = (is_number, "must be a finite number")
+SECONDS: Rule = (lambda value: is_number(value) and value > 0, "must be a positive number of seconds")
+NAMES: Rule = (
+    lambda value: not isinstance(value, str) and all(isinstance(name, str) for name in value),
+    "must be a list of names",
+)
+COUNT: Rule = _whole(1)
+
+READING_RULES: dict[str, Rule] = {
+    "model": TEXT,
+    "score_mode": _one_of("probability", "logit", "model"),
+    "overflow": _one_of("truncate", "chunk", "error"),
+    "max_tokens_per_doc": _whole(0),
+    "max_chunks_per_doc": COUNT,
+    "overlap_tokens": _whole(0),
+    "rank_fields": NAMES,
+}
+REQUEST_RULES: dict[str, Rule] = READING_RULES | {"score_threshold": NUMBER, "timeout_s": NUMBER}
+CLIENT_RULES: dict[str, Rule] = READING_RULES | {
+    "timeout_s": SECONDS,
+    "connect_timeout_s": SECONDS,
+    "max_attempts": COUNT,
+    "max_batch_size": COUNT,
+    "max_concurrency": COUNT,
+    "on_error": _one_of("raise", "passthrough"),
+    "user_agent": TEXT,
+}
+
+
+def check(thing: object, rules: Mapping[str, Rule]) -> None:
+    """Raises ValueError that names the field and its rule, never the value."""
+    for name, rule in rules.items():
+        value = getattr(thing, name)
+        if value is not None and not _obeys(value, rule):
+            raise ValueError(f"{name}: {rule[1]}")
+
+
+def _obeys(value: object, rule: Rule) -> bool:
+    try:
+        return rule[0](value)
+    except TypeError:  # such as a number where a list is wanted
+        return False
