@@ -18,6 +18,7 @@ from filelock import FileLock
 
 from bentorank.engines.fingerprint import files_digest, fingerprint
 from bentorank.engines.openvino.conversion import EXIT_MODEL_REFUSED
+from bentorank.engines.openvino.ir_files import require_whole
 from bentorank.engines.options import Precision
 from bentorank.engines.stored_files import refuse_pointer
 from bentorank.errors import ConfigurationError
@@ -60,17 +61,17 @@ def prebuilt_int8(checkpoint: Checkpoint) -> StoredModel | None:
 def prebuilt(checkpoint: Checkpoint, *, quantized: bool) -> StoredModel | None:
     """The IR that a checkpoint ships as `openvino/int8.xml` or `f32.xml`, with a tokenizer.json there or above.
 
-    Raises ConfigurationError where one of these is not what its name says.
+    Raises ConfigurationError where one of these is missing, cut off or not what its name says.
     """
     xml = checkpoint.folder / "openvino" / f"{_kind(quantized=quantized)}.xml"
     own_tokenizer = xml.with_name("tokenizer.json")
-    if not (xml.exists() and xml.with_suffix(".bin").exists()):
+    if not (xml.exists() or xml.with_suffix(".bin").exists()):
         return None
+    require_whole(xml)
     shipped = StoredModel(xml, own_tokenizer if own_tokenizer.exists() else checkpoint.folder / "tokenizer.json")
     if not shipped.tokenizer.exists():
         raise ConfigurationError(f"the model {checkpoint.name} has an OpenVINO model and no tokenizer.json with it")
-    for file in shipped.files:
-        refuse_pointer(file)
+    refuse_pointer(shipped.tokenizer)
     return shipped
 
 
