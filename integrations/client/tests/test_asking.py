@@ -129,6 +129,14 @@ def test_an_error_of_a_part_names_the_caller_s_document(make_client, service):
         client.rerank("owls", [*["a"] * 5, LATE], overflow="error")
 
 
+def test_nothing_is_sent_of_a_list_that_cannot_be(make_client, scripted):
+    """Though its first part could."""
+    server = scripted(ranking())
+    with pytest.raises(ValueError, match=r"documents\[5\]: must be a text or a mapping"):
+        make_client(base_url=server.url, max_batch_size=2).rerank("q", [*["a"] * 5, None])
+    assert server.requests == []
+
+
 def test_a_call_has_its_own_deadline(make_client, scripted):
     """Longer or shorter than the client's, and the service is told; what is left of another's may be nothing."""
     server = scripted(ranking())

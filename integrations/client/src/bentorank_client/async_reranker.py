@@ -84,15 +84,15 @@ class AsyncReranker:
             return RerankResult((), model=request.model or self.options.model)
         timeout_s = self.options.timeout_s if request.timeout_s is None else request.timeout_s
         deadline = Deadline.after(timeout_s, started)
-        parts = split(request, self.options.max_batch_size)
+        # All are written before any is sent, since one may hold what cannot be.
+        parts = [(part, rerank_request(part, self.options)) for part in split(request, self.options.max_batch_size)]
         try:
-            results = await self._concurrently(lambda part: self._rerank_part(part, deadline), parts)
+            results = await self._concurrently(lambda part: self._rerank_part(*part, deadline), parts)
         except RerankError as error:
             return fall_back(request, error, self.options)
         return merge(results, request.top_n)
 
-    async def _rerank_part(self, part: Part, deadline: Deadline) -> RerankResult:
-        request = rerank_request(part, self.options)
+    async def _rerank_part(self, part: Part, request: HttpRequest, deadline: Deadline) -> RerankResult:
         return await self._call(request, deadline, lambda response: read_ranking(response, part, request.warnings))
 
     async def _call(self, request: HttpRequest, deadline: Deadline, read: Callable[[HttpResponse], T]) -> T:

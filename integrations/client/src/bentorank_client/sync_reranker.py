@@ -85,15 +85,15 @@ class Reranker:
             return RerankResult((), model=request.model or self.options.model)
         timeout_s = self.options.timeout_s if request.timeout_s is None else request.timeout_s
         deadline = Deadline.after(timeout_s, started)
-        parts = split(request, self.options.max_batch_size)
+        # All are written before any is sent, since one may hold what cannot be.
+        parts = [(part, rerank_request(part, self.options)) for part in split(request, self.options.max_batch_size)]
         try:
-            results = self._concurrently(lambda part: self._rerank_part(part, deadline), parts)
+            results = self._concurrently(lambda part: self._rerank_part(*part, deadline), parts)
         except RerankError as error:
             return fall_back(request, error, self.options)
         return merge(results, request.top_n)
 
-    def _rerank_part(self, part: Part, deadline: Deadline) -> RerankResult:
-        request = rerank_request(part, self.options)
+    def _rerank_part(self, part: Part, request: HttpRequest, deadline: Deadline) -> RerankResult:
         return self._call(request, deadline, lambda response: read_ranking(response, part, request.warnings))
 
     def _call(self, request: HttpRequest, deadline: Deadline, read: Callable[[HttpResponse], T]) -> T:
