@@ -51,9 +51,7 @@ print(reranker.rerank(query, passages, top_n=1))
 chapter = "The line follows the river to the sea. " * 60 + passages[1] + " Trains stop at every harbour." * 60
 (cut,) = reranker.rerank(query, [chapter])
 (split,) = reranker.rerank(query, [chapter], overflow="chunk")
-print(
-    f"truncated: {cut.truncated}; with overflow='chunk': {split.truncated}, {split.span} of {len(chapter)} characters"
-)
+print(f"cut: {cut.truncated}; with overflow='chunk': {split.truncated}, {split.span} of {len(chapter)}")
 assert passages[1] in chapter[split.span.start : split.span.end]
 
 # %% [markdown]

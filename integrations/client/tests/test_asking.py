@@ -122,6 +122,16 @@ def test_a_split_list_is_merged_with_all_that_was_said(make_client, service):
     ]
 
 
+def test_an_empty_document_stands_last_in_a_split_list_too(make_client, service):
+    """Though the best of its part alone."""
+    documents = ["", " ", "ships", "owls eat mice"]
+    client = make_client(base_url=service.url, max_batch_size=2)
+    for mode in ("probability", "logit"):
+        result = client.rerank("owls", documents, score_mode=mode)
+        assert [ranked.index for ranked in result][2:] == [0, 1]
+        assert result.warnings == ("documents[0:2]: 2 of 2 documents were empty and stand last, unread",)
+
+
 def test_an_error_of_a_part_names_the_caller_s_document(make_client, service):
     """Not the part's."""
     client = make_client(base_url=service.url, max_batch_size=2)
