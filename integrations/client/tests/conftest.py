@@ -6,10 +6,16 @@ import asyncio
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from bentorank_client import AsyncReranker, Reranker
+from bentorank_client import AsyncReranker, Reranker, breaker
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+
+@pytest.fixture(autouse=True)
+def no_breaker_remembers() -> None:
+    """A test may get the port of an earlier one, whose service failed."""
+    breaker._breakers.clear()
 
 
 class AsyncInBlockingClothes:

@@ -172,6 +172,7 @@ def test_a_mistake_of_set_up_is_raised_all_the_same(make_client, scripted, code)
 @pytest.mark.parametrize(("code", "level"), [(400, "ERROR"), (413, "ERROR"), (429, "WARNING"), (503, "WARNING")])
 def test_what_passes_through_is_loud_where_the_caller_can_mend_it(make_client, scripted, caplog, code, level):
     """A refusal of this query and these documents is logged as an error."""
+    caplog.set_level(logging.WARNING, logger="bentorank_client")  # whatever other tests did to the root logger
     server = scripted(status(code, ENVELOPE, retry_after="0"))
     assert make_client(base_url=server.url, on_error="passthrough", max_attempts=1).rerank("q", ["a"]).degraded
     assert [record.levelname for record in caplog.records] == [level]
