@@ -22,6 +22,7 @@ _INVISIBLE_CATEGORIES = frozenset({"Zs", "Zl", "Zp", "Cc", "Cf"})
 # Others that show nothing: fillers, the empty Braille pattern, what stands for a character that could not be read.
 _INVISIBLE = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0\ufffc\ufffd")
 _VARIATION_SELECTORS = range(0xFE00, 0xFE10)
+_GLANCE_CHARS = 64
 
 
 def is_empty(text: str) -> bool:
@@ -32,7 +33,8 @@ def is_empty(text: str) -> bool:
 
 
 def _shows_nothing(text: str) -> bool:
-    return not text.strip() or all(map(_is_invisible, set(text)))
+    # Most texts show something at once; of one that does not, each character is looked up once.
+    return all(map(_is_invisible, text[:_GLANCE_CHARS])) and all(map(_is_invisible, set(text)))
 
 
 def _is_invisible(character: str) -> bool:
