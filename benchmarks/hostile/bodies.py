@@ -19,6 +19,7 @@ from benchmarks.harness.machine import describe_machine
 from benchmarks.harness.results_files import RESULTS, machine_sentence, markdown_table, write_results
 from benchmarks.harness.servers import run_server
 from benchmarks.hostile.bombs import BOMBS
+from benchmarks.hostile.watch import workers_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -127,7 +128,7 @@ def measure_all(bombs: list[Bomb], contender: Contender, console: Console) -> It
     waiting = list(bombs)
     while waiting:
         with run_server(contender, "fake") as server:
-            pid = _worker_of(server.pid)
+            (pid,) = workers_of(server.pid)
             grown = 0.0
             while waiting and grown < FRESH_AFTER_MIB:
                 cost = measure(waiting.pop(0), server.port, pid)
@@ -136,12 +137,6 @@ def measure_all(bombs: list[Bomb], contender: Contender, console: Console) -> It
                 yield cost
                 if not psutil.pid_exists(pid):
                     break
-
-
-def _worker_of(supervisor: int) -> int:
-    """The process that has the model: the largest."""
-    children = psutil.Process(supervisor).children(recursive=True)
-    return int(max(children, key=lambda child: child.memory_info().rss).pid)
 
 
 def as_markdown(result: dict[str, Any]) -> str:

@@ -27,12 +27,9 @@ _GLANCE_CHARS = 64
 
 def is_empty(text: str) -> bool:
     """Whether a reader would see nothing in it."""
-    if text[:1].isalnum():
-        return text[0] in _INVISIBLE and _shows_nothing(text)
-    return _shows_nothing(text)
-
-
-def _shows_nothing(text: str) -> bool:
+    first = text[:1]
+    if first.isascii() and first.isalnum():
+        return False
     # Most texts show something at once; of one that does not, each character is looked up once.
     return all(map(_is_invisible, text[:_GLANCE_CHARS])) and all(map(_is_invisible, set(text)))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -20,7 +21,7 @@ from bentorank.scheduling.forecast import TokenForecast, sizes_in_bytes
 from bentorank.types import LengthPolicy, Pair, Ranking, ScoredChunk, Timings, Usage
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from bentorank.engines.protocol import Engine, EngineInfo
     from bentorank.scheduling import Outcome, Scheduler
@@ -28,6 +29,32 @@ if TYPE_CHECKING:
 
 # As many tokens as 1,000 documents of 512 have, and some.
 DEFAULT_MAX_REQUEST_TOKENS = 600_000
+
+
+@dataclass(frozen=True, slots=True)
+class _Encoded:
+    """The chunks of each document, and which documents are `empty`.
+
+    Those are not scored: whatever a model says of nothing is no relevance.
+    """
+
+    documents: list[list[EncodedPair]]
+    empty: list[bool]
+
+    @property
+    def to_score(self) -> list[EncodedPair]:
+        """The chunks of all documents but the empty ones."""
+        return [chunk for chunks, nothing in self._places() if not nothing for chunk in chunks]
+
+    def outcomes(self, scored: Sequence[Outcome]) -> Sequence[Outcome]:
+        """The outcomes of `to_score`, and in their places those of the chunks that it left out."""
+        if not any(self.empty):
+            return scored
+        read = iter(scored)
+        return [EMPTY_LOGIT if nothing else next(read) for chunks, nothing in self._places() for _ in chunks]
+
+    def _places(self) -> Iterator[tuple[list[EncodedPair], bool]]:
+        return zip(self.documents, self.empty, strict=True)
 
 
 class Reranker:
@@ -66,22 +93,22 @@ class Reranker:
         started = time.monotonic()
         pairs = [Pair(job.query, document.content) for document in job.documents]
         encoded = await self._encode(pairs, job.length, job.deadline)
-        empty = [is_empty(pair.passage) for pair in pairs]
-        chunks = _to_score(encoded, empty)
+        chunks = encoded.to_score
         tokenized = time.monotonic()
         _check_deadline(job.deadline, tokenized)
         tokens = self._count_tokens(chunks)
         scored = await self._scheduler.score(chunks, job.deadline)
-        logits = _logits(_with_empty(scored.outcomes, encoded, empty), encoded)
-        results = rank(_scored_documents(encoded, logits), job, self.info.activation)
+        documents = encoded.documents
+        logits = _logits(encoded.outcomes(scored.outcomes), documents)
+        results = rank(_scored_documents(documents, logits), job, self.info.activation)
         total_s = time.monotonic() - started
         return Ranking(
             results=results,
-            usage=Usage(tokens, len(chunks), cached_pairs=0, truncated_documents=_truncated(encoded)),
+            usage=Usage(tokens, len(chunks), cached_pairs=0, truncated_documents=_truncated(documents)),
             timings_ms=_timings(total_s, tokenized - started, scored.inference_s),
-            query_truncated=_query_truncated(encoded),
-            empty_documents=sum(empty),
-            warnings=job.warnings + _warnings(encoded, sum(empty)),
+            query_truncated=_query_truncated(documents),
+            empty_documents=sum(encoded.empty),
+            warnings=job.warnings + _warnings(documents, sum(encoded.empty)),
         )
 
     async def score(self, pairs: Sequence[Pair], deadline: float | None = None) -> list[float | BentorankError]:
@@ -94,20 +121,18 @@ class Reranker:
         except InvalidRequestError as error:
             # Some pair's query is too long for the model: asking for each alone tells which.
             return [error] if len(pairs) == 1 else await self._score_one_by_one(pairs, deadline)
-        empty = [is_empty(pair.passage) for pair in pairs]
-        scored = await self._scheduler.score(_to_score(encoded, empty), deadline)
-        return [*_with_empty(scored.outcomes, encoded, empty)]
+        scored = await self._scheduler.score(encoded.to_score, deadline)
+        return [*encoded.outcomes(scored.outcomes)]
 
     async def score_all(
         self, pairs: Sequence[Pair], length: LengthPolicy, deadline: float | None = None
     ) -> tuple[list[float], int]:
         """The logit of each of some unrelated pairs, and how many tokens they had. Raises as `rerank` does."""
         encoded = await self._encode(pairs, length, deadline)
-        empty = [is_empty(pair.passage) for pair in pairs]
-        chunks = _to_score(encoded, empty)
+        chunks = encoded.to_score
         tokens = self._count_tokens(chunks)
         scored = await self._scheduler.score(chunks, deadline)
-        return _logits(_with_empty(scored.outcomes, encoded, empty), encoded), tokens
+        return _logits(encoded.outcomes(scored.outcomes), encoded.documents), tokens
 
     async def check_tokens(self, pairs: Sequence[Pair], deadline: float | None = None) -> None:
         """Raises PayloadTooLargeError if these pairs have more tokens than a request may have to score.
@@ -116,21 +141,19 @@ class Reranker:
         """
         if len(pairs) * self.info.max_tokens > self._max_request_tokens:
             encoded = await self._encode(pairs, LengthPolicy(cut_query=True), deadline)
-            self._count_tokens([chunk for chunks in encoded for chunk in chunks], "pairs")
+            self._count_tokens([chunk for chunks in encoded.documents for chunk in chunks], "pairs")
 
     async def _score_one_by_one(self, pairs: Sequence[Pair], deadline: float | None) -> list[float | BentorankError]:
         return [outcome for pair in pairs for outcome in await self.score([pair], deadline)]
 
-    async def _encode(
-        self, pairs: Sequence[Pair], length: LengthPolicy, deadline: float | None
-    ) -> list[list[EncodedPair]]:
+    async def _encode(self, pairs: Sequence[Pair], length: LengthPolicy, deadline: float | None) -> _Encoded:
         """The chunks of each pair. Raises OverloadedError before that work where the pairs would wait too long."""
         sizes = sizes_in_bytes(pairs)
         # Tokenising is CPU work in native code that releases the GIL: off the event loop with it.
-        work = partial(self._engine.encode_chunks, pairs, length)
+        work = partial(_encode, self._engine, pairs, length)
         with self._scheduler.expect(self._forecast.tokens(sizes), deadline):
             encoded = await asyncio.get_running_loop().run_in_executor(self._tokenizer, work)
-        self._forecast.learn(sizes, encoded)
+        self._forecast.learn(sizes, encoded.documents)
         return encoded
 
     def _count_tokens(self, chunks: Sequence[EncodedPair], field: str = "documents") -> int:
@@ -153,21 +176,8 @@ def _check_deadline(deadline: float | None, now: float) -> None:
         raise DeadlineExceededError("the deadline passed before the documents were tokenised")
 
 
-def _to_score(encoded: Sequence[Sequence[EncodedPair]], empty: Sequence[bool]) -> list[EncodedPair]:
-    """The chunks of all documents but the empty ones: whatever a model says of nothing is no relevance."""
-    return [chunk for chunks, nothing in zip(encoded, empty, strict=True) if not nothing for chunk in chunks]
-
-
-def _with_empty(
-    outcomes: Sequence[Outcome], encoded: Sequence[Sequence[EncodedPair]], empty: Sequence[bool]
-) -> list[Outcome]:
-    """The outcomes of `_to_score`, and in their places those of the chunks that it left out."""
-    if not any(empty):
-        return [*outcomes]
-    scored = iter(outcomes)
-    return [
-        EMPTY_LOGIT if nothing else next(scored) for chunks, nothing in zip(encoded, empty, strict=True) for _ in chunks
-    ]
+def _encode(engine: Engine, pairs: Sequence[Pair], length: LengthPolicy) -> _Encoded:
+    return _Encoded(engine.encode_chunks(pairs, length), [is_empty(pair.passage) for pair in pairs])
 
 
 def _logits(outcomes: Sequence[Outcome], encoded: Sequence[Sequence[EncodedPair]]) -> list[float]:

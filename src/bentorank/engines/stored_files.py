@@ -70,7 +70,7 @@ def weight_shapes(name: str, folder: Path) -> dict[str, list[int]]:
     shapes = {tensor: shape for file in _weight_files(name, folder, shards) for tensor, shape in _header(file).items()}
     lost = [tensor for tensor in shards if tensor not in shapes]
     if lost:
-        raise ConfigurationError(f"the model {name} lacks {_counted(lost)}, which {_SHARD_INDEX} names")
+        raise ConfigurationError(f"the model {name} lacks {name_some(lost)}, which {_SHARD_INDEX} names")
     return shapes
 
 
@@ -124,11 +124,7 @@ def _parse(name: str, header: bytes, length: int, size: int) -> Any:  # noqa: AN
         raise ConfigurationError(f"the model's {name} is no safetensors file") from error
 
 
-def _counted(names: list[str], most: int = 3) -> str:
-    named = ", ".join(names[:most])
-    return f"{named} and {len(names) - most} more" if len(names) > most else named
-
-
-def name_some(names: list[str]) -> str:
+def name_some(names: list[str], most: int = 3) -> str:
     """The first of many names, and how many more there are."""
-    return _counted(sorted(names))
+    named = ", ".join(sorted(names)[:most])
+    return f"{named} and {len(names) - most} more" if len(names) > most else named

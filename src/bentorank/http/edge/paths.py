@@ -30,9 +30,8 @@ def meant_path(path: str, is_known: Callable[[str], bool]) -> str:
     if is_known(path) or len(path) > MAX_PATH_CHARS:
         return path
     segments = [segment for segment in path.split("/") if segment not in ("", ".")]
-    if (
-        len(segments) > 1 and segments[-1] == segments[-2]
-    ):  # a base URL that was the endpoint already, as in /v1/rerank/rerank
+    # A base URL may have been the endpoint already, as in /v1/rerank/rerank.
+    if len(segments) > 1 and segments[-1] == segments[-2]:
         segments.pop()
     return next(filter(is_known, _without_leading(segments)), path)
 
