@@ -1,0 +1,7 @@
+"""Scores that were computed before, by pair: in memory, in Redis, or in both."""
+
+from bentorank.cache.keys import CacheKey, document_keys
+from bentorank.cache.protocol import LevelReport, ScoreCache
+from bentorank.cache.values import CachedDocument
+
+__all__ = ["CacheKey", "CachedDocument", "LevelReport", "ScoreCache", "document_keys"]
