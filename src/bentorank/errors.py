@@ -15,6 +15,7 @@ BentorankError
 │   ├── HeadTooLargeError    431  request line and headers are larger than a limit
 │   ├── NotImplementedByServerError 501  a part of HTTP that is not read here
 │   └── HttpVersionError     505  neither HTTP/1.1 nor 1.0
+├── DocumentLeftOutError     400  one document is too long, and the caller wants an answer without it
 ├── OverloadedError          429  the queue is full, or the deadline cannot be met
 ├── UnavailableError         503  loading or draining
 ├── DeadlineExceededError    504
@@ -83,6 +84,19 @@ class DocumentTooLongError(InvalidRequestError):
             f"{field}: {tokens} tokens, and beside this query the model reads {room}; let it be truncated or split",
             field=field,
         )
+        self.position, self.tokens, self.room = position, tokens, room
+
+    def at(self, position: int) -> DocumentTooLongError:
+        """The same of the document at another position."""
+        return DocumentTooLongError(position, tokens=self.tokens, room=self.room)
+
+
+class DocumentLeftOutError(BentorankError):
+    """A document does not fit into the model's window, and the caller wants the others ranked without it."""
+
+    status = DocumentTooLongError.status
+    code = DocumentTooLongError.code
+    error_type = DocumentTooLongError.error_type
 
 
 class UnauthorizedError(InvalidRequestError):

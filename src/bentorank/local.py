@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import os
 import sys
 import threading
@@ -191,7 +192,8 @@ def _as_result(ranking: Ranking, model: str) -> RerankResult:
 
 def _as_ranked(ranked: ScoredDocument) -> RankedDocument:
     span = Span(*ranked.spans[0].span) if ranked.spans else None
-    return RankedDocument(ranked.index, ranked.relevance_score, ranked.truncated, span)
+    score = -math.inf if ranked.relevance_score is None else ranked.relevance_score
+    return RankedDocument(ranked.index, score, ranked.truncated, span)
 
 
 def _as_client_error(error: BentorankError) -> RerankError:

@@ -6,10 +6,10 @@ import math
 import unicodedata
 from typing import TYPE_CHECKING
 
-from bentorank.types import ModelActivation, RankedDocument, RelevantSpan, ScoreMode
+from bentorank.types import ModelActivation, RankedDocument, RelevantSpan, ScoredDocument, ScoreMode, Unscored
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from bentorank.types import RerankJob, ScoredChunk
 
@@ -43,28 +43,42 @@ def _is_invisible(character: str) -> bool:
 
 
 def rank(
-    documents: Sequence[Sequence[ScoredChunk]], job: RerankJob, activation: ModelActivation
+    documents: Sequence[ScoredDocument | Unscored], job: RerankJob, activation: ModelActivation
 ) -> tuple[RankedDocument, ...]:
     """Order the documents of `job` by the logit of their best chunk, ties by their place in the request, then present,
     filter and cut.
 
-    The order is taken before any activation: a sigmoid saturates and would tie the best documents.
+    The order is taken before any activation: a sigmoid saturates and would tie the best documents. What is unscored
+    comes last, in the order of the request; no threshold lets it pass.
     """
-    logits = [max(chunk.logit for chunk in chunks) if len(chunks) > 1 else chunks[0].logit for chunks in documents]
-    order = sorted(range(len(logits)), key=logits.__getitem__, reverse=True)
-    ranked = (
-        RankedDocument(
-            index,
-            logits[index],
-            present(logits[index], job.score_mode, activation),
-            documents[index][0].truncated,
-            _spans(documents[index], job.score_mode, activation),
-        )
-        for index in order
-    )
+    scored = {index: document for index, document in enumerate(documents) if isinstance(document, ScoredDocument)}
+    logits = {index: document.logit for index, document in scored.items()}
+    order = sorted(logits, key=logits.__getitem__, reverse=True)
     threshold = job.score_threshold
-    kept = [document for document in ranked if threshold is None or document.relevance_score >= threshold]
-    return tuple(kept[: job.top_n])
+    if threshold is not None:
+        order = [index for index in order if present(logits[index], job.score_mode, activation) >= threshold]
+    results = [_ranked(index, logits[index], scored[index], job, activation) for index in order[: job.top_n]]
+    if threshold is None and len(scored) < len(documents):
+        results.extend(_unscored(documents))
+    return tuple(results[: job.top_n])
+
+
+def _ranked(
+    index: int, logit: float, document: ScoredDocument, job: RerankJob, activation: ModelActivation
+) -> RankedDocument:
+    return RankedDocument(
+        index,
+        logit,
+        present(logit, job.score_mode, activation),
+        document.chunks[0].truncated,
+        _spans(document.chunks, job.score_mode, activation),
+    )
+
+
+def _unscored(documents: Sequence[ScoredDocument | Unscored]) -> Iterator[RankedDocument]:
+    for index, document in enumerate(documents):
+        if isinstance(document, Unscored):
+            yield RankedDocument(index, None, None, unscored=document.reason)
 
 
 def _spans(chunks: Sequence[ScoredChunk], mode: ScoreMode, activation: ModelActivation) -> tuple[RelevantSpan, ...]:

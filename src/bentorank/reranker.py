@@ -4,57 +4,54 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeGuard
 
+from bentorank.cache.in_flight import InFlight
+from bentorank.cache.keys import document_keys
 from bentorank.errors import (
     BentorankError,
     DeadlineExceededError,
+    DocumentTooLongError,
     InvalidRequestError,
     PayloadTooLargeError,
     ScoringError,
 )
-from bentorank.ranking import EMPTY_LOGIT, is_empty, rank
+from bentorank.ranking import is_empty, rank
+from bentorank.reading import EncodedDocuments, Terms, Work
 from bentorank.scheduling.forecast import TokenForecast, sizes_in_bytes
-from bentorank.types import LengthPolicy, Pair, Ranking, ScoredChunk, Timings, Usage
+from bentorank.types import (
+    CacheUse,
+    LengthPolicy,
+    OnDeadline,
+    OnItemError,
+    Overflow,
+    Pair,
+    Ranking,
+    ScoredDocument,
+    Unscored,
+    Usage,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
+    from bentorank.cache.in_flight import Claim
+    from bentorank.cache.keys import CacheKey
+    from bentorank.cache.protocol import ScoreCache
     from bentorank.engines.protocol import Engine, EngineInfo
-    from bentorank.scheduling import Outcome, Scheduler
+    from bentorank.reading import ReadDocument
+    from bentorank.scheduling import Scheduler
     from bentorank.types import EncodedPair, RerankJob
 
 # As many tokens as 1,000 documents of 512 have, and some.
 DEFAULT_MAX_REQUEST_TOKENS = 600_000
-
-
-@dataclass(frozen=True, slots=True)
-class _Encoded:
-    """The chunks of each document, and which documents are `empty`.
-
-    Those are not scored: whatever a model says of nothing is no relevance.
-    """
-
-    documents: list[list[EncodedPair]]
-    empty: list[bool]
-
-    @property
-    def to_score(self) -> list[EncodedPair]:
-        """The chunks of all documents but the empty ones."""
-        return [chunk for chunks, nothing in self._places() if not nothing for chunk in chunks]
-
-    def outcomes(self, scored: Sequence[Outcome]) -> Sequence[Outcome]:
-        """The outcomes of `to_score`, and in their places those of the chunks that it left out."""
-        if not any(self.empty):
-            return scored
-        read = iter(scored)
-        return [EMPTY_LOGIT if nothing else next(read) for chunks, nothing in self._places() for _ in chunks]
-
-    def _places(self) -> Iterator[tuple[list[EncodedPair], bool]]:
-        return zip(self.documents, self.empty, strict=True)
+# Part of an answer is of use only in time: so much of the time that is left, at most, is kept for writing it.
+ANSWERING_TAKES_S = 0.05
+ANSWERING_TAKES_PART = 0.1
 
 
 class Reranker:
@@ -67,10 +64,14 @@ class Reranker:
         *,
         tokenizer_threads: int,
         max_request_tokens: int = DEFAULT_MAX_REQUEST_TOKENS,
+        cache: ScoreCache | None = None,
     ) -> None:
+        """Without a `cache` nothing is remembered, and what two requests ask at a time is computed twice."""
         self._engine = engine
         self._scheduler = scheduler
         self._max_request_tokens = max_request_tokens
+        self._cache = cache
+        self._in_flight = InFlight()
         self._forecast = TokenForecast(engine.info.max_tokens)
         self._tokenizer = ThreadPoolExecutor(tokenizer_threads, thread_name_prefix="tokenize")
 
@@ -90,25 +91,19 @@ class Reranker:
         Raises InvalidRequestError, PayloadTooLargeError, OverloadedError, DeadlineExceededError or UnavailableError
         as the parts below do, and ScoringError naming the documents that the model could not score.
         """
-        started = time.monotonic()
+        work = Work()
         pairs = [Pair(job.query, document.content) for document in job.documents]
-        encoded = await self._encode(pairs, job.length, job.deadline)
-        chunks = encoded.to_score
-        tokenized = time.monotonic()
-        _check_deadline(job.deadline, tokenized)
-        tokens = self._count_tokens(chunks)
-        scored = await self._scheduler.score(chunks, job.deadline)
-        documents = encoded.documents
-        logits = _logits(encoded.outcomes(scored.outcomes), documents)
-        results = rank(_scored_documents(documents, logits), job, self.info.activation)
-        total_s = time.monotonic() - started
+        read = await self._read(pairs, self._terms(job), work)
+        documents = _settled(read, job)
+        scored = [document for document in documents if isinstance(document, ScoredDocument)]
         return Ranking(
-            results=results,
-            usage=Usage(tokens, len(chunks), cached_pairs=0, truncated_documents=_truncated(documents)),
-            timings_ms=_timings(total_s, tokenized - started, scored.inference_s),
-            query_truncated=_query_truncated(documents),
-            empty_documents=sum(encoded.empty),
-            warnings=job.warnings + _warnings(documents, sum(encoded.empty)),
+            results=rank(documents, job, self.info.activation),
+            usage=_usage(scored, work),
+            timings_ms=work.timings,
+            query_truncated=_query_truncated(scored),
+            empty_documents=sum(document.empty for document in scored),
+            unscored_documents=_count_unscored(documents),
+            warnings=job.warnings + _warnings(documents),
         )
 
     async def score(self, pairs: Sequence[Pair], deadline: float | None = None) -> list[float | BentorankError]:
@@ -117,22 +112,18 @@ class Reranker:
         Raises OverloadedError, DeadlineExceededError or UnavailableError for all of them.
         """
         try:
-            encoded = await self._encode(pairs, LengthPolicy(), deadline)
+            read = await self._read(pairs, Terms(deadline=deadline, bounded=False), Work())
         except InvalidRequestError as error:
             # Some pair's query is too long for the model: asking for each alone tells which.
             return [error] if len(pairs) == 1 else await self._score_one_by_one(pairs, deadline)
-        scored = await self._scheduler.score(encoded.to_score, deadline)
-        return [*encoded.outcomes(scored.outcomes)]
+        return [document.logit if isinstance(document, ScoredDocument) else document for document in read]
 
-    async def score_all(
-        self, pairs: Sequence[Pair], length: LengthPolicy, deadline: float | None = None
-    ) -> tuple[list[float], int]:
+    async def score_all(self, pairs: Sequence[Pair], terms: Terms) -> tuple[list[float], int]:
         """The logit of each of some unrelated pairs, and how many tokens they had. Raises as `rerank` does."""
-        encoded = await self._encode(pairs, length, deadline)
-        chunks = encoded.to_score
-        tokens = self._count_tokens(chunks)
-        scored = await self._scheduler.score(chunks, deadline)
-        return _logits(encoded.outcomes(scored.outcomes), encoded.documents), tokens
+        work = Work()
+        read = await self._read(pairs, terms, work)
+        _check_scored(read)
+        return [document.logit for document in read if isinstance(document, ScoredDocument)], work.tokens
 
     async def check_tokens(self, pairs: Sequence[Pair], deadline: float | None = None) -> None:
         """Raises PayloadTooLargeError if these pairs have more tokens than a request may have to score.
@@ -140,25 +131,95 @@ class Reranker:
         Tokenises them only where the model's window lets them have so many.
         """
         if len(pairs) * self.info.max_tokens > self._max_request_tokens:
-            encoded = await self._encode(pairs, LengthPolicy(cut_query=True), deadline)
-            self._count_tokens([chunk for chunks in encoded.documents for chunk in chunks], "pairs")
+            encoded = await self._encode(pairs, Terms(LengthPolicy(cut_query=True), deadline))
+            self._check_tokens([chunk for chunks in encoded.chunks for chunk in chunks], "pairs")
+
+    @staticmethod
+    def _terms(job: RerankJob) -> Terms:
+        """Those of a request. What takes part of an answer must have time left to write it."""
+        partial, deadline, length = job.on_deadline is OnDeadline.PARTIAL, job.deadline, job.length
+        if partial and deadline is not None:
+            deadline -= min(ANSWERING_TAKES_S, ANSWERING_TAKES_PART * max(0.0, deadline - time.monotonic()))
+        if job.on_item_error is OnItemError.SKIP and length.overflow is Overflow.ERROR:
+            length = replace(length, overflow=Overflow.LEAVE_OUT)
+        return Terms(length, deadline, partial, job.cache)
+
+    async def _read(self, pairs: Sequence[Pair], terms: Terms, work: Work) -> list[ReadDocument]:
+        """What the model says of each pair, remembered or computed; or that pair's own error.
+
+        That may be DeadlineExceededError where part of the pairs will do.
+        """
+        if self._cache is None or terms.cache is CacheUse.OFF:
+            return await self._compute(pairs, terms, work)
+        keys = document_keys(self.info.fingerprint, terms.length, pairs)
+        remembered = {} if terms.cache is CacheUse.REFRESH else await _recall(self._cache, keys)
+        missing = [key for key in dict.fromkeys(keys) if key not in remembered]
+        if not missing:
+            return [remembered[key] for key in keys]
+        # Of pairs that are alike, the first is read.
+        places = {key: place for place, key in reversed([*enumerate(keys)])}
+        with self._in_flight.claim(missing, joins=terms.cache is CacheUse.USE) as claim:
+            own = await self._compute_at([places[key] for key in claim.own], keys, pairs, terms, work)
+            claim.deliver({key: document for key, document in own.items() if _is_worth_it(document)})
+        others = await _of_others(claim, terms)
+        abandoned = [places[key] for key in missing if key not in own and key not in others]
+        again = await self._compute_at(abandoned, keys, pairs, terms, work)
+        read = {**remembered, **own, **others, **again}
+        return [read[key] for key in keys]
+
+    async def _compute_at(
+        self, places: Sequence[int], keys: Sequence[CacheKey], pairs: Sequence[Pair], terms: Terms, work: Work
+    ) -> dict[CacheKey, ReadDocument]:
+        """What the model says of some of the pairs, by their keys; it is remembered."""
+        if not places:
+            return {}
+        try:
+            read = await self._compute([pairs[place] for place in places], terms, work)
+        except DocumentTooLongError as error:
+            raise error.at(places[error.position]) from None
+        by_key = {keys[place]: document for place, document in zip(places, read, strict=True)}
+        if self._cache is not None:
+            self._cache.put_many([(key, document) for key, document in by_key.items() if _is_worth_it(document)])
+        return by_key
+
+    async def _compute(self, pairs: Sequence[Pair], terms: Terms, work: Work) -> list[ReadDocument]:
+        """Tokenise the pairs and let the model score them."""
+        started = time.monotonic()
+        try:
+            encoded = await self._encode(pairs, terms)
+        except DeadlineExceededError as error:
+            if not terms.partial:
+                raise
+            return [error] * len(pairs)
+        chunks = encoded.to_score
+        work.tokenize_s += time.monotonic() - started
+        work.tokens += self._check_tokens(chunks, "documents") if terms.bounded else _tokens(chunks)
+        scored = await self._scheduler.score(chunks, terms.deadline, partial=terms.partial)
+        work.inference_s += scored.inference_s
+        read = encoded.with_outcomes(scored.outcomes)
+        work.scored_pairs += sum(len(document.chunks) for document in read if _is_worth_it(document))
+        return read
+
+    async def _encode(self, pairs: Sequence[Pair], terms: Terms) -> EncodedDocuments:
+        """The chunks of each pair. Raises OverloadedError before that work where the pairs would wait too long."""
+        sizes = sizes_in_bytes(pairs)
+        # Tokenising is CPU work in native code that releases the GIL: off the event loop with it.
+        work = partial(_encode, self._engine, pairs, terms.length)
+        with self._scheduler.expect(self._forecast.tokens(sizes), terms.needed_by):
+            try:
+                async with asyncio.timeout(terms.remaining_s):
+                    encoded = await asyncio.get_running_loop().run_in_executor(self._tokenizer, work)
+            except TimeoutError:
+                raise DeadlineExceededError("the deadline passed before the documents were tokenised") from None
+        self._forecast.learn(sizes, encoded.chunks)
+        return encoded
 
     async def _score_one_by_one(self, pairs: Sequence[Pair], deadline: float | None) -> list[float | BentorankError]:
         return [outcome for pair in pairs for outcome in await self.score([pair], deadline)]
 
-    async def _encode(self, pairs: Sequence[Pair], length: LengthPolicy, deadline: float | None) -> _Encoded:
-        """The chunks of each pair. Raises OverloadedError before that work where the pairs would wait too long."""
-        sizes = sizes_in_bytes(pairs)
-        # Tokenising is CPU work in native code that releases the GIL: off the event loop with it.
-        work = partial(_encode, self._engine, pairs, length)
-        with self._scheduler.expect(self._forecast.tokens(sizes), deadline):
-            encoded = await asyncio.get_running_loop().run_in_executor(self._tokenizer, work)
-        self._forecast.learn(sizes, encoded.documents)
-        return encoded
-
-    def _count_tokens(self, chunks: Sequence[EncodedPair], field: str = "documents") -> int:
+    def _check_tokens(self, chunks: Sequence[EncodedPair], field: str) -> int:
         """How many there are to score. Raises PayloadTooLargeError if they are more than a request may have."""
-        tokens = sum(chunk.length for chunk in chunks)
+        tokens = _tokens(chunks)
         if tokens > self._max_request_tokens:
             raise PayloadTooLargeError(
                 f"{field}: {tokens} tokens to score, more than the limit of {self._max_request_tokens}", field=field
@@ -171,62 +232,77 @@ class Reranker:
         self._tokenizer.shutdown(wait=False, cancel_futures=True)
 
 
-def _check_deadline(deadline: float | None, now: float) -> None:
-    if deadline is not None and deadline <= now:
-        raise DeadlineExceededError("the deadline passed before the documents were tokenised")
+def _encode(engine: Engine, pairs: Sequence[Pair], length: LengthPolicy) -> EncodedDocuments:
+    return EncodedDocuments(engine.encode_chunks(pairs, length), [is_empty(pair.passage) for pair in pairs])
 
 
-def _encode(engine: Engine, pairs: Sequence[Pair], length: LengthPolicy) -> _Encoded:
-    return _Encoded(engine.encode_chunks(pairs, length), [is_empty(pair.passage) for pair in pairs])
+def _tokens(chunks: Sequence[EncodedPair]) -> int:
+    return sum(chunk.length for chunk in chunks)
 
 
-def _logits(outcomes: Sequence[Outcome], encoded: Sequence[Sequence[EncodedPair]]) -> list[float]:
-    """The logits, unless a pair failed: an answer without some of its documents would be a silent cut."""
-    documents = [position for position, chunks in enumerate(encoded) for _ in chunks]
-    errors = {
-        documents[number]: outcome for number, outcome in enumerate(outcomes) if isinstance(outcome, BentorankError)
-    }
-    if errors:
-        failed = list(errors)
-        first = errors[failed[0]]
-        assert isinstance(first, ScoringError), "bug: an outcome is a logit or a ScoringError"
-        named = ", ".join(f"documents[{position}]" for position in failed[:5])
+async def _recall(cache: ScoreCache, keys: Sequence[CacheKey]) -> dict[CacheKey, ReadDocument]:
+    remembered = await cache.get_many(keys)
+    return {key: document for key, document in zip(keys, remembered, strict=True) if document is not None}
+
+
+async def _of_others(claim: Claim, terms: Terms) -> dict[CacheKey, ReadDocument]:
+    """What others were reading anyway; nothing of those that gave up."""
+    try:
+        return {**await claim.of_others(terms.remaining_s)}
+    except TimeoutError:
+        error = DeadlineExceededError("the deadline passed before every document was scored")
+        if not terms.partial:
+            raise error from None
+        return dict.fromkeys(claim.others, error)
+
+
+def _is_worth_it(document: ReadDocument) -> TypeGuard[ScoredDocument]:
+    """Whether the model scored it: what failed may not fail again, and of an empty one there is nothing to know."""
+    return isinstance(document, ScoredDocument) and not document.empty
+
+
+def _settled(read: Sequence[ReadDocument], job: RerankJob) -> list[ScoredDocument | Unscored]:
+    """The documents, those without a score marked, if the caller takes such an answer."""
+    if job.on_item_error is OnItemError.ERROR:
+        _check_scored(read)
+    return [document if isinstance(document, ScoredDocument) else Unscored(document.code) for document in read]
+
+
+def _check_scored(read: Sequence[ReadDocument]) -> None:
+    """Raises the error of the documents that the model failed on: leaving them out in silence would be a lie."""
+    failed = {place: document for place, document in enumerate(read) if isinstance(document, ScoringError)}
+    if failed:
+        named = ", ".join(f"documents[{place}]" for place in [*failed][:5])
         more = f" and {len(failed) - 5} more" if len(failed) > 5 else ""  # noqa: PLR2004 - name a few, count the rest
+        first = next(iter(failed.values()))
         raise type(first)(f"{named}{more}: {first.message}")
-    return [outcome for outcome in outcomes if isinstance(outcome, float)]
 
 
-def _scored_documents(encoded: Sequence[Sequence[EncodedPair]], logits: Sequence[float]) -> list[list[ScoredChunk]]:
-    """The logits, given back to the documents whose chunks they are."""
-    remaining = iter(logits)
-    return [[ScoredChunk(next(remaining), chunk.truncated, chunk.span) for chunk in chunks] for chunks in encoded]
+def _usage(scored: Sequence[ScoredDocument], work: Work) -> Usage:
+    pairs = sum(len(document.chunks) for document in scored if not document.empty)
+    truncated = sum(document.chunks[0].truncated for document in scored)
+    # What was computed for it and nobody remembers: documents that are alike are computed once.
+    return Usage(work.tokens, pairs, max(0, pairs - work.scored_pairs), truncated)
 
 
-def _truncated(encoded: Sequence[Sequence[EncodedPair]]) -> int:
-    return sum(chunks[0].truncated for chunks in encoded)
+def _query_truncated(scored: Sequence[ScoredDocument]) -> bool:
+    return any(document.query_truncated for document in scored[:1])
 
 
-def _query_truncated(encoded: Sequence[Sequence[EncodedPair]]) -> bool:
-    return any(chunk.query_truncated for chunks in encoded[:1] for chunk in chunks)
-
-
-def _warnings(encoded: Sequence[Sequence[EncodedPair]], empty: int) -> tuple[str, ...]:
+def _warnings(documents: Sequence[ScoredDocument | Unscored]) -> tuple[str, ...]:
     """What the caller may not have expected; every cut is one."""
+    scored = [document for document in documents if isinstance(document, ScoredDocument)]
     warnings = []
-    if _query_truncated(encoded):
+    if _query_truncated(scored):
         warnings.append("the query was longer than half of what the model reads and was cut to that")
-    if cut := _truncated(encoded):
-        warnings.append(f"{cut} of {len(encoded)} documents were longer than was to be read and were cut")
-    if empty:
-        warnings.append(f"{empty} of {len(encoded)} documents were empty and stand last, unread")
+    if cut := sum(document.chunks[0].truncated for document in scored):
+        warnings.append(f"{cut} of {len(documents)} documents were longer than was to be read and were cut")
+    if empty := sum(document.empty for document in scored):
+        warnings.append(f"{empty} of {len(documents)} documents were empty and stand last, unread")
+    for reason, unscored in _count_unscored(documents).items():
+        warnings.append(f"{unscored} of {len(documents)} documents have no score and stand last: {reason}")
     return tuple(warnings)
 
 
-def _timings(total_s: float, tokenize_s: float, inference_s: float) -> Timings:
-    queue_s = max(0.0, total_s - tokenize_s - inference_s)
-    return Timings(
-        queue=round(queue_s * 1e3, 3),
-        tokenize=round(tokenize_s * 1e3, 3),
-        inference=round(inference_s * 1e3, 3),
-        total=round(total_s * 1e3, 3),
-    )
+def _count_unscored(documents: Sequence[ScoredDocument | Unscored]) -> Counter[str]:
+    return Counter(document.reason for document in documents if isinstance(document, Unscored))

@@ -38,6 +38,29 @@ class Overflow(StrEnum):
     TRUNCATE = "truncate"
     CHUNK = "chunk"
     ERROR = "error"
+    LEAVE_OUT = "leave_out"
+
+
+class OnDeadline(StrEnum):
+    """What a caller wants whose deadline passes before every document is scored."""
+
+    ERROR = "error"
+    PARTIAL = "partial"
+
+
+class OnItemError(StrEnum):
+    """What a caller wants where the model cannot score a document: no answer, or one without that score."""
+
+    ERROR = "error"
+    SKIP = "skip"
+
+
+class CacheUse(StrEnum):
+    """Whether remembered scores may answer a job, and its own be remembered."""
+
+    USE = "use"
+    REFRESH = "refresh"
+    OFF = "off"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +68,8 @@ class LengthPolicy:
     """How much of a long passage is read. Lengths are in tokens of the model, without special tokens.
 
     `max_tokens_per_doc` cuts every passage first. With `CHUNK` a passage that still does not fit is split into chunks
-    that share at least `overlap_tokens`, at most `max_chunks_per_doc` of them, and has the score of its best chunk.
+    that share at least `overlap_tokens`, at most `max_chunks_per_doc` of them, and has the score of its best chunk;
+    with `LEAVE_OUT` nothing is read of it.
     `keep_end` cuts from the front. `cut_query` cuts a query of more than half the window where it would be refused.
     """
 
@@ -115,6 +139,9 @@ class RerankJob:
     deadline: float | None = None
     length: LengthPolicy = field(default_factory=LengthPolicy)
     warnings: tuple[str, ...] = ()
+    on_deadline: OnDeadline = OnDeadline.ERROR
+    on_item_error: OnItemError = OnItemError.ERROR
+    cache: CacheUse = CacheUse.USE
 
 
 class ScoredChunk(NamedTuple):
@@ -123,6 +150,26 @@ class ScoredChunk(NamedTuple):
     logit: float
     truncated: bool = False
     span: Span | None = None
+
+
+class ScoredDocument(NamedTuple):
+    """What the model said of a passage: at least one chunk. Of an `empty` one it was not asked."""
+
+    chunks: tuple[ScoredChunk, ...]
+    query_truncated: bool = False
+    empty: bool = False
+
+    @property
+    def logit(self) -> float:
+        """That of the best chunk."""
+        chunks = self.chunks
+        return chunks[0].logit if len(chunks) == 1 else max(chunk.logit for chunk in chunks)
+
+
+class Unscored(NamedTuple):
+    """Stands in the place of a document's score; `reason` is the code of the error that kept it from one."""
+
+    reason: str
 
 
 class RelevantSpan(NamedTuple):
@@ -136,19 +183,24 @@ class RelevantSpan(NamedTuple):
 class RankedDocument:
     """A candidate in its place: `index` is its position in the request, `logit` what it was ordered by.
 
-    Where long passages were to be split, `spans` are all its chunks, the best first.
+    Where long passages were to be split, `spans` are all its chunks, the best first. A document that is `unscored`, for
+    the reason given, has neither logit nor score.
     """
 
     index: int
-    logit: float
-    relevance_score: float
+    logit: float | None
+    relevance_score: float | None
     truncated: bool = False
     spans: tuple[RelevantSpan, ...] = ()
+    unscored: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """What a rerank cost. `tokens` counts special tokens and excludes padding and cached pairs; a chunk is a pair."""
+    """What a rerank cost. `tokens` counts special tokens and excludes padding and cached pairs; a chunk is a pair.
+
+    `cached_pairs` of the `pairs` were remembered, or computed for another request at that time.
+    """
 
     tokens: int
     pairs: int
@@ -168,11 +220,15 @@ class Timings:
 
 @dataclass(frozen=True, slots=True)
 class Ranking:
-    """The answer to a job: documents in order of relevance, best first."""
+    """The answer to a job: documents in order of relevance, best first.
+
+    `unscored_documents` counts those without a score, by the reason.
+    """
 
     results: tuple[RankedDocument, ...]
     usage: Usage
     timings_ms: Timings
     query_truncated: bool = False
     empty_documents: int = 0
+    unscored_documents: Mapping[str, int] = field(default_factory=dict)
     warnings: tuple[str, ...] = field(default=())

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bentorank.ranking import EMPTY_LOGIT, is_empty, present, rank, sigmoid
-from bentorank.types import Document, ModelActivation, RerankJob, ScoredChunk, ScoreMode, Span
+from bentorank.types import Document, ModelActivation, RerankJob, ScoredChunk, ScoredDocument, ScoreMode, Span, Unscored
 
 # Where a float32 sigmoid is 1 for all of them, and where even a float64 one is.
 saturating = st.sampled_from([17.0, 17.5, 18.0, 40.0, 41.0, 100.0, -100.0, -104.0, -800.0, 0.0, -0.0])
@@ -20,7 +20,7 @@ def job(count, **options):
 
 
 def ranked(logits, activation=ModelActivation.SIGMOID, **options):
-    return rank([[ScoredChunk(logit)] for logit in logits], job(len(logits), **options), activation)
+    return rank([ScoredDocument((ScoredChunk(logit),)) for logit in logits], job(len(logits), **options), activation)
 
 
 @given(logit_lists, st.sampled_from(ScoreMode))
@@ -75,21 +75,38 @@ def test_modes(mode, activation, expected):
 
 def test_truncation_travels_with_its_document():
     """By index, not by rank."""
-    documents = [[ScoredChunk(1.0, truncated=True)], [ScoredChunk(3.0)], [ScoredChunk(2.0)]]
-    result = rank(documents, job(3), ModelActivation.SIGMOID)
+    chunks = [ScoredChunk(1.0, truncated=True), ScoredChunk(3.0), ScoredChunk(2.0)]
+    result = rank([ScoredDocument((chunk,)) for chunk in chunks], job(3), ModelActivation.SIGMOID)
     assert {r.index: r.truncated for r in result} == {0: True, 1: False, 2: False}
 
 
 @given(st.lists(st.lists(st.floats(-20, 20), min_size=1, max_size=5), min_size=1, max_size=8))
 def test_a_document_has_the_score_of_its_best_chunk(logits):
     """And its chunks come with it, best first; what was not to be split has none."""
-    chunks = [[ScoredChunk(logit, span=Span(number, number + 1)) for number, logit in enumerate(row)] for row in logits]
-    for result in rank(chunks, job(len(chunks), score_mode=ScoreMode.LOGIT), ModelActivation.SIGMOID):
+    documents = [
+        ScoredDocument(tuple(ScoredChunk(logit, span=Span(n, n + 1)) for n, logit in enumerate(row))) for row in logits
+    ]
+    for result in rank(documents, job(len(logits), score_mode=ScoreMode.LOGIT), ModelActivation.SIGMOID):
         row = logits[result.index]
         assert result.logit == max(row)
         assert [span.relevance_score for span in result.spans] == sorted(row, reverse=True)
         assert row[result.spans[0].span.start] == max(row)
     assert all(not result.spans for result in ranked([row[0] for row in logits]))
+
+
+@given(st.lists(st.floats(-20, 20) | st.just(None), max_size=12), st.integers(1, 12))
+def test_what_has_no_score_comes_last_in_the_order_of_the_request(logits, top_n):
+    """Marked, without an invented score, counted by `top_n`; a threshold lets none of it pass."""
+    documents = [Unscored("why") if x is None else ScoredDocument((ScoredChunk(x),)) for x in logits]
+    whole = rank(documents, job(len(logits)), ModelActivation.SIGMOID)
+    unscored = [index for index, logit in enumerate(logits) if logit is None]
+    scored = len(logits) - len(unscored)
+    assert [(r.index, r.logit, r.relevance_score, r.unscored) for r in whole[scored:]] == [
+        (index, None, None, "why") for index in unscored
+    ]
+    assert all(r.unscored is None for r in whole[:scored])
+    assert rank(documents, job(len(logits), top_n=top_n), ModelActivation.SIGMOID) == whole[:top_n]
+    assert rank(documents, job(len(logits), score_threshold=0.0), ModelActivation.SIGMOID) == whole[:scored]
 
 
 @pytest.mark.parametrize(

@@ -7,9 +7,10 @@ import pytest
 
 from bentorank.engines.fake import FakeEngine
 from bentorank.errors import InvalidRequestError, OverloadedError
+from bentorank.reading import Terms
 from bentorank.reranker import Reranker
 from bentorank.scheduling import Scheduler, SchedulerLimits
-from bentorank.types import Document, LengthPolicy, Pair, RerankJob
+from bentorank.types import Document, Pair, RerankJob
 
 PASSAGE = "one two three four five six seven"
 PAIRS = [Pair("night owl", PASSAGE)] * 10
@@ -62,7 +63,7 @@ def test_a_full_queue_refuses_before_tokenising(engine, reranker, route):
     asks = {
         "rerank": lambda: reranker.rerank(job(10)),
         "score": lambda: reranker.score(PAIRS),
-        "score_all": lambda: reranker.score_all(PAIRS, LengthPolicy()),
+        "score_all": lambda: reranker.score_all(PAIRS, Terms()),
     }
 
     async def run():

@@ -2,6 +2,5 @@
 
 from bentorank.cache.keys import CacheKey, document_keys
 from bentorank.cache.protocol import LevelReport, ScoreCache
-from bentorank.cache.values import CachedDocument
 
-__all__ = ["CacheKey", "CachedDocument", "LevelReport", "ScoreCache", "document_keys"]
+__all__ = ["CacheKey", "LevelReport", "ScoreCache", "document_keys"]

@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from bentorank.cache.keys import CacheKey
-    from bentorank.cache.values import CachedDocument
+    from bentorank.types import ScoredDocument
 
 
 class LevelReport(NamedTuple):
@@ -34,11 +34,11 @@ class LevelReport(NamedTuple):
 class ScoreCache(Protocol):
     """Remembers what documents scored. A cache that is slow, down or wrong is a miss, never an error."""
 
-    async def get_many(self, keys: Sequence[CacheKey]) -> list[CachedDocument | None]:
+    async def get_many(self, keys: Sequence[CacheKey]) -> list[ScoredDocument | None]:
         """What is known of each, in order. Never raises, and never takes longer than its own short timeout."""
         ...
 
-    def put_many(self, entries: Sequence[tuple[CacheKey, CachedDocument]]) -> None:
+    def put_many(self, entries: Sequence[tuple[CacheKey, ScoredDocument]]) -> None:
         """Remember these; at once or soon, or not at all. Never blocks and never raises."""
         ...
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 import struct
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
-from bentorank.types import ScoredChunk, Span
+from bentorank.types import ScoredChunk, ScoredDocument, Span
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -17,18 +17,11 @@ _WHOLE = struct.Struct("<Bf")  # flags, logit
 _CHUNK = struct.Struct("<fII")  # logit, start and end of its span
 
 
-class CachedDocument(NamedTuple):
-    """The scored chunks of a document, which are truncated all or none, and whether its query was."""
-
-    chunks: tuple[ScoredChunk, ...]
-    query_truncated: bool
-
-
-def pack(document: CachedDocument) -> bytes | None:
+def pack(document: ScoredDocument) -> bytes | None:
     """The document in bytes, or None if it has numbers that no engine gives."""
-    chunks, query_truncated = document
+    chunks = document.chunks
     logit, truncated, span = chunks[0]
-    flags = (_TRUNCATED if truncated else 0) | (_QUERY_TRUNCATED if query_truncated else 0)
+    flags = (_TRUNCATED if truncated else 0) | (_QUERY_TRUNCATED if document.query_truncated else 0)
     try:
         if span is None:
             return _WHOLE.pack(flags, logit)
@@ -43,17 +36,17 @@ def _pack_chunks(chunks: tuple[ScoredChunk, ...]) -> Iterator[bytes]:
         yield _CHUNK.pack(logit, *span)
 
 
-def unpack(data: bytes) -> CachedDocument | None:
+def unpack(data: bytes) -> ScoredDocument | None:
     """What `pack` made `data` of, or None if it did not make it."""
     if len(data) == _WHOLE.size:
         flags, logit = _WHOLE.unpack(data)
         if flags >= _SPLIT or not math.isfinite(logit):
             return None
-        return CachedDocument((ScoredChunk(logit, bool(flags & _TRUNCATED)),), bool(flags & _QUERY_TRUNCATED))
+        return ScoredDocument((ScoredChunk(logit, bool(flags & _TRUNCATED)),), bool(flags & _QUERY_TRUNCATED))
     return _unpack_split(data)
 
 
-def _unpack_split(data: bytes) -> CachedDocument | None:
+def _unpack_split(data: bytes) -> ScoredDocument | None:
     if len(data) <= 1 or (len(data) - 1) % _CHUNK.size or data[0] & ~(_TRUNCATED | _QUERY_TRUNCATED) != _SPLIT:
         return None
     truncated = bool(data[0] & _TRUNCATED)
@@ -61,4 +54,4 @@ def _unpack_split(data: bytes) -> CachedDocument | None:
     if not all(math.isfinite(logit) and start <= end for logit, start, end in read):
         return None
     chunks = tuple(ScoredChunk(logit, truncated, Span(start, end)) for logit, start, end in read)
-    return CachedDocument(chunks, bool(data[0] & _QUERY_TRUNCATED))
+    return ScoredDocument(chunks, bool(data[0] & _QUERY_TRUNCATED))

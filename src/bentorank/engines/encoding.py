@@ -116,7 +116,7 @@ class PairEncoder:
         return [chunk for (chunk,) in self.encode_chunks(pairs, LengthPolicy())]
 
     def encode_chunks(self, pairs: Sequence[Pair], policy: LengthPolicy) -> list[list[EncodedPair]]:
-        """The chunks of each pair's passage that `policy` wants read, at least one each.
+        """The chunks of each pair's passage that `policy` wants read: at least one each, none of a passage left out.
 
         Raises InvalidRequestError for a query that is too long, DocumentTooLongError if the policy refuses a passage.
         """

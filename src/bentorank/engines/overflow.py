@@ -16,7 +16,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """The parts of a passage that are read, as token ranges; `truncated` says that some of it is not."""
+    """The parts of a passage that are read, as token ranges; `truncated` says that some of it is not.
+
+    No parts: it does not fit, and is to be left out.
+    """
 
     parts: Sequence[tuple[int, int]]
     truncated: bool
@@ -30,6 +33,8 @@ def plan_reading(tokens: int, room: int, policy: LengthPolicy, *, position: int)
     allowed = min(tokens, policy.max_tokens_per_doc or tokens)
     if allowed > room and policy.overflow is Overflow.ERROR:
         raise DocumentTooLongError(position, tokens=allowed, room=room)
+    if allowed > room and policy.overflow is Overflow.LEAVE_OUT:
+        return Reading([], truncated=False)
     if allowed > room and policy.overflow is Overflow.CHUNK:
         return _split(tokens, allowed, room, policy)
     kept = min(allowed, room)

@@ -78,7 +78,8 @@ class Engine(Protocol):
         ...
 
     def encode_chunks(self, pairs: Sequence[Pair], policy: LengthPolicy) -> list[list[EncodedPair]]:
-        """Tokenise what `policy` wants read of each passage: one pair for each chunk of it. Any thread.
+        """Tokenise what `policy` wants read of each passage: one pair for each chunk of it, none of one left out. Any
+        thread.
 
         Raises InvalidRequestError when a query takes more than half of the window, unless the policy cuts it, and
         DocumentTooLongError for a passage that does not fit, if the policy refuses those.

@@ -11,7 +11,7 @@ from prometheus_client import Counter, Gauge, Histogram
 from bentorank.process.metric_files import name_files_after_worker
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
     from bentorank.scheduling.admission import QueueState
     from bentorank.scheduling.scheduler import BatchRecord
@@ -53,6 +53,12 @@ FAILED_PAIRS = Counter("rerank_failed_pairs_total", "Pairs that the engine could
 EMPTY_DOCUMENTS = Counter("rerank_empty_documents_total", "Documents without text, which stand last, unread.")
 TRUNCATED_DOCUMENTS = Counter("rerank_truncated_documents_total", "Documents cut to fit the model's window.")
 
+UNSCORED_DOCUMENTS = Counter(
+    "rerank_unscored_documents_total",
+    "Documents in an answer without a score, because the caller takes such an answer, by the reason.",
+    ["reason"],
+)
+
 
 @contextmanager
 def active_request() -> Iterator[None]:
@@ -68,6 +74,12 @@ def record_request(status: int, seconds: float) -> None:
     """Count an answered rerank request."""
     REQUESTS.labels(str(status)).inc()
     REQUEST_DURATION.observe(seconds)
+
+
+def record_unscored(documents: Mapping[str, int]) -> None:
+    """Count the documents of an answer that have no score, given by their reasons, which are codes of errors."""
+    for reason, count in documents.items():
+        UNSCORED_DOCUMENTS.labels(reason).inc(count)
 
 
 def record_batches(records: Iterable[BatchRecord]) -> None:

@@ -43,7 +43,9 @@ class TokenForecast:
 
     def learn(self, sizes: Sequence[int], encoded: Sequence[Sequence[EncodedPair]]) -> None:
         """Take into account what those pairs became. One that was cut tells nothing: its rest was not counted."""
-        read = [(size, chunks) for size, chunks in zip(sizes, encoded, strict=True) if not chunks[0].truncated]
+        read = [
+            (size, chunks) for size, chunks in zip(sizes, encoded, strict=True) if chunks and not chunks[0].truncated
+        ]
         size = sum(size for size, _ in read)
         keep = MEMORY_BYTES / (MEMORY_BYTES + size)
         self._tokens = self._tokens * keep + sum(chunk.length for _, chunks in read for chunk in chunks)

@@ -6,7 +6,7 @@ import logging
 import math
 from typing import TYPE_CHECKING
 
-from bentorank.errors import NonFiniteScoreError, ScoringError
+from bentorank.errors import DeadlineExceededError, NonFiniteScoreError, ScoringError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 
     Forward = Callable[[Sequence[EncodedPair]], NDArray[np.float32]]
 
-Outcome = float | ScoringError
+# A DeadlineExceededError where a caller takes part of the outcomes, and this is not among them.
+Outcome = float | ScoringError | DeadlineExceededError
 
 # An engine that fails on this many single pairs and has scored none is broken, not poisoned.
 GIVE_UP_AFTER_POISONS = 2

@@ -10,6 +10,7 @@ Demers, Keshav, Shenker, "Analysis and simulation of a fair queueing algorithm",
 from __future__ import annotations
 
 from bisect import bisect_right, insort
+from collections import deque
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import TYPE_CHECKING
@@ -18,7 +19,7 @@ from bentorank.scheduling.batching import BatchBudget, plan_batch
 from bentorank.scheduling.fair_clock import FairClock
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from bentorank.types import EncodedPair
 
@@ -30,7 +31,8 @@ FILL_CANDIDATES = 64
 class QueuedRequest:
     """A request's unscored pairs, longest first. `positions` are their places in the request.
 
-    `pending_tokens` are those of its unscored pairs, `tokens` those of all that it came with.
+    `pending_tokens` are those of its unscored pairs, `tokens` those of all that it came with. One that takes part of
+    its outcomes waits with a block of its pairs at a time, and with the next of its `later` blocks after that.
     """
 
     pairs: list[EncodedPair]
@@ -39,23 +41,40 @@ class QueuedRequest:
     deadline: float | None
     tokens: int
     pending_tokens: int
+    takes_part: bool = False
+    later: deque[tuple[int, Sequence[EncodedPair]]] = field(default_factory=deque)
     finish_tag: float = 0.0
 
     @classmethod
-    def of(cls, pairs: Sequence[EncodedPair], deadline: float | None) -> QueuedRequest:
-        """Queue `pairs` until `deadline`, in seconds on the monotonic clock."""
-        unordered = [pair.length for pair in pairs]
-        positions = sorted(range(len(pairs)), key=unordered.__getitem__, reverse=True)
-        ordered = [pairs[position] for position in positions]
-        lengths = [unordered[position] for position in positions]
-        tokens = sum(lengths)
-        return cls(ordered, positions, lengths, deadline, tokens, pending_tokens=tokens)
+    def of(cls, pairs: Sequence[EncodedPair], deadline: float | None, block_tokens: int | None = None) -> QueuedRequest:
+        """Queue `pairs` until `deadline`, in seconds on the monotonic clock.
+
+        With `block_tokens` part of them will do, the first ones: they wait in blocks of at least so many tokens.
+        """
+        tokens = sum(pair.length for pair in pairs)
+        takes_part = block_tokens is not None
+        blocks = _blocks(pairs, block_tokens) if block_tokens is not None else [(0, pairs)]
+        request = cls([], [], [], deadline, tokens, tokens, takes_part, deque(blocks))
+        request.open_next_block()
+        return request
+
+    def open_next_block(self) -> bool:
+        """Wait with the next block of pairs, unless all are computed or being so."""
+        if not self.later:
+            return False
+        first, pairs = self.later.popleft()
+        lengths = [pair.length for pair in pairs]
+        order = sorted(range(len(pairs)), key=lengths.__getitem__, reverse=True)
+        self.pairs = [pairs[place] for place in order]
+        self.positions = [first + place for place in order]
+        self.lengths = [lengths[place] for place in order]
+        return True
 
     def is_late(self, now: float, tokens_per_s: float | None) -> bool:
-        """Whether what is left cannot be computed until the deadline."""
+        """Whether what is left cannot be computed until the deadline; where part of it will do, whether none can."""
         if self.deadline is None:
             return False
-        left_s = self.pending_tokens / tokens_per_s if tokens_per_s else 0.0
+        left_s = self.pending_tokens / tokens_per_s if tokens_per_s and not self.takes_part else 0.0
         return now + left_s >= self.deadline
 
 
@@ -128,13 +147,23 @@ class FairQueue:
 
     def _forget_emptied(self, requests: Iterable[QueuedRequest]) -> None:
         for request in requests:
-            if not request.lengths:
+            if not request.lengths and not request.open_next_block():
                 self._requests.remove(request)
         self._rewind_when_empty()
 
     def _rewind_when_empty(self) -> None:
         if not self._requests:
             self._clock.rewind()
+
+
+def _blocks(pairs: Sequence[EncodedPair], block_tokens: int) -> Iterator[tuple[int, Sequence[EncodedPair]]]:
+    """Runs of pairs with at least so many tokens each, but for the last, and the place of the first pair of each."""
+    start = tokens = 0
+    for end, pair in enumerate(pairs, start=1):
+        tokens += pair.length
+        if tokens >= block_tokens or end == len(pairs):
+            yield start, pairs[start:end]
+            start, tokens = end, 0
 
 
 def _companions(candidates: Sequence[QueuedRequest]) -> int:

@@ -38,6 +38,9 @@ SMALL_BATCHES_AFTER_OUT_OF_MEMORY_S = 60.0
 SPEED_IS_VALID_S = 5.0
 # So many full batches, at least, are in an engine's warm-up.
 WARM_UP_BATCHES = 3
+# Who takes part of the answer has its first documents scored first, so many batches of them at a time: in each, pairs
+# of one length are computed together.
+BLOCK_BATCHES = 2
 # Records of batches that nobody collects are dropped, oldest first.
 MAX_UNCOLLECTED_RECORDS = 10_000
 
@@ -69,8 +72,8 @@ class BatchRecord:
 class _Ticket:
     """A caller's claim on its outcomes. Written under the scheduler's lock, awaited on the caller's event loop."""
 
-    def __init__(self, pairs: Sequence[EncodedPair], deadline: float | None) -> None:
-        self.request = QueuedRequest.of(pairs, deadline)
+    def __init__(self, pairs: Sequence[EncodedPair], request: QueuedRequest) -> None:
+        self.request = request
         self.loop = asyncio.get_running_loop()
         self.done: asyncio.Future[None] = self.loop.create_future()
         self.outcomes: list[Outcome | None] = [None] * len(pairs)
@@ -208,22 +211,31 @@ class Scheduler:
                 self._expected_tokens -= about_tokens
                 self._expected_requests -= 1
 
-    async def score(self, pairs: Sequence[EncodedPair], deadline: float | None = None) -> Scored:
+    async def score(
+        self, pairs: Sequence[EncodedPair], deadline: float | None = None, *, partial: bool = False
+    ) -> Scored:
         """Score `pairs`, waiting for their turn until `deadline` (seconds on the monotonic clock).
 
-        Cancelling the awaiting task withdraws whatever has not reached the device. Raises OverloadedError,
-        PayloadTooLargeError or DeadlineExceededError at once when admission refuses, DeadlineExceededError when
-        the deadline passes, UnavailableError when the scheduler is closed.
+        With `partial` they are scored about in their order, and those that are not when the deadline passes have a
+        DeadlineExceededError for their outcome. Cancelling the awaiting task withdraws whatever has not reached the
+        device. Raises OverloadedError, PayloadTooLargeError or DeadlineExceededError at once when admission refuses,
+        DeadlineExceededError when the deadline passes, UnavailableError when the scheduler is closed.
         """
         if not pairs:
             return Scored([], 0.0)
-        ticket = _Ticket(pairs, deadline)
-        self._enqueue(ticket)
+        block_tokens = BLOCK_BATCHES * self._limits.max_batch_tokens if partial else None
+        ticket = _Ticket(pairs, QueuedRequest.of(pairs, deadline, block_tokens))
+        self._enqueue(ticket, None if partial else deadline)
         try:
             await self._wait(ticket, deadline)
+        except DeadlineExceededError:
+            if not partial:
+                raise
         finally:
             self._withdraw(ticket)
-        return Scored([outcome for outcome in ticket.outcomes if outcome is not None], ticket.inference_s)
+        # Withdrawn, it is written to no more.
+        outcomes = [_unreached() if outcome is None else outcome for outcome in ticket.outcomes]
+        return Scored(outcomes, ticket.inference_s)
 
     def collect_records(self) -> list[BatchRecord]:
         """The batches run since the last call, for the metrics."""
@@ -261,12 +273,13 @@ class Scheduler:
         """How many batches in a row ended without one scored pair."""
         return self._consecutive_failed_batches
 
-    def _enqueue(self, ticket: _Ticket) -> None:
+    def _enqueue(self, ticket: _Ticket, needed_by: float | None) -> None:
+        """Let a caller wait who needs all of its outcomes until `needed_by`."""
         request = ticket.request
         with self._changed:
             if self._closing or not all(stream.thread.is_alive() for stream in self._streams):
                 raise UnavailableError("the service is stopping", retry_after_s=1)
-            self._admit(check_admission, request.pending_tokens, request.deadline)
+            self._admit(check_admission, request.pending_tokens, needed_by)
             self._tickets[request] = ticket
             self._queue.add(request)
             self._changed.notify_all()
@@ -283,7 +296,7 @@ class Scheduler:
             async with asyncio.timeout(self._remaining_s(deadline)):
                 await ticket.done
         except TimeoutError:
-            raise DeadlineExceededError("the deadline passed before every document was scored") from None
+            raise _unreached() from None
 
     def _remaining_s(self, deadline: float | None) -> float | None:
         return None if deadline is None else deadline - self._clock()
@@ -382,3 +395,7 @@ class Scheduler:
             self._queue = FairQueue()
         for ticket in tickets:
             ticket.finish(UnavailableError(reason, retry_after_s=1))
+
+
+def _unreached() -> DeadlineExceededError:
+    return DeadlineExceededError("the deadline passed before every document was scored")

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from bentorank.engines.loading import load_engine
 from bentorank.errors import BentorankError
+from bentorank.reading import Terms
 from bentorank.reranker import Reranker
 from bentorank.scheduling import Scheduler
 from bentorank.settings import read_settings
@@ -97,7 +98,7 @@ async def measure(reranker: Reranker, waiting: Iterator[list[Pair]]) -> Measurem
 
     async def client() -> None:
         for number, request in numbered:
-            answers[number], _ = await reranker.score_all(request, LENGTH)
+            answers[number], _ = await reranker.score_all(request, Terms(LENGTH))
 
     started = time.perf_counter()
     await asyncio.gather(*(client() for _ in range(REQUESTS_IN_FLIGHT)))

@@ -67,6 +67,24 @@ def test_requests_of_about_one_size_share_passes_that_need_no_padding():
     assert batches == [[(second, [0]), (first, [0])], [(second, [1]), (first, [1])]]
 
 
+@given(st.lists(st.integers(1, 300), min_size=1, max_size=60), st.integers(1, 1000))
+def test_who_takes_part_has_the_first_pairs_computed_first(lengths, block_tokens):
+    """Each pair once; none before all of the blocks ahead of its own are taken, and the queue counts every token."""
+    pairs = [EncodedPair(np.zeros(length, dtype=np.int64)) for length in lengths]
+    queue = FairQueue()
+    queue.add(QueuedRequest.of(pairs, None, block_tokens))
+    assert queue.tokens == sum(lengths)
+    taken = []
+    while len(queue):
+        (share,) = queue.take_batch(BUDGET)
+        taken += share.positions
+    assert queue.tokens == 0
+    assert sorted(taken) == list(range(len(lengths)))
+    for number, position in enumerate(taken):
+        left_out = set(range(position)) - set(taken[:number])
+        assert sum(lengths[place] for place in left_out) <= block_tokens + max(lengths)
+
+
 def test_an_empty_queue_has_no_batch():
     """Nothing waits, nothing is taken."""
     assert FairQueue().take_batch(BUDGET) == []

@@ -92,7 +92,7 @@ class RankedText(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     index: int = Field(ge=0)
-    relevance_score: float
+    relevance_score: float | None = Field(description="Null for a document without a score.")
     document: str | None = Field(None, description="Absent unless asked for.")
 
 

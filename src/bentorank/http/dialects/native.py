@@ -13,7 +13,7 @@ from bentorank.http.dialects.dialect import Answer, Dialect, JobRules, ranked_te
 from bentorank.http.dialects.fields import keeps_end, read_document
 from bentorank.http.dialects.native_request import RerankBody, SupersetBody
 from bentorank.http.dialects.native_response import RerankResponse, SupersetResponse
-from bentorank.types import LengthPolicy, Overflow, RerankJob
+from bentorank.types import LengthPolicy, OnDeadline, OnItemError, Overflow, RerankJob
 
 if TYPE_CHECKING:
     from bentorank.types import Document, RankedDocument, Ranking
@@ -40,6 +40,8 @@ def to_job(body: RerankBody, rules: JobRules, deadline: float, *, field_prefix: 
         score_threshold=body.score_threshold,
         deadline=deadline,
         length=_length(body, rules),
+        on_deadline=OnDeadline(body.on_deadline or OnDeadline.ERROR),
+        on_item_error=OnItemError(body.on_item_error or OnItemError.ERROR),
     )
 
 
@@ -119,6 +121,8 @@ def _result(ranked: RankedDocument, document: Document, *, with_content: bool, w
         "relevance_score": ranked.relevance_score,
         "truncated": ranked.truncated,
     }
+    if ranked.unscored:
+        result["unscored"] = ranked.unscored
     if ranked.spans:
         best = ranked.spans[0].span
         result["span"] = {"start": best.start, "end": best.end}

@@ -84,6 +84,17 @@ class RerankBody(BaseModel):
         description="Whether the documents come back, which they do unless this is false: on `/rerank` as `content` and"
         " `metadata`, and when this is true as `document` too; elsewhere as `document`.",
     )
+    on_deadline: Literal["error", "partial"] | None = Field(
+        None,
+        description="What happens when the deadline passes before every document has a score. `error` (default): 504;"
+        " `partial`: the documents that have one are ranked, the others stand after them as they were sent, marked by"
+        " `unscored`. Documents are scored about in their order then, so that the retriever's first ones come first.",
+    )
+    on_item_error: Literal["error", "skip"] | None = Field(
+        None,
+        description="What happens when the model cannot score a document. `error` (default): the request fails;"
+        " `skip`: the others are ranked, and it stands after them, marked by `unscored`.",
+    )
     model: str | None = Field(None, description="Any name unless the service takes names strictly.")
     deadline_ms: float | None = Field(
         None, gt=0, allow_inf_nan=False, description="Give up after this many milliseconds."

@@ -25,9 +25,16 @@ class ResultBody(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     index: int = Field(ge=0, description="Position of the document in the request.")
-    score: float = Field(description="Same as `relevance_score`.")
-    relevance_score: float = Field(description="Relevance to the query, presented as `score_mode` asks.")
+    score: float | None = Field(description="Same as `relevance_score`.")
+    relevance_score: float | None = Field(
+        description="Relevance to the query, presented as `score_mode` asks; null where `unscored` says why."
+    )
     truncated: bool = Field(description="Whether the document was cut to fit the model's window.")
+    unscored: str | None = Field(
+        None,
+        description="Why there is no score, where `on_deadline` or `on_item_error` lets such documents be: a code such"
+        " as `deadline_exceeded`, `scoring_failed`, `non_finite_score` or `document_too_long`; absent otherwise.",
+    )
     span: SpanBody | None = Field(
         None, description="The chunk that has this score, where documents were to be split; absent otherwise."
     )
@@ -46,8 +53,10 @@ class UsageBody(BaseModel):
     prompt_tokens: int = Field(ge=0, description="Same as `total_tokens`.")
     completion_tokens: int = Field(ge=0, description="Always 0: strict clients want it.")
     total_tokens: int = Field(ge=0, description="Tokens scored, special tokens included.")
-    pairs: int = Field(ge=0, description="Query-document pairs scored; a document that was split has several.")
-    cached_pairs: int = Field(ge=0, description="Pairs whose score was remembered.")
+    pairs: int = Field(ge=0, description="Query-document pairs with a score; a document that was split has several.")
+    cached_pairs: int = Field(
+        ge=0, description="Those of them whose score was remembered, or computed for another request at that time."
+    )
     truncated_documents: int = Field(ge=0, description="Documents cut to fit the model's window.")
 
 

@@ -20,6 +20,7 @@ from bentorank.http.dialects.native import to_job, to_native_response
 from bentorank.http.dialects.native_request import RerankBatchBody, RerankBody
 from bentorank.http.dialects.score import ScoreBody
 from bentorank.http.dialects.selection import select
+from bentorank.http.edge.cache_control import cache_use
 from bentorank.http.edge.deadline import deadline_of
 from bentorank.http.edge.envelope import error_response, json_response
 from bentorank.http.edge.request_context import context_of
@@ -28,6 +29,7 @@ from bentorank.http.routes.disconnect import ClientDisconnectedError, run_while_
 from bentorank.http.routes.timing_headers import timing_headers, warning_header
 from bentorank.observability import metrics
 from bentorank.ranking import present
+from bentorank.reading import Terms
 from bentorank.types import Overflow, ScoreMode
 
 if TYPE_CHECKING:
@@ -70,7 +72,7 @@ class RerankRoutes:
         self.rules.limits.check_count(sent.object.get(dialect.documents_field), dialect.documents_field)
         body = read_as(dialect.body, sent.object)
         job = dialect.to_job(body, self.rules, self._deadline(request, getattr(body, "deadline_ms", None)))
-        job = _with_warnings(job, sent.warnings + unknown_field_warnings(sent.object, dialect.body))
+        job = _completed(job, request, sent.warnings + unknown_field_warnings(sent.object, dialect.body))
         del sent  # what it holds beside the job would wait for the answer too
         self.state.check_model(getattr(body, "model", None))
         try:
@@ -111,7 +113,7 @@ class RerankRoutes:
             warnings += unknown_field_warnings(sent, RerankBody)
         body = read_as(RerankBody, sent, place)
         job = to_job(body, self.rules, self._deadline(request, body.deadline_ms), field_prefix=f"{place}.")
-        return body, _with_warnings(job, warnings)
+        return body, _completed(job, request, warnings)
 
     async def _run_nth(self, index: int, job: RerankJob, turns: asyncio.Semaphore) -> Ranking:
         try:
@@ -133,6 +135,7 @@ class RerankRoutes:
         ranking = await self.state.reranker.rerank(job)
         metrics.TRUNCATED_DOCUMENTS.inc(ranking.usage.truncated_documents)
         metrics.EMPTY_DOCUMENTS.inc(ranking.empty_documents)
+        metrics.record_unscored(ranking.unscored_documents)
         return ranking
 
     async def _score(self, request: Request) -> Response:
@@ -151,7 +154,8 @@ class RerankRoutes:
         keep_end = keeps_end(body.truncation_side)
         length = self.rules.length(overflow, max_tokens_per_doc=tokens_of_text or None, keep_end=keep_end)
         reranker = self.state.reranker
-        work = reranker.score_all(pairs, length, self._deadline(request, None))
+        terms = Terms(length, self._deadline(request, None), cache=cache_use(request.headers))
+        work = reranker.score_all(pairs, terms)
         logits, tokens = await run_while_connected(request, work)
         mode = ScoreMode.LOGIT if body.use_activation is False else ScoreMode.PROBABILITY
         scores = [present(logit, mode, reranker.info.activation) for logit in logits]
@@ -176,8 +180,10 @@ def _requests_of(batch: dict[str, object]) -> list[object]:
     return requests
 
 
-def _with_warnings(job: RerankJob, warnings: tuple[str, ...]) -> RerankJob:
-    return replace(job, warnings=warnings) if warnings else job
+def _completed(job: RerankJob, request: Request, warnings: tuple[str, ...]) -> RerankJob:
+    """With what no dialect's body says."""
+    use = cache_use(request.headers)
+    return replace(job, warnings=warnings, cache=use) if warnings or use is not job.cache else job
 
 
 async def _answer(request: Request, handle: Callable[[Request], Awaitable[Response]]) -> Response:

@@ -1,0 +1,108 @@
+"""How some pairs are to be read, what became of them, and what that cost."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from bentorank.errors import BentorankError, DocumentLeftOutError
+from bentorank.ranking import EMPTY_LOGIT
+from bentorank.types import CacheUse, LengthPolicy, ScoredChunk, ScoredDocument, Timings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from bentorank.scheduling import Outcome
+    from bentorank.types import EncodedPair
+
+# A document that was read, or what kept it from a score.
+ReadDocument = ScoredDocument | BentorankError
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """How much of some pairs is read, until when, whether part of them will do, and whether cached scores will.
+
+    `bounded` ones may have no more tokens than a request may.
+    """
+
+    length: LengthPolicy = field(default_factory=LengthPolicy)
+    deadline: float | None = None
+    partial: bool = False
+    cache: CacheUse = CacheUse.USE
+    bounded: bool = True
+
+    @property
+    def needed_by(self) -> float | None:
+        """When all must be scored, if all must."""
+        return None if self.partial else self.deadline
+
+    @property
+    def remaining_s(self) -> float | None:
+        """Until the deadline."""
+        return None if self.deadline is None else self.deadline - time.monotonic()
+
+
+@dataclass(slots=True)
+class Work:
+    """What a request has cost so far. `scored_pairs` are those that the model scored for it."""
+
+    started: float = field(default_factory=time.monotonic)
+    tokens: int = 0
+    scored_pairs: int = 0
+    tokenize_s: float = 0.0
+    inference_s: float = 0.0
+
+    @property
+    def timings(self) -> Timings:
+        """Until now."""
+        total_s = time.monotonic() - self.started
+        queue_s = max(0.0, total_s - self.tokenize_s - self.inference_s)
+        return Timings(
+            queue=round(queue_s * 1e3, 3),
+            tokenize=round(self.tokenize_s * 1e3, 3),
+            inference=round(self.inference_s * 1e3, 3),
+            total=round(total_s * 1e3, 3),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class EncodedDocuments:
+    """The chunks of each document, and which documents are `empty`.
+
+    Those are not scored: whatever a model says of nothing is no relevance. One that is to be left out has no chunks.
+    """
+
+    chunks: list[list[EncodedPair]]
+    empty: list[bool]
+
+    @property
+    def to_score(self) -> list[EncodedPair]:
+        """The chunks of all documents but the empty ones."""
+        return [chunk for chunks, empty in self._places() if not empty for chunk in chunks]
+
+    def with_outcomes(self, scored: Sequence[Outcome]) -> list[ReadDocument]:
+        """Each document with what became of its chunks: `scored` has that of `to_score`.
+
+        One of whose chunks some failed has the first of their errors.
+        """
+        outcomes = iter(scored)
+        return [
+            _read(chunks, [EMPTY_LOGIT if empty else next(outcomes) for _ in chunks], empty=empty)
+            for chunks, empty in self._places()
+        ]
+
+    def _places(self) -> Iterator[tuple[list[EncodedPair], bool]]:
+        return zip(self.chunks, self.empty, strict=True)
+
+
+def _read(chunks: Sequence[EncodedPair], outcomes: Sequence[Outcome], *, empty: bool) -> ReadDocument:
+    if not chunks:
+        return DocumentLeftOutError("the document does not fit into what the model reads")
+    scored = []
+    for chunk, outcome in zip(chunks, outcomes, strict=True):
+        if isinstance(outcome, BentorankError):
+            return outcome
+        scored.append(ScoredChunk(outcome, chunk.truncated, chunk.span))
+    return ScoredDocument(tuple(scored), chunks[0].query_truncated, empty)
