@@ -88,21 +88,26 @@ class EncodedDocuments:
         One of whose chunks some failed has the first of their errors.
         """
         outcomes = iter(scored)
-        return [
-            _read(chunks, [EMPTY_LOGIT if empty else next(outcomes) for _ in chunks], empty=empty)
-            for chunks, empty in self._places()
-        ]
+        return [_empty(chunks) if empty else _read(chunks, outcomes) for chunks, empty in self._places()]
 
     def _places(self) -> Iterator[tuple[list[EncodedPair], bool]]:
         return zip(self.chunks, self.empty, strict=True)
 
 
-def _read(chunks: Sequence[EncodedPair], outcomes: Sequence[Outcome], *, empty: bool) -> ReadDocument:
+def _empty(chunks: Sequence[EncodedPair]) -> ScoredDocument:
+    scored = [ScoredChunk(EMPTY_LOGIT, chunk.truncated, chunk.span) for chunk in chunks]
+    return ScoredDocument(tuple(scored), chunks[0].query_truncated, empty=True)
+
+
+def _read(chunks: Sequence[EncodedPair], outcomes: Iterator[Outcome]) -> ReadDocument:
+    """A document whose chunks have the next of the outcomes."""
     if not chunks:
         return DocumentLeftOutError("the document does not fit into what the model reads")
-    scored = []
-    for chunk, outcome in zip(chunks, outcomes, strict=True):
-        if isinstance(outcome, BentorankError):
-            return outcome
-        scored.append(ScoredChunk(outcome, chunk.truncated, chunk.span))
-    return ScoredDocument(tuple(scored), chunks[0].query_truncated, empty)
+    scored: list[ScoredChunk] = []
+    error: BentorankError | None = None
+    for chunk, outcome in zip(chunks, outcomes, strict=False):
+        if isinstance(outcome, float):
+            scored.append(ScoredChunk(outcome, chunk.truncated, chunk.span))
+        else:
+            error = error or outcome
+    return error or ScoredDocument(tuple(scored), chunks[0].query_truncated)
