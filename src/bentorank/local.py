@@ -29,6 +29,7 @@ from bentorank_client import (
 from bentorank_client.arguments import READING_RULES, Reading, check
 from bentorank_client.request_body import request_body
 
+from bentorank.cache import open_cache
 from bentorank.engines.loading import load_engine
 from bentorank.errors import (
     BentorankError,
@@ -42,7 +43,7 @@ from bentorank.http.routes.body import read_as
 from bentorank.reranker import Reranker
 from bentorank.scheduling import Scheduler
 from bentorank.settings import Settings
-from bentorank.wiring import engine_options, job_rules, scheduler_limits
+from bentorank.wiring import cache_options, engine_options, job_rules, scheduler_limits
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -89,6 +90,7 @@ class LocalReranker:
             scheduler,
             tokenizer_threads=checked.tokenizer_threads,
             max_request_tokens=checked.max_request_tokens,
+            cache=open_cache(cache_options(checked)),
         )
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._run_loop, name="local-reranker", daemon=True)
@@ -158,6 +160,8 @@ class LocalReranker:
         callers = asyncio.all_tasks(self._loop) - {asyncio.current_task(self._loop)}
         if callers:
             await asyncio.wait(callers, timeout=CLOSING_TIMEOUT_S)
+        if self._reranker.cache is not None:
+            await self._reranker.cache.close()
         # A task that has just ended hands its outcome to the waiting thread in the loop's next turn.
         await asyncio.sleep(0)
         self._loop.stop()

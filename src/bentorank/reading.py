@@ -6,7 +6,7 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from bentorank.errors import BentorankError, DocumentLeftOutError
+from bentorank.errors import BentorankError, DeadlineExceededError, DocumentLeftOutError
 from bentorank.ranking import EMPTY_LOGIT
 from bentorank.types import CacheUse, LengthPolicy, ScoredChunk, ScoredDocument, Timings
 
@@ -42,6 +42,11 @@ class Terms:
     def remaining_s(self) -> float | None:
         """Until the deadline."""
         return None if self.deadline is None else self.deadline - time.monotonic()
+
+    def check_deadline(self) -> None:
+        """Raises DeadlineExceededError if it has passed, and all is needed: what is remembered is no use either."""
+        if self.needed_by is not None and self.needed_by <= time.monotonic():
+            raise DeadlineExceededError("the deadline passed before the documents were read")
 
 
 @dataclass(slots=True)

@@ -85,6 +85,11 @@ class Reranker:
         """The batcher, for its health and its records."""
         return self._scheduler
 
+    @property
+    def cache(self) -> ScoreCache | None:
+        """The remembered scores, for their records."""
+        return self._cache
+
     async def rerank(self, job: RerankJob) -> Ranking:
         """Rank the documents of `job` by relevance to its query.
 
@@ -149,6 +154,7 @@ class Reranker:
 
         That may be DeadlineExceededError where part of the pairs will do.
         """
+        terms.check_deadline()
         if self._cache is None or terms.cache is CacheUse.OFF:
             return await self._compute(pairs, terms, work)
         keys = document_keys(self.info.fingerprint, terms.length, pairs)

@@ -14,6 +14,7 @@ from _bentoml_sdk import Service
 from bentoml.exceptions import BentoMLException
 from pydantic import BaseModel, Field
 
+from bentorank.cache import open_cache
 from bentorank.engines.loading import load_engine
 from bentorank.errors import BentorankError, ConfigurationError
 from bentorank.http.about.catalogue import CatalogueRoutes
@@ -41,6 +42,7 @@ from bentorank.settings import read_settings
 from bentorank.types import Pair
 from bentorank.wiring import (
     bentoml_config,
+    cache_options,
     connection_limits,
     engine_options,
     job_rules,
@@ -116,6 +118,7 @@ class BentoRank:
             stop_when_orphaned(grace_s=stop_within_s(settings))
         worker_index = bentoml.server_context.worker_index or 1
         try:
+            cache = open_cache(cache_options(settings))
             engine = load_engine(engine_options(settings, worker_index))
         except ConfigurationError as error:
             _give_up_starting(error)
@@ -135,6 +138,7 @@ class BentoRank:
             scheduler,
             tokenizer_threads=settings.tokenizer_threads,
             max_request_tokens=settings.max_request_tokens,
+            cache=cache,
         )
 
     @bentoml.on_deployment
@@ -152,7 +156,7 @@ class BentoRank:
     @bentoml.on_startup
     async def start_reporting(self) -> None:
         """Keep the metrics of queue and batches fresh."""
-        self._reporting = asyncio.create_task(report_for_ever(state.reranker.scheduler))
+        self._reporting = asyncio.create_task(report_for_ever(state.reranker))
 
     @bentoml.on_startup
     async def show_life(self) -> None:
@@ -161,9 +165,11 @@ class BentoRank:
         self._watching = asyncio.create_task(leave_when_stalled(state.reranker.scheduler))
 
     @bentoml.on_shutdown
-    def close(self) -> None:
-        """Let the running batch finish and end the model thread."""
+    async def close(self) -> None:
+        """Let the running batch finish and end the model thread; give back the cache's connections."""
         if state.loaded is not None:
+            if state.loaded.cache is not None:
+                await state.loaded.cache.close()
             state.loaded.close()
 
     async def __is_alive__(self) -> bool:

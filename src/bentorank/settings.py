@@ -95,6 +95,27 @@ class Settings(BaseSettings):
         "the worker is replaced.",
     )
 
+    # Score cache
+    cache: bool = Field(
+        default=True,
+        description="Remember the scores of pairs, and compute once what several requests ask for at a time.",
+    )
+    cache_bytes: Annotated[int, Field(ge=0)] = Field(
+        64 * 1024 * 1024,
+        description="Memory for remembered scores of a worker, about 120 bytes each: half a million, which a CPU takes"
+        " hours for and a GPU a minute. 0 where Redis alone is to remember.",
+    )
+    cache_ttl_s: Annotated[float, Field(ge=1, le=31_536_000, allow_inf_nan=False)] = Field(
+        86_400.0,
+        description="How long a query's scores are kept after the last of them was stored. They never become wrong:"
+        " what they depend on is part of their name.",
+    )
+    cache_url: SecretStr | None = Field(
+        None,
+        description="Redis or Valkey to remember scores in, for all workers and over restarts: `redis://host:6379/0`,"
+        " `rediss://user:password@host:6380`, `unix:///path`. None unless set.",
+    )
+
     # Requests
     request_timeout_s: PositiveSeconds = Field(
         30.0, description="Deadline of a request; a caller may ask for less, never for more."
@@ -237,6 +258,8 @@ class Settings(BaseSettings):
             raise ValueError(f"device {self.device} puts all {self.workers} workers on one GPU: use device cuda")
         if self.gpus is not None and 0 < self.gpus < self.workers:
             raise ValueError(f"workers is {self.workers} but gpus is {self.gpus}: each worker needs its own GPU")
+        if self.cache_url is not None and not self.cache:
+            raise ValueError("cache_url is set, but cache is off: unset one of them")
         if self.metrics_need_key and not self.api_keys and self.api_keys_file is None:
             raise ValueError("metrics_need_key is set, but there are no keys: set api_keys or api_keys_file")
         return self

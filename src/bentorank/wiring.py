@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from bentorank.cache import CacheOptions
 from bentorank.engines.options import EngineKind, EngineOptions, FakeOptions, Precision
 from bentorank.errors import ConfigurationError
 from bentorank.http.dialects.dialect import JobRules
@@ -100,6 +101,16 @@ def scheduler_limits(settings: Settings, info: EngineInfo) -> SchedulerLimits:
         max_batch_tokens=settings.max_batch_tokens or min(info.batch_tokens, settings.max_queue_tokens),
         forward_overhead_tokens=CPU_FORWARD_OVERHEAD_TOKENS if on_cpu else ACCELERATOR_FORWARD_OVERHEAD_TOKENS,
         stalled_after_s=settings.stalled_after_s,
+    )
+
+
+def cache_options(settings: Settings) -> CacheOptions:
+    """What is to be remembered, and where."""
+    url = settings.cache_url
+    return CacheOptions(
+        memory_bytes=settings.cache_bytes if settings.cache else 0,
+        ttl_s=settings.cache_ttl_s,
+        redis_url=url.get_secret_value() if url is not None else None,
     )
 
 

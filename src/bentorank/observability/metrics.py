@@ -13,6 +13,7 @@ from bentorank.process.metric_files import name_files_after_worker
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
+    from bentorank.cache import LevelReport
     from bentorank.scheduling.admission import QueueState
     from bentorank.scheduling.scheduler import BatchRecord
 
@@ -58,6 +59,24 @@ UNSCORED_DOCUMENTS = Counter(
     "Documents in an answer without a score, because the caller takes such an answer, by the reason.",
     ["reason"],
 )
+CACHE_REQUESTS = Counter(
+    "rerank_cache_requests_total",
+    "Documents looked for among remembered scores: hit, miss, or error, which is a miss because the level failed.",
+    ["level", "result"],
+)
+CACHE_WRITES = Counter(
+    "rerank_cache_writes_total",
+    "Documents whose score was to be remembered: written, dropped before it was tried, or failed.",
+    ["level", "result"],
+)
+CACHE_EVICTED = Counter("rerank_cache_evicted_total", "Documents forgotten in memory because there was no more room.")
+CACHE_ENTRIES = Gauge("rerank_cache_entries", "Documents remembered in memory.", multiprocess_mode="livesum")
+CACHE_BYTES = Gauge("rerank_cache_bytes", "Memory that they take.", multiprocess_mode="livesum")
+CACHE_REDIS_UP = Gauge(
+    "rerank_cache_redis_up",
+    "1 while Redis is asked, 0 after it failed and until it answers again; the worst of the workers.",
+    multiprocess_mode="livemin",
+)
 
 
 @contextmanager
@@ -91,6 +110,25 @@ def record_batches(records: Iterable[BatchRecord]) -> None:
         PADDING_RATIO.observe(1.0 - record.tokens / record.padded_tokens)
         TOKENS.inc(record.tokens)
         FAILED_PAIRS.inc(record.failed_pairs)
+
+
+def record_cache(reports: Iterable[LevelReport]) -> None:
+    """Count what the levels of the cache did since the last call, and show what they hold."""
+    for report in reports:
+        for result, documents in (("hit", report.hits), ("miss", report.misses), ("error", report.errors)):
+            CACHE_REQUESTS.labels(report.level, result).inc(documents)
+        for result, documents in (
+            ("written", report.written),
+            ("dropped", report.dropped),
+            ("failed", report.failed),
+        ):
+            CACHE_WRITES.labels(report.level, result).inc(documents)
+        if report.level == "memory":
+            CACHE_EVICTED.inc(report.evicted)
+            CACHE_ENTRIES.set(report.entries)
+            CACHE_BYTES.set(report.bytes)
+        else:
+            CACHE_REDIS_UP.set(report.is_up)
 
 
 def record_queue(state: QueueState) -> None:

@@ -1,0 +1,105 @@
+"""The way to the server from one event loop: every call is short or given up, and after failures there are none."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from typing import TYPE_CHECKING, TypeVar
+
+from bentorank.cache.redis.client import CALL_TIMEOUT_S, make_client
+from bentorank.cache.redis.cool_down import FAILURES, CoolDown
+from bentorank.cache.redis.layout import MORE, PREFIX
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from bentorank.cache.redis.client import Client
+
+Result = TypeVar("Result")
+
+PROBE_EVERY_S = 5.0
+
+# As many as begin the cool-down: no more than these wait for a server that stopped answering. Who finds all of them
+# waiting waits a little for its turn, which is plenty while the server does answer.
+_READS_AT_A_TIME = FAILURES
+_TURN_WITHIN_S = 0.01
+_CONNECTIONS = _READS_AT_A_TIME + 2  # one to write, one to probe
+
+logger = logging.getLogger(__name__)
+
+
+class Link:
+    """Calls to one server. After failures, only a probe in the background calls it, until it answers."""
+
+    def __init__(self, url: str) -> None:
+        self.loop = asyncio.get_running_loop()
+        self._client = make_client(url, _CONNECTIONS)
+        self._cool_down = CoolDown(time.monotonic)
+        self._reads = asyncio.Semaphore(_READS_AT_A_TIME)
+        self._probing: asyncio.Task[None] | None = None
+
+    @property
+    def is_up(self) -> bool:
+        """Whether calls are made at all."""
+        return not self._cool_down.is_on
+
+    async def read(self, work: Callable[[Client], Awaitable[Result]]) -> Result | None:
+        """What `work` gets, or None where it fails or many others wait."""
+        if not await self._get_turn():
+            return None
+        try:
+            return await self.call(work)
+        finally:
+            self._reads.release()
+
+    async def _get_turn(self) -> bool:
+        if not self._reads.locked():
+            return await self._reads.acquire()
+        try:
+            async with asyncio.timeout(_TURN_WITHIN_S):
+                return await self._reads.acquire()
+        except TimeoutError:
+            return False
+
+    async def call(self, work: Callable[[Client], Awaitable[Result]]) -> Result | None:
+        """What `work` gets, or None where it fails."""
+        if self._cool_down.is_on:
+            return None
+        try:
+            async with asyncio.timeout(CALL_TIMEOUT_S):
+                result = await work(self._client)
+        except Exception as error:  # noqa: BLE001 - whatever a cache does, the answer can be computed
+            self._failed(error)
+            return None
+        self._cool_down.succeeded()
+        return result
+
+    async def close(self) -> None:
+        """End the probe and close the connections."""
+        if self._probing is not None:
+            self._probing.cancel()
+        await self._client.aclose()
+
+    def _failed(self, error: Exception) -> None:
+        if self._cool_down.failed():
+            # Its kind alone: the message may hold the address, and that a password.
+            logger.warning("the score cache in Redis fails (%s): going on without it", type(error).__name__)
+            self._probing = asyncio.create_task(self._probe_until_it_answers())
+
+    async def _probe_until_it_answers(self) -> None:
+        answers = False
+        while not answers:
+            await asyncio.sleep(PROBE_EVERY_S)
+            answers = await self._answers()
+        self._cool_down.end()
+        logger.info("the score cache in Redis answers again")
+
+    async def _answers(self) -> bool:
+        try:
+            async with asyncio.timeout(CALL_TIMEOUT_S):
+                # As it will be asked, so that a server that only answers to PING stays out.
+                await self._client.hmget(PREFIX, [MORE])
+        except Exception:  # noqa: BLE001 - as above
+            return False
+        return True
