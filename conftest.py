@@ -62,7 +62,7 @@ def small_service(fleet: Callable[..., Server]) -> Server:
 
 @pytest.fixture(scope="session")
 def slow_service(fleet: Callable[..., Server]) -> Server:
-    """A server that takes 0.2 s for a pass and 5 ms for each token; 40 tokens go into a pass, 300 into the queue."""
+    """A server that takes 0.2 s for a pass and 5 ms for each token; 40 tokens go into a pass, 300 into the queue; nothing is remembered."""
     return fleet(
         "slow",
         engine="fake",
@@ -70,6 +70,7 @@ def slow_service(fleet: Callable[..., Server]) -> Server:
         fake_token_delay_us=5000,
         max_batch_tokens=40,
         max_queue_tokens=300,
+        cache=False,
     )
 
 

@@ -28,6 +28,7 @@ from bentorank_client import AsyncReranker, RankedDocument, Reranker, RerankErro
 from bentorank_client.breaker import CircuitBreaker, breaker_of
 from rich.console import Console
 
+from benchmarks.harness.contenders import FRESH_SCORES
 from benchmarks.harness.machine import describe_machine
 from benchmarks.harness.results_files import RESULTS, machine_sentence, markdown_table, write_results
 from benchmarks.harness.servers import free_port, stop_session, wait_until_ready
@@ -160,6 +161,7 @@ class Service:
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self._environment = os.environ | {
+            **FRESH_SCORES,
             "BENTORANK_ENGINE": "fake",
             "BENTORANK_FAKE_BATCH_DELAY_MS": str(delay_ms),
             "BENTORANK_PORT": str(self.port),

@@ -24,10 +24,13 @@ TUTORIAL = Contender(
     ready_path="/health",
 )
 
+# Rounds repeat their requests: remembered scores would be measured, not computed ones.
+FRESH_SCORES = {"BENTORANK_CACHE": "false"}
+
 BENTORANK = Contender(
     name="bentorank",
     command=(str(Path(sys.executable).with_name("bentorank")), "serve", "--port", "{port}"),
-    environment={"BENTORANK_MODEL": "{model}"},
+    environment={"BENTORANK_MODEL": "{model}", **FRESH_SCORES},
     ready_path="/readyz",
 )
 

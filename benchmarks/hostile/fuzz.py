@@ -18,7 +18,7 @@ import orjson
 import typer
 from rich.console import Console
 
-from benchmarks.harness.contenders import BENTORANK
+from benchmarks.harness.contenders import BENTORANK, FRESH_SCORES
 from benchmarks.harness.machine import describe_machine
 from benchmarks.harness.results_files import RESULTS, write_results
 from benchmarks.harness.servers import run_server
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from benchmarks.harness.servers import RunningServer
     from benchmarks.hostile.mutations import Case
 
-FAKE = replace(BENTORANK, environment={"BENTORANK_ENGINE": "fake"})
+FAKE = replace(BENTORANK, environment={"BENTORANK_ENGINE": "fake", **FRESH_SCORES})
 PATIENCE_S = 3.0
 WARM_UP_REQUESTS = 200
 CLOSING_S = 2.0

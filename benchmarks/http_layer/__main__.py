@@ -13,7 +13,7 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-from benchmarks.harness.contenders import BENTORANK
+from benchmarks.harness.contenders import BENTORANK, FRESH_SCORES
 from benchmarks.harness.machine import describe_machine
 from benchmarks.harness.request_sets import Request, rounds_of_requests
 from benchmarks.harness.results_files import RESULTS, machine_sentence, markdown_table, write_results
@@ -22,7 +22,7 @@ from benchmarks.harness.targets import ServerTarget
 from benchmarks.harness.texts import read_sample
 
 SEED = 13
-FAKE = replace(BENTORANK, name="fake engine", environment={"BENTORANK_ENGINE": "fake"})
+FAKE = replace(BENTORANK, name="fake engine", environment={"BENTORANK_ENGINE": "fake", **FRESH_SCORES})
 
 
 def as_markdown(result: dict[str, Any]) -> str:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 from rich.console import Console
 
-from benchmarks.harness.contenders import BENTORANK, servers_named
+from benchmarks.harness.contenders import BENTORANK, FRESH_SCORES, servers_named
 from benchmarks.harness.machine import describe_machine
 from benchmarks.harness.results_files import RESULTS, write_results
 from benchmarks.harness.servers import start_servers
@@ -38,6 +38,7 @@ FAKE = replace(
     BENTORANK,
     name="bentorank, fake engine",
     environment={
+        **FRESH_SCORES,
         "BENTORANK_ENGINE": "fake",
         "BENTORANK_MAX_BATCH_TOKENS": "128",
         "BENTORANK_FAKE_TOKEN_DELAY_US": "150",
