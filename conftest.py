@@ -40,8 +40,8 @@ def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Se
 
 @pytest.fixture(scope="session")
 def service(fleet: Callable[..., Server]) -> Server:
-    """A server with the fake engine, default limits and as much logging as there is."""
-    return fleet("service", engine="fake", access_log=True, log_level="debug")
+    """A server with the fake engine, default limits and as much logging as there is; it remembers no scores."""
+    return fleet("service", engine="fake", cache=False, access_log=True, log_level="debug")
 
 
 @pytest.fixture(scope="session")
@@ -50,6 +50,7 @@ def small_service(fleet: Callable[..., Server]) -> Server:
     return fleet(
         "small",
         engine="fake",
+        cache=False,
         max_body_bytes=1000,
         max_documents=5,
         max_document_chars=100,
@@ -62,7 +63,7 @@ def small_service(fleet: Callable[..., Server]) -> Server:
 
 @pytest.fixture(scope="session")
 def slow_service(fleet: Callable[..., Server]) -> Server:
-    """A server that takes 0.2 s for a pass and 5 ms for each token; 40 tokens go into a pass, 300 into the queue; nothing is remembered."""
+    """A server that takes 0.2 s for a pass and 5 ms for each token; 40 tokens go into a pass, 300 into the queue."""
     return fleet(
         "slow",
         engine="fake",
@@ -72,6 +73,12 @@ def slow_service(fleet: Callable[..., Server]) -> Server:
         max_queue_tokens=300,
         cache=False,
     )
+
+
+@pytest.fixture(scope="session")
+def remembering_service(fleet: Callable[..., Server]) -> Server:
+    """A server with the fake engine that remembers scores, as is the default; 40 ms for a pass."""
+    return fleet("remembering", engine="fake", fake_batch_delay_ms=40)
 
 
 @pytest.fixture(scope="session")
@@ -88,6 +95,7 @@ def guarded_service(fleet: Callable[..., Server], tmp_path_factory: pytest.TempP
     return fleet(
         "guarded",
         engine="fake",
+        cache=False,
         api_keys=f"{KEY}, {SECOND_KEY}",
         api_keys_file=file,
         metrics_need_key=True,
@@ -119,6 +127,7 @@ def _client_of(service: str, **options: object) -> Callable[..., Iterator[Contra
 client = _client_of("service")
 small_client = _client_of("small_service")
 slow_client = _client_of("slow_service")
+remembering_client = _client_of("remembering_service")
 starter_client = _client_of("starter_service")
 guarded_client = _client_of("guarded_service", headers={"authorization": f"Bearer {KEY}"})
 
