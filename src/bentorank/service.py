@@ -159,6 +159,12 @@ class BentoRank:
         self._reporting = asyncio.create_task(report_for_ever(state.reranker))
 
     @bentoml.on_startup
+    async def connect_cache(self) -> None:
+        """Connect to Redis ahead, if there is one; nobody waits for it."""
+        if (cache := state.reranker.cache) is not None:
+            self._connecting = asyncio.create_task(cache.connect())
+
+    @bentoml.on_startup
     async def show_life(self) -> None:
         """Tell the supervisor that this worker lives, and leave if the model does not."""
         self._beating = asyncio.create_task(beat_for_ever())

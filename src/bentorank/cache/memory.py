@@ -78,6 +78,9 @@ class MemoryCache:
         self._entries = 0
         self._hits = self._misses = self._written = self._dropped = self._evicted = 0
 
+    async def connect(self) -> None:
+        """Nothing to connect to."""
+
     async def get_many(self, keys: Sequence[CacheKey]) -> list[ScoredDocument | None]:
         """See ScoreCache."""
         return self.get_now(keys)

@@ -34,6 +34,10 @@ class LevelReport(NamedTuple):
 class ScoreCache(Protocol):
     """Remembers what documents scored. A cache that is slow, down or wrong is a miss, never an error."""
 
+    async def connect(self) -> None:
+        """Connect ahead to whatever it needs, in a second at most; the first use does otherwise. Never raises."""
+        ...
+
     async def get_many(self, keys: Sequence[CacheKey]) -> list[ScoredDocument | None]:
         """What is known of each, in order. Never raises, and never takes longer than its own short timeout."""
         ...

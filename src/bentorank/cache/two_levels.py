@@ -19,6 +19,11 @@ class TwoLevels:
         self._near = near
         self._far = far
 
+    async def connect(self) -> None:
+        """See ScoreCache."""
+        await self._near.connect()
+        await self._far.connect()
+
     async def get_many(self, keys: Sequence[CacheKey]) -> list[ScoredDocument | None]:
         """See ScoreCache."""
         found = await self._near.get_many(keys)

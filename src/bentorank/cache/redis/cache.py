@@ -38,6 +38,11 @@ class RedisCache:
         self._hits = self._misses = self._errors = 0
         self._writes = WriteCounts()
 
+    async def connect(self) -> None:
+        """See ScoreCache."""
+        link, _ = self._connected()
+        await link.connect()
+
     async def get_many(self, keys: Sequence[CacheKey]) -> list[ScoredDocument | None]:
         """See ScoreCache."""
         reading = await self._read(keys)

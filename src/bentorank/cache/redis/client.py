@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     Client: TypeAlias = Redis
 
 CALL_TIMEOUT_S = 0.05
+# For connections that are made ahead: TLS with a server far away takes longer than a call may.
+CONNECT_TIMEOUT_S = 1.0
 
 
 def check_url(url: str) -> None:
@@ -41,7 +43,7 @@ def make_client(url: str, max_connections: int) -> Client:
         url,
         max_connections=max_connections,
         socket_timeout=CALL_TIMEOUT_S,
-        socket_connect_timeout=CALL_TIMEOUT_S,
+        socket_connect_timeout=CONNECT_TIMEOUT_S,
         retry=Retry(NoBackoff(), 0),
         retry_on_error=[],
         protocol=2,  # one round trip less to connect, and every server speaks it

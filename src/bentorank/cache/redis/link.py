@@ -7,7 +7,7 @@ import logging
 import time
 from typing import TYPE_CHECKING, TypeVar
 
-from bentorank.cache.redis.client import CALL_TIMEOUT_S, make_client
+from bentorank.cache.redis.client import CALL_TIMEOUT_S, CONNECT_TIMEOUT_S, make_client
 from bentorank.cache.redis.cool_down import FAILURES, CoolDown
 from bentorank.cache.redis.layout import MORE, PREFIX
 
@@ -75,6 +75,18 @@ class Link:
         self._cool_down.succeeded()
         return result
 
+    async def connect(self) -> bool:
+        """Make every connection that there will be, so that no read waits for one. False if that fails."""
+        pool = self._client.connection_pool
+        try:
+            async with asyncio.timeout(CONNECT_TIMEOUT_S):
+                made = await asyncio.gather(*(pool.get_connection() for _ in range(_CONNECTIONS)))  # type: ignore[no-untyped-call]
+                for connection in made:
+                    await pool.release(connection)
+        except Exception:  # noqa: BLE001 - whatever a cache does, the answer can be computed
+            return False
+        return True
+
     async def close(self) -> None:
         """End the probe and close the connections."""
         if self._probing is not None:
@@ -96,6 +108,8 @@ class Link:
         logger.info("the score cache in Redis answers again")
 
     async def _answers(self) -> bool:
+        if not await self.connect():
+            return False
         try:
             async with asyncio.timeout(CALL_TIMEOUT_S):
                 # As it will be asked, so that a server that only answers to PING stays out.
