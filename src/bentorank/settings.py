@@ -150,7 +150,7 @@ class Settings(BaseSettings):
         65_536, description="Size of the head of a request, and of its trailers; more is refused with 431."
     )
     max_bodies_bytes: PositiveInt = Field(
-        64 * 1024 * 1024,
+        32 * 1024 * 1024,
         description="Size of all request bodies that are being read or worked on, together, since each takes several"
         " times its size of memory; what does not fit is refused with 429.",
     )

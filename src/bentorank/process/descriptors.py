@@ -25,7 +25,7 @@ def room_for_connections(wanted: int) -> int:
         needed = min(needed, hard)
     if soft != resource.RLIM_INFINITY and soft < needed:
         resource.setrlimit(resource.RLIMIT_NOFILE, (needed, hard))
-    room = max(FEWEST_CONNECTIONS, needed - KEPT_FOR_OTHERS)
+    room = min(wanted, max(FEWEST_CONNECTIONS, needed - KEPT_FOR_OTHERS))
     if room < wanted:
         logger.warning("this process may open %d files: of %d connections it serves %d at a time", needed, wanted, room)
     return room
