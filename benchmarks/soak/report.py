@@ -8,7 +8,7 @@ import matplotlib as mpl
 import numpy as np
 from matplotlib.figure import Figure
 
-from benchmarks.harness.plots import OTHERS, OURS, STYLE
+from benchmarks.harness.plots import OTHERS, OURS, STYLE, moved_apart
 from benchmarks.harness.results_files import machine_sentence, markdown_table
 from benchmarks.soak.measures import MINUTE_S
 from benchmarks.soak.traffic import Kind
@@ -23,13 +23,14 @@ if TYPE_CHECKING:
 
 MOST_MIB_PER_MIN, MOST_MIB, MOST_MORE, MOST_P99_CHANGE = 1.0, 50.0, 2, 0.10
 WIDTH_IN, HEIGHT_IN = 7.0, 4.6
+LEVEL_BELOW_TOP, LABEL_GAP = 1.1, 0.16
 
 
 def as_markdown(setup: dict[str, Any], found: dict[str, Any]) -> str:
     """A table of targets, one of outcomes."""
     title = (
         f"{found['minutes']:.0f} minutes of {setup['rate_per_s']:.1f} requests a second, {setup['share']:.0%} of what 8"
-        f" clients get answered, open loop, 1 to 100 documents a request, engine {setup['engine']}. {found['faults']} of"
+        f" clients get answered, open loop, 1 to 100 documents each, engine {setup['engine']}. {found['faults']} of"
         f" {found['requests']} requests went wrong on purpose. The first and the last {found['window_minutes']:.1f}"
         " minutes are compared; memory counts after the first. Descriptors, threads and tasks are counted while nobody"
         " asks anything, before and after."
@@ -86,13 +87,21 @@ def _value(name: str) -> Callable[[Sample], float]:
 
 def _draw_lines(axes: Axes, title: str, samples: Sequence[Sample], lines: dict[str, Callable[[Sample], float]]) -> None:
     minutes = [sample.at_s / MINUTE_S for sample in samples]
-    for number, (name, value) in enumerate(lines.items()):
-        colour = OURS if len(lines) == 1 else OTHERS[number]
-        values = [value(sample) for sample in samples]
+    colours = [OURS] if len(lines) == 1 else OTHERS
+    drawn = {name: [value(sample) for sample in samples] for name, value in lines.items()}
+    for values, colour in zip(drawn.values(), colours, strict=False):
         axes.plot(minutes, values, color=colour, linewidth=1.2)
-        axes.annotate(name, xy=(1.01, values[-1]), xycoords=("axes fraction", "data"), va="center", color=colour)
     axes.set(title=title)
-    axes.set_ylim(bottom=0)
+    _label_ends(axes, drawn, colours)
+
+
+def _label_ends(axes: Axes, lines: dict[str, list[float]], colours: Sequence[str]) -> None:
+    """The name of each line beside its last point."""
+    top = LEVEL_BELOW_TOP * max(max(values) for values in lines.values())
+    axes.set_ylim(0, top)
+    heights = moved_apart([values[-1] / top for values in lines.values()], LABEL_GAP)
+    for name, height, colour in zip(lines, heights, colours, strict=False):
+        axes.annotate(name, xy=(1.01, height), xycoords="axes fraction", va="center", color=colour)
 
 
 def _draw_latency(axes: Axes, ended: Sequence[Ended]) -> None:
@@ -101,9 +110,12 @@ def _draw_latency(axes: Axes, ended: Sequence[Ended]) -> None:
     for each in ended:
         if each.kind == Kind.ORDINARY and each.outcome == "200":
             by_minute.setdefault(int(each.due_s // MINUTE_S), []).append(each.latency_s * 1e3)
-    for share, colour in ((99, OURS), (50, OTHERS[1])):
-        values = [float(np.percentile(latencies, share)) for _, latencies in sorted(by_minute.items())]
-        axes.plot([minute + 0.5 for minute in sorted(by_minute)], values, color=colour, linewidth=1.2)
-        axes.annotate(f"p{share}", xy=(1.01, values[-1]), xycoords=("axes fraction", "data"), va="center", color=colour)
+    colours, minutes = (OURS, OTHERS[1]), [minute + 0.5 for minute in sorted(by_minute)]
+    drawn = {
+        f"p{share}": [float(np.percentile(latencies, share)) for _, latencies in sorted(by_minute.items())]
+        for share in (99, 50)
+    }
+    for values, colour in zip(drawn.values(), colours, strict=True):
+        axes.plot(minutes, values, color=colour, linewidth=1.2)
     axes.set(title="Latency, ms")
-    axes.set_ylim(bottom=0)
+    _label_ends(axes, drawn, colours)
