@@ -253,13 +253,17 @@ class Settings(BaseSettings):
         return origins
 
     @model_validator(mode="after")
-    def _refuse_contradictions(self) -> Self:
-        if self.max_batch_tokens is not None and self.max_batch_tokens > self.max_queue_tokens:
-            raise ValueError("max_batch_tokens exceeds max_queue_tokens: a batch could never be filled")
+    def _refuse_useless_limits(self) -> Self:
         if self.max_body_bytes > self.max_bodies_bytes:
             raise ValueError("max_body_bytes exceeds max_bodies_bytes: so large a body could never be read")
         if self.max_documents > self.max_json_items:
             raise ValueError("max_documents exceeds max_json_items: so many documents could not be sent")
+        return self
+
+    @model_validator(mode="after")
+    def _refuse_contradictions(self) -> Self:
+        if self.max_batch_tokens is not None and self.max_batch_tokens > self.max_queue_tokens:
+            raise ValueError("max_batch_tokens exceeds max_queue_tokens: a batch could never be filled")
         if self.engine == "openvino" and self.device not in ("auto", "cpu"):
             raise ValueError(f"engine openvino runs on the CPU, but device is {self.device}: use engine torch")
         if self.engine == "torch" and self.precision == "int8":
