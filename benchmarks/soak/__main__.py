@@ -27,7 +27,7 @@ from benchmarks.soak.load import Arrivals, capacity, send_all, send_each
 from benchmarks.soak.log import Log, read_log
 from benchmarks.soak.measures import MINUTE_S, measure
 from benchmarks.soak.report import as_markdown, draw
-from benchmarks.soak.traffic import traffic
+from benchmarks.soak.traffic import MEAN_DOCUMENTS, traffic
 from benchmarks.soak.watch import look
 from bentorank.wiring import resolve_model
 
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 SEED = 13
 CLIENTS = 8
-CAPACITY_S, WARM_UP_S = 20.0, 5.0
+CAPACITY_S, WARM_UP_S = 40.0, 5.0
 FAULT_SHARE = 0.01
 # In which what was lazily made at first is made: every kind of fault comes several times.
 REQUESTS_BEFORE, FAULTS_BEFORE = 100, 0.2
@@ -99,12 +99,12 @@ def soak(server: RunningServer, log: Log, plan: Plan, console: Console) -> None:
     texts, url = read_sample(), server.rerank_url
     with console.status("measuring the capacity"):
         ordinary = traffic(texts, fault_share=0.0, words=words, seed=SEED)
-        per_s = asyncio.run(capacity(url, ordinary, clients=CLIENTS, seconds=CAPACITY_S, warm_up_s=WARM_UP_S))
+        pairs_per_s = asyncio.run(capacity(url, ordinary, clients=CLIENTS, seconds=CAPACITY_S, warm_up_s=WARM_UP_S))
         first = traffic(texts, fault_share=FAULTS_BEFORE, words=words, seed=SEED + 1)
         asyncio.run(send_each(url, first, REQUESTS_BEFORE))
-    rate_per_s = plan.share * per_s
+    rate_per_s = plan.share * pairs_per_s / MEAN_DOCUMENTS
     machine = asdict(describe_machine())
-    log.setup({"machine": machine, **asdict(plan), "capacity_per_s": per_s, "rate_per_s": rate_per_s})
+    log.setup({"machine": machine, **asdict(plan), "capacity_pairs_per_s": pairs_per_s, "rate_per_s": rate_per_s})
     time.sleep(IDLE_AFTER_S)
     arrivals = Arrivals(rate_per_s, plan.minutes * MINUTE_S, time.monotonic(), SEED)
     with Progress(console=console) as progress:

@@ -56,7 +56,7 @@ async def send_all(url: str, sent: Iterable[Sent], arrivals: Arrivals, log: Call
 
 
 async def capacity(url: str, sent: Iterable[Sent], *, clients: int, seconds: float, warm_up_s: float) -> float:
-    """Ordinary requests a second that so many clients get answered, each with one in flight, after a warm-up."""
+    """Documents a second that so many clients get ranked, each with one request in flight, after a warm-up."""
     answered = 0
     begun = time.monotonic()
     waiting = iter(sent)
@@ -68,7 +68,8 @@ async def capacity(url: str, sent: Iterable[Sent], *, clients: int, seconds: flo
                 if time.monotonic() >= begun + warm_up_s + seconds:
                     return
                 outcome = await _post(session, url, request)
-                answered += outcome == "200" and begun + warm_up_s <= time.monotonic() < begun + warm_up_s + seconds
+                if outcome == "200" and begun + warm_up_s <= time.monotonic() < begun + warm_up_s + seconds:
+                    answered += request.documents
 
         await asyncio.gather(*(client() for _ in range(clients)))
     return answered / seconds

@@ -30,7 +30,7 @@ def as_markdown(setup: dict[str, Any], found: dict[str, Any]) -> str:
     """A table of targets, one of outcomes."""
     title = (
         f"{found['minutes']:.0f} minutes of {setup['rate_per_s']:.1f} requests a second, {setup['share']:.0%} of what 8"
-        f" clients get answered, open loop, 1 to 100 documents each, engine {setup['engine']}. {found['faults']} of"
+        f" clients get ranked, open loop, 1 to 100 documents each, engine {setup['engine']}. {found['faults']} of"
         f" {found['requests']} requests went wrong on purpose. The first and the last {found['window_minutes']:.1f}"
         " minutes are compared; memory counts after the first. Descriptors, threads and tasks are counted while nobody"
         " asks anything, before and after."

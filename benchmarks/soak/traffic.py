@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 # Documents of a request, and how many requests in a hundred have so many.
 SIZES = {1: 15, 5: 25, 10: 25, 20: 20, 50: 10, 100: 5}
+MEAN_DOCUMENTS = sum(size * share for size, share in SIZES.items()) / sum(SIZES.values())
 # More than a document may have, unless the service is set up otherwise.
 OVERLONG_CHARS = 300_000
 
