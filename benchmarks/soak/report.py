@@ -49,10 +49,11 @@ def as_markdown(setup: dict[str, Any], found: dict[str, Any]) -> str:
 
 def _rows(found: dict[str, Any]) -> list[list[str]]:
     idle = found["idle"]
-    slope, growth, cache = found["rss_slope_mib_per_min"], found["rss_growth_mib"], found["cache_growth_mib"]
+    slope, growth = found["rss_slope_mib_per_min"], found["rss_growth_mib"]
     return [
         ["memory, MiB a minute", f"{slope:+.2f}", f"≤ {MOST_MIB_PER_MIN:g}"],
-        ["memory, MiB in all, of which cached scores", f"{growth:+.1f}, {cache:+.1f}", f"≤ {MOST_MIB:g}"],
+        ["of which remembered scores, which are bounded", f"{found['cache_slope_mib_per_min']:+.2f}", ""],
+        ["memory, MiB in all, remembered scores too", f"{growth:+.1f}", f"≤ {MOST_MIB:g}"],
         *([name, "–" if (change := idle[name]) is None else f"{change:+d}", f"± {MOST_MORE}"] for name in idle),
         ["p99 of the first minutes, ms", f"{found['p99_first_ms']:.0f}", ""],
         [

@@ -3,6 +3,7 @@
 import contextlib
 import http.client
 import json
+import resource
 import select
 import shutil
 import socket
@@ -16,6 +17,7 @@ import pytest
 from support.faulty import rerank
 from support.memory_limit import limited_memory
 from support.metrics import Scrape, settled_scrape
+from support.open_load import OpenLoad
 from support.server import BIN, running_server, wait_until
 
 pytestmark = pytest.mark.process
@@ -162,6 +164,28 @@ def test_kept_connections_make_room_for_new_ones(cramped):
         for connection in [*connections[:3], connections[0], connections[3]]:
             assert status_on(connection, "/readyz") == 200
         assert [is_ended(connection) for connection in connections] == [False, True, False, False]
+
+
+@pytest.mark.fault
+def test_a_thousand_idle_connections_cost_little(tmp_path):
+    """50 MB at most, and others are answered as fast as before."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    with running_server(tmp_path, engine="fake") as server, contextlib.ExitStack() as stack:
+        worker = psutil.Process(server.worker_pids[0])
+        with OpenLoad(server.url, 40) as before:
+            time.sleep(4)
+        rss = worker.memory_info().rss
+        for _ in range(1000):
+            connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=5)
+            stack.callback(connection.close)
+            assert status_on(connection, "/readyz") == 200
+        with OpenLoad(server.url, 40) as beside:
+            time.sleep(4)
+        assert Scrape(server.url)("rerank_connections") > 1000
+        assert worker.memory_info().rss - rss < 50e6
+        assert set(beside.counts) == {200}
+        assert beside.p99_s() < max(2 * before.p99_s(), 0.1)
 
 
 def test_a_full_disk_under_the_metrics_stops_no_request(tmp_path):
