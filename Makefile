@@ -2,6 +2,7 @@
 PYTHON ?= python3
 HOST   ?= 127.0.0.1
 PORT   ?= 3000
+MINUTES ?= 30
 VENV   := .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
@@ -12,7 +13,7 @@ unconverted = $(if $(wildcard $1/openvino/*.xml),,$(filter-out starter,$1))
 # What was installed, brackets left out: other extras are another file, so that they are installed too.
 SERVE  := $(VENV)/.serve$(subst [,-,$(subst ],,$(EXTRAS)))
 
-.PHONY: help serve test unit test-faults test-integrations test-clients test-notebooks lint format bench eval build clean
+.PHONY: help serve test unit test-faults test-integrations test-clients test-notebooks lint format bench soak eval build clean
 
 help: ## Show the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -52,6 +53,9 @@ format: $(VENV)/.test ## Format the code
 
 bench: $(VENV)/.test ## Measure throughput against the tutorial baseline
 	$(BIN)/python -m benchmarks.throughput
+
+soak: $(VENV)/.test ## Half an hour of mixed load with faults among it: what grows? make soak MINUTES=5
+	$(BIN)/python -m benchmarks.soak --minutes $(MINUTES)
 
 build: $(VENV)/.test ## Build the Bento
 	BENTOML_DO_NOT_TRACK=True $(BIN)/bentoml build

@@ -20,6 +20,7 @@ from bentorank.errors import BentorankError, ConfigurationError
 from bentorank.http.about.catalogue import CatalogueRoutes
 from bentorank.http.about.probes import ProbeRoutes
 from bentorank.http.app import Routes, build_app, methods_of
+from bentorank.http.edge.body_limit import BodyLimits
 from bentorank.http.edge.connection.protocol import limit_connections
 from bentorank.http.edge.cors import with_cors
 from bentorank.http.edge.edge import Edge
@@ -101,7 +102,7 @@ class EdgeService(Service[Any]):
             ScoreGate(inner, SCORE_ROUTE, state, rules.limits, settings.request_timeout_s),
             methods=methods_of(app, SCORE_ROUTE),
             keys=keys,
-            max_body_bytes=settings.max_body_bytes,
+            bodies=BodyLimits(settings.max_body_bytes, settings.max_bodies_bytes),
             access_log=settings.access_log,
         )
         return with_cors(edge, settings.cors_origins)

@@ -149,6 +149,16 @@ class Settings(BaseSettings):
     max_header_bytes: Annotated[int, Field(ge=1024)] = Field(
         65_536, description="Size of the head of a request, and of its trailers; more is refused with 431."
     )
+    max_bodies_bytes: PositiveInt = Field(
+        32 * 1024 * 1024,
+        description="Size of all request bodies that are being read or worked on, together, since each takes several"
+        " times its size of memory; what does not fit is refused with 429.",
+    )
+    max_connections: PositiveInt = Field(
+        4096,
+        description="Connections at a time, fewer where the system allows fewer open files; beyond that idle ones are"
+        " closed, and if there are none, new ones are refused with 503.",
+    )
     body_timeout_s: PositiveSeconds = Field(
         30.0,
         description="Time for the body of a request, and for its answer to be read; who takes longer is cut off.",
@@ -243,11 +253,17 @@ class Settings(BaseSettings):
         return origins
 
     @model_validator(mode="after")
+    def _refuse_useless_limits(self) -> Self:
+        if self.max_body_bytes > self.max_bodies_bytes:
+            raise ValueError("max_body_bytes exceeds max_bodies_bytes: so large a body could never be read")
+        if self.max_documents > self.max_json_items:
+            raise ValueError("max_documents exceeds max_json_items: so many documents could not be sent")
+        return self
+
+    @model_validator(mode="after")
     def _refuse_contradictions(self) -> Self:
         if self.max_batch_tokens is not None and self.max_batch_tokens > self.max_queue_tokens:
             raise ValueError("max_batch_tokens exceeds max_queue_tokens: a batch could never be filled")
-        if self.max_documents > self.max_json_items:
-            raise ValueError("max_documents exceeds max_json_items: so many documents could not be sent")
         if self.engine == "openvino" and self.device not in ("auto", "cpu"):
             raise ValueError(f"engine openvino runs on the CPU, but device is {self.device}: use engine torch")
         if self.engine == "torch" and self.precision == "int8":

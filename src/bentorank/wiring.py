@@ -13,6 +13,7 @@ from bentorank.http.dialects.limits import RequestLimits
 from bentorank.http.edge.connection.limits import ConnectionLimits
 from bentorank.http.edge.keys import KeyRing
 from bentorank.installing import install_package
+from bentorank.process.descriptors import room_for_connections
 from bentorank.scheduling import SchedulerLimits
 from bentorank.types import Overflow
 
@@ -143,6 +144,7 @@ def connection_limits(settings: Settings) -> ConnectionLimits:
         header_timeout_s=settings.header_timeout_s,
         max_header_bytes=settings.max_header_bytes,
         body_timeout_s=settings.body_timeout_s,
+        max_connections=room_for_connections(settings.max_connections),
     )
 
 

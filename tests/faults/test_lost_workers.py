@@ -6,6 +6,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from support.callers import Callers
 from support.faulty import Load, files_of_metrics, rerank, wait_for_another_worker
 from support.metrics import Scrape, settled_scrape
 from support.server import BIN, running_server, wait_until
@@ -46,6 +47,23 @@ def test_a_killed_worker_is_replaced_at_once_and_its_gauges_go_with_it(tmp_path)
         assert after("rerank_tokens_total") >= tokens
         assert after("rerank_worker_restarts_total", reason="died") == 1
         assert files_of_metrics(tmp_path) <= files
+
+
+@pytest.mark.fault
+def test_callers_of_our_client_lose_nothing_with_the_only_worker(tmp_path):
+    """What was in flight is asked again, and what comes meanwhile waits for the next worker."""
+    settings = {"engine": "fake", "fake_batch_delay_ms": 20, "max_batch_tokens": 64}
+    with running_server(tmp_path, **settings) as server, Callers(server.url, 4, pause_s=0.04) as callers:
+        for _ in range(3):
+            served = len(callers.calls)
+            wait_until(lambda: len(callers.calls) > served + 100, within_s=30)  # noqa: B023 - called at once
+            (worker,) = server.worker_pids
+            os.kill(worker, signal.SIGKILL)
+            wait_for_another_worker(server, {worker}, within_s=BEGUN_WITHIN_S)
+            server.wait_until_ready()
+        callers.stop()
+        assert callers.failures == []
+        assert settled_scrape(server.url)("rerank_worker_restarts_total", reason="died") == 3
 
 
 def test_a_worker_lost_while_another_serves_leaves_right_gauges(tmp_path):

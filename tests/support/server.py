@@ -74,8 +74,11 @@ def run_command(home: Path, *command: str, timeout_s: float = 60, **settings: ob
 class Server:
     """A serving process: its address, its log, its pids. Use `running_server`."""
 
-    def __init__(self, home: Path, command: Sequence[str] | None = None, **settings: object) -> None:
-        self.port = free_port()
+    def __init__(
+        self, home: Path, command: Sequence[str] | None = None, *, at: int | None = None, **settings: object
+    ) -> None:
+        """`at` is its port; a free one unless given."""
+        self.port = at or free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self._log = home / "server.log"
         env = environment(home, **settings, port=self.port)

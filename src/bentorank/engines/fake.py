@@ -1,7 +1,7 @@
 """A deterministic engine without a model, for tests and demos: slow or failing exactly when told to.
 
 A passage that contains `[[poison]]` makes its batch raise, `[[oom]]` makes it run out of memory, `[[nan]]` scores NaN,
-and `[[die]]` ends the thread that computes it.
+`[[die]]` ends the thread that computes it, and `[[down]]` makes every batch raise for five seconds.
 """
 
 from __future__ import annotations
@@ -33,7 +33,9 @@ _POISON: Final = 2
 _OOM: Final = 3
 _NAN: Final = 4
 _DIE: Final = 5
-_MARKERS: Final = {"[[poison]]": _POISON, "[[oom]]": _OOM, "[[nan]]": _NAN, "[[die]]": _DIE}
+_DOWN: Final = 6
+_MARKERS: Final = {"[[poison]]": _POISON, "[[oom]]": _OOM, "[[nan]]": _NAN, "[[die]]": _DIE, "[[down]]": _DOWN}
+_DOWN_FOR_S: Final = 5.0
 _FIRST_WORD: Final = 16
 _WORDS: Final = 1 << 20
 _WORD = re.compile(r"\[\[\w+\]\]|\w+")
@@ -41,11 +43,16 @@ _WORD = re.compile(r"\[\[\w+\]\]|\w+")
 DEFAULT_MAX_TOKENS: Final = 512
 
 
+class _DownError(RuntimeError):
+    pass
+
+
 class FakeEngine:
     """Scores a pair by how many of its query's words stand in the passage; a token is a word."""
 
     def __init__(self, options: FakeOptions | None = None, *, max_tokens: int = DEFAULT_MAX_TOKENS) -> None:
         self._options = options or FakeOptions()
+        self._down_until = float("-inf")
         self.info = EngineInfo(
             engine="fake",
             model="fake",
@@ -78,7 +85,13 @@ class FakeEngine:
         delay_s = self._options.delay_s_per_batch + self._options.delay_s_per_1k_tokens * padded_tokens / 1000
         if delay_s > 0:  # even a sleep of nothing gives the processor away
             time.sleep(delay_s)
-        return np.array([_logit(pair) for pair in batch], dtype=np.float32)
+        if time.monotonic() < self._down_until:
+            raise RuntimeError("the fake engine is down, as asked")
+        try:
+            return np.array([_logit(pair) for pair in batch], dtype=np.float32)
+        except _DownError:
+            self._down_until = time.monotonic() + _DOWN_FOR_S
+            raise
 
     def warm_up(self) -> None:
         """Nothing to prepare."""
@@ -133,6 +146,8 @@ def _logit(pair: EncodedPair) -> float:
         raise RuntimeError("a poisoned passage reached the fake engine")
     if _OOM in passage:
         raise MemoryError("the fake engine ran out of memory, as asked")
+    if _DOWN in passage:
+        raise _DownError("the fake engine goes down, as asked")
     if _DIE in passage:
         raise SystemExit("the fake engine's thread dies, as asked")
     if _NAN in passage:

@@ -25,6 +25,16 @@ REQUEST_DURATION = Histogram(
     "From the parsed head of a rerank request to its answer.",
     buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60),
 )
+REFUSED_REQUESTS = Counter(
+    "rerank_refused_requests_total", "Requests refused before they reached a route, by error code.", ["code"]
+)
+CONNECTIONS = Gauge("rerank_connections", "Open connections.", multiprocess_mode="livesum")
+ASYNCIO_TASKS = Gauge("rerank_asyncio_tasks", "Tasks on the event loop.", multiprocess_mode="livesum")
+EVENT_LOOP_LAG = Histogram(
+    "rerank_event_loop_lag_seconds",
+    "How late the event loop woke a task that slept.",
+    buckets=(0.001, 0.0025, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10),
+)
 ACTIVE_REQUESTS = Gauge("rerank_active_requests", "Rerank requests being worked on.", multiprocess_mode="livesum")
 DOCUMENT_COUNT = Histogram(
     "rerank_document_count", "Documents of a rerank request.", buckets=(1, 5, 10, 20, 50, 100, 200, 500, 1000)

@@ -11,9 +11,10 @@ from contextlib import suppress
 from pathlib import Path
 
 import prometheus_client.values
-from prometheus_client.mmap_dict import MmapedDict, mmap_key
+from prometheus_client.mmap_dict import mmap_key
 
 from bentorank.process.exit_status import LossReason
+from bentorank.process.metric_values import MetricValues
 
 FOLDER_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
 RESTARTS = "rerank_worker_restarts"
@@ -24,13 +25,14 @@ def name_files_after_worker(number: int | None) -> None:
     if number is None or FOLDER_VARIABLE not in os.environ:
         return
     remove_gauges(Path(os.environ[FOLDER_VARIABLE]), number)
+    prometheus_client.values.MmapedDict = MetricValues  # type: ignore[attr-defined,assignment]
     prometheus_client.values.ValueClass = prometheus_client.values.MultiProcessValue(lambda: number)
 
 
 def remove_gauges(folder: Path, number: int) -> None:
     """Forget what the worker of that number was doing: it is gone."""
     for file in folder.glob(f"gauge_*_{number}.db"):
-        with suppress(FileNotFoundError):
+        with suppress(OSError):
             file.unlink()
 
 
@@ -38,7 +40,7 @@ class RestartCounter:
     """`rerank_worker_restarts_total` by reason. The supervisor serves no metrics, so it writes a file of its own."""
 
     def __init__(self, folder: Path) -> None:
-        self._values = MmapedDict(str(folder / "counter_supervisor.db"))
+        self._values = MetricValues(str(folder / "counter_supervisor.db"))
         self._counts = dict.fromkeys(LossReason, 0)
         for reason in LossReason:
             self._write(reason)
@@ -46,6 +48,7 @@ class RestartCounter:
     def count(self, reason: LossReason) -> None:
         """One more."""
         self._counts[reason] += 1
+        MetricValues.return_to_disk()
         self._write(reason)
 
     def _write(self, reason: LossReason) -> None:

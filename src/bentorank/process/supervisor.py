@@ -6,6 +6,7 @@ while it is busy, and holds the socket open while it stops. In a container it st
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import os
 import signal
@@ -17,7 +18,6 @@ from typing import TYPE_CHECKING, Any
 
 import bentoml._internal.utils.circus as bentoml_circus
 import psutil
-from tornado.ioloop import PeriodicCallback
 
 from bentorank.process import exit_status
 from bentorank.process.heartbeat import Heartbeats
@@ -63,7 +63,6 @@ class Supervisor(bentoml_circus.Arbiter):
         self._stop_asked = False
         self._metrics_folder = Path(self.watchers[0].env[FOLDER_VARIABLE])
         self._restarts = RestartCounter(self._metrics_folder)
-        self._ticker = PeriodicCallback(self._tick, TICK_S * 1000)
         for signum in STOP_SIGNALS:
             signal.signal(signum, self._take_signal)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
@@ -71,7 +70,7 @@ class Supervisor(bentoml_circus.Arbiter):
     def initialize(self) -> None:
         """Begin to look after the workers, too."""
         super().initialize()
-        self._ticker.start()
+        self._ticking = self.loop.asyncio_loop.create_task(self._tick_for_ever())
 
     def stop(self) -> Any:  # noqa: ANN401 - circus' future
         """Ask the workers to stop, and wait for them."""
@@ -87,6 +86,15 @@ class Supervisor(bentoml_circus.Arbiter):
             if process.poll() is not None:
                 del self._workers[pid]
                 self._bury(process)
+
+    async def _tick_for_ever(self) -> None:
+        """Not by tornado's timers: they are on the wall clock, and once it is set back they wait for it to catch up."""
+        while True:
+            await asyncio.sleep(TICK_S)
+            try:
+                await self._tick()
+            except Exception as error:  # noqa: BLE001 - whatever circus raises, the next tick may go better
+                logger.error("looking after the workers failed: %s", type(error).__name__)  # noqa: TRY400 - one line
 
     async def _tick(self) -> None:
         now = time.monotonic()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from bentorank.errors import MalformedBodyError, PayloadTooLargeError
+from bentorank.errors import MalformedBodyError, OverloadedError, PayloadTooLargeError
 
 if TYPE_CHECKING:
     from starlette.types import Message, Receive, Scope
@@ -12,31 +12,68 @@ if TYPE_CHECKING:
     from bentorank.http.edge.request_context import RequestContext
 
 
-def check_declared_length(scope: Scope, max_body_bytes: int) -> None:
-    """Raises PayloadTooLargeError when Content-Length alone says that the body is too large."""
-    for name, value in scope["headers"]:
-        if name == b"content-length":
-            if not value.isdigit():
-                raise MalformedBodyError("Content-Length: must be a number", field="Content-Length")
-            if int(value) > max_body_bytes:
-                raise _too_large(max_body_bytes)
+class BodyLimits:
+    """What one body may have, and all together that are in the service: memory ends for all requests at once."""
+
+    def __init__(self, max_body_bytes: int, max_bodies_bytes: int) -> None:
+        self._max_body_bytes = max_body_bytes
+        self._max_bodies_bytes = max_bodies_bytes
+        self._taken = 0
+
+    def check_declared_length(self, scope: Scope) -> None:
+        """Raises PayloadTooLargeError or OverloadedError when Content-Length alone says that the body is too large."""
+        for name, value in scope["headers"]:
+            if name == b"content-length":
+                if not value.isdigit():
+                    raise MalformedBodyError("Content-Length: must be a number", field="Content-Length")
+                self.check_one(int(value))
+                self._check_all(int(value))
+
+    def check_one(self, body_bytes: int) -> None:
+        """Raises PayloadTooLargeError."""
+        if body_bytes > self._max_body_bytes:
+            raise PayloadTooLargeError(f"body: more than the limit of {self._max_body_bytes} bytes", field="body")
+
+    def take(self, more_bytes: int) -> None:
+        """So many bytes are in memory from now on. Raises OverloadedError where they do not fit."""
+        self._check_all(more_bytes)
+        self._taken += more_bytes
+
+    def give_back(self, body_bytes: int) -> None:
+        """They are gone."""
+        self._taken -= body_bytes
+
+    def _check_all(self, more_bytes: int) -> None:
+        if self._taken + more_bytes > self._max_bodies_bytes:
+            raise OverloadedError(
+                f"body: all in the service together would have more than the limit of {self._max_bodies_bytes} bytes",
+                retry_after_s=1,
+            )
 
 
-def limited(receive: Receive, context: RequestContext, max_body_bytes: int) -> Receive:
-    """`receive`, raising PayloadTooLargeError once more than `max_body_bytes` of body have come in."""
-    received = 0
+class LimitedBody:
+    """The body of one request. Its bytes count until `forget`, since the texts made of them are as large."""
 
-    async def receive_within_limit() -> Message:
-        nonlocal received
-        message = await receive()
-        received += len(message.get("body", b""))
-        if received > max_body_bytes:
-            context.error = _too_large(max_body_bytes)
-            raise context.error
+    def __init__(self, receive: Receive, context: RequestContext, limits: BodyLimits) -> None:
+        self._receive = receive
+        self._context = context
+        self._limits = limits
+        self._received = 0
+
+    async def receive(self) -> Message:
+        """The next message. Raises PayloadTooLargeError or OverloadedError, and tells the context."""
+        message = await self._receive()
+        piece = len(message.get("body", b""))
+        try:
+            self._limits.check_one(self._received + piece)
+            self._limits.take(piece)
+        except (PayloadTooLargeError, OverloadedError) as error:
+            self._context.error = error
+            raise
+        self._received += piece
         return message
 
-    return receive_within_limit
-
-
-def _too_large(max_body_bytes: int) -> PayloadTooLargeError:
-    return PayloadTooLargeError(f"body: more than the limit of {max_body_bytes} bytes", field="body")
+    def forget(self) -> None:
+        """The request is answered."""
+        self._limits.give_back(self._received)
+        self._received = 0

@@ -12,19 +12,21 @@ import traceback
 from typing import TYPE_CHECKING
 
 from bentorank.errors import BentorankError, NotFoundError
-from bentorank.http.edge.body_limit import check_declared_length, limited
+from bentorank.http.edge.body_limit import LimitedBody
 from bentorank.http.edge.envelope import error_response
 from bentorank.http.edge.foreign_errors import error_of
 from bentorank.http.edge.methods import as_handled, check_method, options_response
 from bentorank.http.edge.model_paths import contains_model, templated
 from bentorank.http.edge.paths import meant_path
 from bentorank.http.edge.request_context import RequestContext, begin_request
+from bentorank.observability import metrics
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+    from bentorank.http.edge.body_limit import BodyLimits
     from bentorank.http.edge.keys import KeyRing
 
 logger = logging.getLogger(__name__)
@@ -43,14 +45,14 @@ class Edge:
         *,
         methods: Mapping[str, frozenset[str]],
         keys: KeyRing,
-        max_body_bytes: int,
+        bodies: BodyLimits,
         access_log: bool = False,
     ) -> None:
         """`methods` are those that the application handles, by path: no other path is known."""
         self._app = app
         self._methods = methods
         self._keys = keys
-        self._max_body_bytes = max_body_bytes
+        self._bodies = bodies
         self._access_log = access_log
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -61,17 +63,21 @@ class Edge:
         context = begin_request(scope)
         scope = self._with_known_path(scope, context)
         answer = _Answer(context, send)
+        body = LimitedBody(receive, context, self._bodies)
         try:
             self._check(scope)
             if scope["method"] == "OPTIONS":
                 await options_response(self._methods[scope["path"]])(scope, receive, answer.send)
             else:
-                await self._app(as_handled(scope), limited(receive, context, self._max_body_bytes), answer.send)
+                await self._app(as_handled(scope), body.receive, answer.send)
         except BentorankError as error:
             context.error = error
+            metrics.REFUSED_REQUESTS.labels(error.code).inc()
         except Exception as error:  # noqa: BLE001 - the last place where a failure can still become an answer
             context.error = context.error or BentorankError("internal error; the log has the request id")
             _log_failure(error, context.request_id)
+        finally:
+            body.forget()
         await answer.finish(scope, receive)
         if self._access_log:
             milliseconds = (time.monotonic() - started) * 1e3
@@ -99,7 +105,7 @@ class Edge:
             raise NotFoundError("no such route; GET / lists the endpoints")
         self._keys.check(scope)
         check_method(scope, self._methods[scope["path"]])
-        check_declared_length(scope, self._max_body_bytes)
+        self._bodies.check_declared_length(scope)
 
 
 class _Answer:

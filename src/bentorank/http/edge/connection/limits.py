@@ -24,3 +24,4 @@ class ConnectionLimits:
     header_timeout_s: float
     max_header_bytes: int
     body_timeout_s: float
+    max_connections: int

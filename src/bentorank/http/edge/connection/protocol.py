@@ -13,11 +13,18 @@ import httptools
 import uvicorn.config
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from bentorank.errors import BentorankError, HeadTooLargeError, MalformedRequestError, RequestTimeoutError
+from bentorank.errors import (
+    BentorankError,
+    HeadTooLargeError,
+    MalformedRequestError,
+    RequestTimeoutError,
+    UnavailableError,
+)
 from bentorank.http.edge.connection.head_rules import body_length, check_head, check_version, framing_head
 from bentorank.http.edge.connection.limits import FRAMING_PER_BODY_BYTE, MAX_HELD_BYTES, ConnectionLimits
 from bentorank.http.edge.connection.refusals import RefusalLog, refusal
 from bentorank.http.edge.connection.transport import EndingTransport
+from bentorank.observability import metrics
 
 if TYPE_CHECKING:
     from asyncio import TimerHandle, Transport
@@ -41,6 +48,8 @@ class LimitedProtocol(HttpToolsProtocol):
 
     limits: ClassVar[ConnectionLimits]
     refusals: ClassVar[RefusalLog] = RefusalLog()
+    # Answered, and nothing asked since, the longest first.
+    kept: ClassVar[dict[LimitedProtocol, None]] = {}
 
     transport: EndingTransport
 
@@ -71,9 +80,14 @@ class LimitedProtocol(HttpToolsProtocol):
         super().connection_made(ending)
         self._context = contextvars.copy_context()
         self._time(Phase.HEAD)
+        metrics.CONNECTIONS.inc()
+        if len(self.connections) > self.limits.max_connections:
+            self._make_room()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Nothing is due any more."""
+        metrics.CONNECTIONS.dec()
+        self.kept.pop(self, None)
         self.transport.lost()
         self._time(None)
         self._held = b""
@@ -94,6 +108,7 @@ class LimitedProtocol(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         """A request has begun."""
         assert self._phase is Phase.IDLE, "bug: two requests at a time"
+        self.kept.pop(self, None)
         super().on_message_begin()
         self._phase = Phase.HEAD
 
@@ -128,6 +143,7 @@ class LimitedProtocol(HttpToolsProtocol):
         if self.transport.is_closing():
             self._give_up_reading()
         else:
+            self.kept[self] = None
             self._go_on_later()
 
     def pause_writing(self) -> None:
@@ -252,6 +268,21 @@ class LimitedProtocol(HttpToolsProtocol):
         self.parser = httptools.HttpRequestParser(self)
         self._body_parser = httptools.HttpRequestParser(_BodyOnly(self))
         self._body_parser.feed_data(framing_head(self.headers))
+
+    def _make_room(self) -> None:
+        """A kept connection may end at any time, as its client knows; without one, this newest cannot stay."""
+        if self.kept:
+            longest = next(iter(self.kept))
+            del self.kept[longest]
+            longest.transport.close_now()
+            return
+        limit = self.limits.max_connections
+        error = UnavailableError(f"more connections than the limit of {limit}", retry_after_s=1)
+        self.refusals.add(error)
+        self.transport.write(refusal(error, self.server_state.default_headers))
+        self._give_up_reading()
+        # Lingering would keep what there is none of.
+        self.transport.close_now()
 
     def _refuse(self, error: BentorankError) -> None:
         """Answer in the application's place and end the connection."""

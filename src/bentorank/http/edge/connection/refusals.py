@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 import orjson
 
-from bentorank.http.edge.envelope import error_body
+from bentorank.http.edge.envelope import error_body, error_headers
+from bentorank.observability import metrics
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -32,6 +33,7 @@ def refusal(error: BentorankError, default_headers: Iterable[tuple[bytes, bytes]
         (b"content-length", str(len(body)).encode()),
         (b"x-request-id", request_id.encode()),
         (b"connection", b"close"),
+        *((name.encode(), value.encode()) for name, value in error_headers(error).items()),
     )
     status = f"HTTP/1.1 {error.status} {HTTPStatus(error.status).phrase}".encode()
     return b"\r\n".join((status, *(name + b": " + value for name, value in headers), b"", body))
@@ -47,6 +49,7 @@ class RefusalLog:
     def add(self, error: BentorankError) -> None:
         """Count a refusal and perhaps write the line. Its message has no input in it."""
         self._count += 1
+        metrics.REFUSED_REQUESTS.labels(error.code).inc()
         now = time.monotonic()
         if now >= self._next_line_at:
             logger.warning("refused %d requests as they came in; the last: %d %s", self._count, error.status, error)
