@@ -30,13 +30,20 @@ class Outcome:
 class OpenLoad:
     """`rate_per_s` requests a second to /rerank from a thread of its own, without retries, until stopped.
 
-    No two requests are alike, so that no cache answers any of them.
+    No two requests are alike, so that no cache answers any of them, unless `query` or `documents` say otherwise.
     """
 
-    def __init__(self, url: str, rate_per_s: float, documents: Callable[[int], list[str]] | None = None) -> None:
+    def __init__(
+        self,
+        url: str,
+        rate_per_s: float,
+        documents: Callable[[int], list[str]] | None = None,
+        query: Callable[[int], str] = "query{}".format,
+    ) -> None:
         self._url = f"{url}/rerank"
         self._interval_s = 1 / rate_per_s
         self._documents = documents or (lambda number: [f"word{number} beta", f"gamma word{number}"])
+        self._query = query
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=lambda: asyncio.run(self._run()), daemon=True)
         self.outcomes: list[Outcome] = []
@@ -74,7 +81,7 @@ class OpenLoad:
                 await asyncio.sleep(max(0.0, due - time.monotonic()))
 
     async def _ask(self, session: aiohttp.ClientSession, due: float, number: int) -> None:
-        body = {"query": f"query{number}", "documents": self._documents(number)}
+        body = {"query": self._query(number), "documents": self._documents(number)}
         outcome: int | str
         try:
             async with session.post(self._url, json=body) as response:

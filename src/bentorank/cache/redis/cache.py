@@ -41,7 +41,7 @@ class RedisCache:
     async def connect(self) -> None:
         """See ScoreCache."""
         link, _ = self._connected()
-        await link.connect()
+        await link.start()
 
     async def get_many(self, keys: Sequence[CacheKey]) -> list[ScoredDocument | None]:
         """See ScoreCache."""
@@ -69,7 +69,7 @@ class RedisCache:
         except RuntimeError:  # no event loop runs here
             self._writes.dropped += len(entries)
             return
-        if self._is_closed or not link.is_up:
+        if self._is_closed or not link.is_open:
             self._writes.dropped += len(entries)
             return
         packed = [(key, pack(document)) for key, document in entries]
@@ -87,7 +87,7 @@ class RedisCache:
             written=self._writes.written,
             dropped=self._writes.dropped,
             failed=self._writes.failed,
-            is_up=self._link is None or self._link.is_up,
+            is_up=self._link is not None and self._link.is_up,
         )
         self._hits = self._misses = self._errors = 0
         self._writes.written = self._writes.dropped = self._writes.failed = 0

@@ -31,8 +31,11 @@ class CoolDown:
         self._failed_at.append(now)
         self._in_a_row += 1
         many = len(self._failed_at) == FAILURES and now - self._failed_at[0] <= WINDOW_S
-        begins = not self.is_on and (many or self._in_a_row >= FAILURES)
-        self.is_on = self.is_on or begins
+        return (many or self._in_a_row >= FAILURES) and self.begin()
+
+    def begin(self) -> bool:
+        """Ask no more. False if that was so already."""
+        begins, self.is_on = not self.is_on, True
         return begins
 
     def end(self) -> None:

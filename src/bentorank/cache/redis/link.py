@@ -38,11 +38,24 @@ class Link:
         self._cool_down = CoolDown(time.monotonic)
         self._reads = asyncio.Semaphore(_READS_AT_A_TIME)
         self._probing: asyncio.Task[None] | None = None
+        self._has_answered = False
+
+    @property
+    def is_open(self) -> bool:
+        """Whether calls are made at all."""
+        return not self._cool_down.is_on
 
     @property
     def is_up(self) -> bool:
-        """Whether calls are made at all."""
-        return not self._cool_down.is_on
+        """Whether the server has answered, and has not failed since."""
+        return self._has_answered and self.is_open
+
+    async def start(self) -> None:
+        """Connect ahead; without an answer, begin with the cool-down."""
+        if await self._answers():
+            self._has_answered = True
+        elif self._cool_down.begin():
+            self._leave_it_alone("no answer")
 
     async def read(self, work: Callable[[Client], Awaitable[Result]]) -> Result | None:
         """What `work` gets, or None where it fails or many others wait."""
@@ -64,7 +77,7 @@ class Link:
 
     async def call(self, work: Callable[[Client], Awaitable[Result]]) -> Result | None:
         """What `work` gets, or None where it fails."""
-        if self._cool_down.is_on:
+        if not self.is_open:
             return None
         try:
             async with asyncio.timeout(CALL_TIMEOUT_S):
@@ -73,9 +86,10 @@ class Link:
             self._failed(error)
             return None
         self._cool_down.succeeded()
+        self._has_answered = True
         return result
 
-    async def connect(self) -> bool:
+    async def _connect(self) -> bool:
         """Make every connection that there will be, so that no read waits for one. False if that fails."""
         pool = self._client.connection_pool
         try:
@@ -96,8 +110,11 @@ class Link:
     def _failed(self, error: Exception) -> None:
         if self._cool_down.failed():
             # Its kind alone: the message may hold the address, and that a password.
-            logger.warning("the score cache in Redis fails (%s): going on without it", type(error).__name__)
-            self._probing = asyncio.create_task(self._probe_until_it_answers())
+            self._leave_it_alone(type(error).__name__)
+
+    def _leave_it_alone(self, why: str) -> None:
+        logger.warning("the score cache in Redis fails (%s): going on without it", why)
+        self._probing = asyncio.create_task(self._probe_until_it_answers())
 
     async def _probe_until_it_answers(self) -> None:
         answers = False
@@ -105,10 +122,11 @@ class Link:
             await asyncio.sleep(PROBE_EVERY_S)
             answers = await self._answers()
         self._cool_down.end()
+        self._has_answered = True
         logger.info("the score cache in Redis answers again")
 
     async def _answers(self) -> bool:
-        if not await self.connect():
+        if not await self._connect():
             return False
         try:
             async with asyncio.timeout(CALL_TIMEOUT_S):

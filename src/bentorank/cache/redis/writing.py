@@ -85,7 +85,7 @@ class Writer:
     async def _write_all(self) -> None:
         while self._waiting:
             batch = self._take_batch()
-            if not self._link.is_up:
+            if not self._link.is_open:
                 self._counts.dropped += len(batch)
                 continue
             documents = await self._link.call(partial(self._write, batch))
