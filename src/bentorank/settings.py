@@ -102,8 +102,8 @@ class Settings(BaseSettings):
     )
     cache_bytes: Annotated[int, Field(ge=0)] = Field(
         64 * 1024 * 1024,
-        description="Memory for remembered scores of a worker, about 120 bytes each: half a million, which a CPU takes"
-        " hours for and a GPU a minute. 0 where Redis alone is to remember.",
+        description="Memory for remembered scores of a worker, about 160 bytes each: 400,000, which take a CPU hours"
+        " and a GPU a minute. 0 where Redis alone is to remember.",
     )
     cache_ttl_s: Annotated[float, Field(ge=1, le=31_536_000, allow_inf_nan=False)] = Field(
         86_400.0,

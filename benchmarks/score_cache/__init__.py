@@ -1,0 +1,1 @@
+"""What remembered scores save and cost: throughput by share of hits, latency, bytes an entry."""
