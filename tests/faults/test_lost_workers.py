@@ -102,7 +102,9 @@ def test_a_dozen_kills_leave_nothing_behind(tmp_path):
             os.kill(worker, signal.SIGKILL)
             wait_for_another_worker(server, {worker}, within_s=15)
         server.wait_until_ready()
-        assert settled_scrape(server.url)("rerank_worker_restarts_total", reason="died") == 12
+        scrape = settled_scrape(server.url)
+        assert scrape("rerank_worker_restarts_total", reason="died") == 12
+        assert scrape("rerank_active_requests") == scrape("bentoml_service_request_in_progress") - 1 == 0
         assert (supervisor.num_fds(), shared_memory()) == before
         assert files_of_metrics(tmp_path) <= files + 1  # which each kind of metric makes when it is first used
         assert len(supervisor.children(recursive=True)) == 1

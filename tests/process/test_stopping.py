@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 import httpx2
 import psutil
 import pytest
+from support.metrics import Scrape
 from support.server import running_server, wait_until
 
 pytestmark = pytest.mark.process
@@ -62,6 +63,7 @@ def test_a_lost_worker_is_replaced(tmp_path):
         server.wait_until_ready(RESPAWNED_WITHIN_S)
         assert rerank(server.url, ["a"]).status_code == 200
         assert "the model thread died: SystemExit" in server.log
+        assert Scrape(server.url)("rerank_worker_restarts_total", reason="model_thread_died") == 1
 
         (second,) = server.worker_pids
         assert second != first

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import bentoml
 from prometheus_client import Counter, Gauge, Histogram
 
+from bentorank import errors
 from bentorank.process.metric_files import name_files_after_worker
 
 if TYPE_CHECKING:
@@ -28,6 +29,22 @@ REQUEST_DURATION = Histogram(
 REFUSED_REQUESTS = Counter(
     "rerank_refused_requests_total", "Requests refused before they reached a route, by error code.", ["code"]
 )
+# There from the start: a rate that begins with its first event misses that.
+for _refusal in (
+    errors.HeadTooLargeError,
+    errors.HttpVersionError,
+    errors.MalformedBodyError,
+    errors.MalformedRequestError,
+    errors.MethodNotAllowedError,
+    errors.NotFoundError,
+    errors.NotImplementedByServerError,
+    errors.OverloadedError,
+    errors.PayloadTooLargeError,
+    errors.RequestTimeoutError,
+    errors.UnauthorizedError,
+    errors.UnavailableError,
+):
+    REFUSED_REQUESTS.labels(_refusal.code)
 CONNECTIONS = Gauge("rerank_connections", "Open connections.", multiprocess_mode="livesum")
 ASYNCIO_TASKS = Gauge("rerank_asyncio_tasks", "Tasks on the event loop.", multiprocess_mode="livesum")
 EVENT_LOOP_LAG = Histogram(
