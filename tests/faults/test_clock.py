@@ -34,7 +34,7 @@ def test_a_clock_that_jumps_ends_nothing_early_or_late(tmp_path):
     with running_server(tmp_path / "home", command, **settings) as server, ThreadPoolExecutor(8) as threads:
         workers = server.worker_pids
         for jump in (HOUR_S, -HOUR_S):
-            running = [threads.submit(rerank, server.url, ["a"], deadline_s=10) for _ in range(4)]
+            running = [threads.submit(rerank, server.url, [f"{number} {jump}"], deadline_s=10) for number in range(4)]
             time.sleep(PASS_S / 2)
             clock.shift(jump)
             assert hours_ahead(server) == pytest.approx(jump / HOUR_S, abs=0.1)
@@ -42,7 +42,7 @@ def test_a_clock_that_jumps_ends_nothing_early_or_late(tmp_path):
             # Longer than a worker may be silent, or a pass may take, or a speed is known by which it would be refused.
             time.sleep(11)
             began = time.monotonic()
-            assert rerank(server.url, ["a"], deadline_s=PASS_S / 2) == 504
+            assert rerank(server.url, [f"late {jump}"], deadline_s=PASS_S / 2) == 504
             assert PASS_S / 2 - 0.1 < time.monotonic() - began < PASS_S / 2 + 0.4
         assert server.worker_pids == workers
         assert settled_scrape(server.url)("rerank_requests_total", status="504") == 2
