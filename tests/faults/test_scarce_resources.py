@@ -95,6 +95,22 @@ def test_bodies_that_do_not_fit_together_are_refused(cramped):
     assert Scrape(cramped.url)("rerank_refused_requests_total", code="overloaded") == 1
 
 
+def test_large_bodies_that_do_not_end_keep_no_ordinary_request_out(service):
+    """While three of the largest trickle in, a hundred documents are ranked; only another large body is refused."""
+    head = (
+        f"POST /rerank HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: {LARGEST_BODY}\r\n\r\n"
+    )
+    ordinary = json.dumps({"query": "a", "documents": ["word " * 480] * 100}).encode()
+    large = json.dumps({"query": "a", "documents": ["word " * 960] * 1000}).encode()
+    with contextlib.ExitStack() as stack:
+        for _ in range(3):
+            connection = stack.enter_context(socket.create_connection(("127.0.0.1", service.port), timeout=10))
+            connection.sendall(head.encode() + b" " * (LARGEST_BODY - 1))
+        wait_until(lambda: post(service.url, large) == (429, "1"), within_s=5)
+        assert post(service.url, ordinary) == (200, None)
+    wait_until(lambda: post(service.url, large)[0] != 429, within_s=5)
+
+
 @pytest.mark.fault
 def test_the_largest_requests_do_not_exhaust_the_memory(tmp_path):
     """Fifty at once with 200 MB to spare: each is answered or told to come back, and the worker lives."""
