@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from bentorank.http.edge.request_context import RequestContext
 
 
-# The beginning of each body has room in any case, this part of all room: else a few large bodies that take their time to
+# The beginning of each body has room in any case, this part of all room: else a few large ones that take their time to
 # come in would keep ordinary requests out. Of the default it is 256 KiB, a hundred documents of 2,500 bytes.
 PART_FOR_EACH = 128
 
