@@ -11,7 +11,8 @@ from support.open_load import OpenLoad
 from support.proxies import running_proxy
 from support.server import Server, wait_until
 
-pytestmark = [pytest.mark.process, pytest.mark.fault]
+# Ten starts, each of which takes long on a busy machine.
+pytestmark = [pytest.mark.process, pytest.mark.fault, pytest.mark.timeout(900)]
 
 # A pass of 20 ms takes eight of these requests, so that an instance could do 400 a second.
 INSTANCE = {"engine": "fake", "fake_batch_delay_ms": 20, "max_batch_tokens": 64, "drain_s": 5}
