@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from support.faulty import rerank, wait_for_another_worker
 from support.metrics import Scrape
-from support.server import BIN, running_server
+from support.server import BIN, running_server, wait_until
 
 pytestmark = [pytest.mark.process, pytest.mark.fault]
 
@@ -21,6 +21,8 @@ HANGING = {"engine": "fake", "fake_batch_delay_ms": 60_000}
 def test_a_worker_that_is_stopped_is_replaced(tmp_path, workers):
     """The others go on meanwhile."""
     with running_server(tmp_path, engine="fake", workers=workers) as server:
+        # One of two serves before the other is there.
+        wait_until(lambda: len(server.worker_pids) == workers)
         old = set(server.worker_pids)
         os.kill(min(old), signal.SIGSTOP)
         wait_for_another_worker(server, old, within_s=BEGUN_WITHIN_S)
