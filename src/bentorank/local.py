@@ -68,8 +68,9 @@ class LocalReranker:
 
     Takes the service's settings by name, such as `model`, `engine`, `device`, `precision`, `threads`, `overflow` and
     `request_timeout_s`, and how documents are read unless a call says otherwise: `score_mode`, `max_tokens_per_doc`,
-    `max_chunks_per_doc`, `overlap_tokens` and `rank_fields`. Settings that are not given come from the environment. A
-    call may name any `model`; there is one. Copies share it; a pickle loads it anew.
+    `max_chunks_per_doc`, `overlap_tokens`, `rank_fields`, `on_deadline`, `on_item_error` and `no_cache`. Settings that
+    are not given come from the environment. A call may name any `model`; there is one. Copies share it; a pickle loads
+    it anew.
     Raises ConfigurationError or ValueError where the model cannot be loaded as asked.
     """
 
@@ -168,7 +169,7 @@ class LocalReranker:
 
     def _job(self, request: RerankRequest) -> RerankJob:
         """What the service would make of it: its own dialect reads the body that the client would send."""
-        body = request_body(request, self._defaults)
+        body = request_body(request.settled(self._defaults))
         timeout_s = self._timeout_s if request.timeout_s is None else request.timeout_s
         read = read_as(NATIVE.body, orjson.loads(body.content))
         job = NATIVE.to_job(read, self._rules, time.monotonic() + timeout_s)
