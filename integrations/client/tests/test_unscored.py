@@ -11,26 +11,7 @@ import time
 import pytest
 from bentorank_client import APITimeoutError, InvalidResponseError, RankedDocument, RateLimitError, RerankRequest
 from bentorank_client.breaker import BreakerState, breaker_of
-from support.scripted_server import answer, ranking, send, status
-
-USAGE = {"total_tokens": 1, "pairs": 1, "cached_pairs": 0, "truncated_documents": 0}
-
-
-def scoring(scores, warnings=()):
-    """An answer in which a document without a score in `scores`, by its text, has the reason there."""
-
-    def step(handler, body):
-        found = [(scores.get(text, 0.5), index) for index, text in enumerate(body["documents"])]
-        scored = sorted((pair for pair in found if type(pair[0]) is float), key=lambda pair: (-pair[0], pair[1]))
-        results = [{"index": index, "relevance_score": score} for score, index in scored]
-        if "score_threshold" not in body:
-            results += [
-                {"index": index, "relevance_score": None, "unscored": why} for why, index in found if type(why) is str
-            ]
-        said = {"results": results[: body.get("top_n")], "usage": USAGE, "warnings": warnings}
-        send(handler, 200, json.dumps(said).encode())
-
-    return step
+from support.scripted_server import USAGE, answer, ranking, scoring, status
 
 
 def places(result):
