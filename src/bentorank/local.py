@@ -43,6 +43,7 @@ from bentorank.http.routes.body import read_as
 from bentorank.reranker import Reranker
 from bentorank.scheduling import Scheduler
 from bentorank.settings import Settings
+from bentorank.types import CacheUse
 from bentorank.wiring import cache_options, engine_options, job_rules, scheduler_limits
 
 if TYPE_CHECKING:
@@ -169,11 +170,12 @@ class LocalReranker:
 
     def _job(self, request: RerankRequest) -> RerankJob:
         """What the service would make of it: its own dialect reads the body that the client would send."""
-        body = request_body(request.settled(self._defaults))
+        settled = request.settled(self._defaults)
+        body = request_body(settled)
         timeout_s = self._timeout_s if request.timeout_s is None else request.timeout_s
         read = read_as(NATIVE.body, orjson.loads(body.content))
         job = NATIVE.to_job(read, self._rules, time.monotonic() + timeout_s)
-        return replace(job, warnings=body.warnings)
+        return replace(job, warnings=body.warnings, cache=CacheUse.REFRESH if settled.no_cache else CacheUse.USE)
 
 
 def _without_limits(rules: JobRules) -> JobRules:
@@ -198,7 +200,7 @@ def _as_result(ranking: Ranking, model: str) -> RerankResult:
 def _as_ranked(ranked: ScoredDocument) -> RankedDocument:
     span = Span(*ranked.spans[0].span) if ranked.spans else None
     score = -math.inf if ranked.relevance_score is None else ranked.relevance_score
-    return RankedDocument(ranked.index, score, ranked.truncated, span)
+    return RankedDocument(ranked.index, score, ranked.truncated, span, ranked.unscored)
 
 
 def _as_client_error(error: BentorankError) -> RerankError:

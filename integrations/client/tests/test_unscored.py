@@ -9,7 +9,14 @@ import pickle
 import time
 
 import pytest
-from bentorank_client import APITimeoutError, InvalidResponseError, RankedDocument, RateLimitError, RerankRequest
+from bentorank_client import (
+    APIStatusError,
+    APITimeoutError,
+    InvalidResponseError,
+    RankedDocument,
+    RateLimitError,
+    RerankRequest,
+)
 from bentorank_client.breaker import BreakerState, breaker_of
 from support.scripted_server import USAGE, answer, ranking, scoring, status
 
@@ -20,13 +27,15 @@ def places(result):
 
 def test_what_has_no_score_stands_last_and_says_why(make_client, scripted):
     """One attempt, no failure for the breaker, nothing degraded: a partial answer is an answer."""
-    server = scripted(scoring({"late": "deadline", "poison": "scoring_failed"}, ["2 of 4 documents were not scored"]))
+    server = scripted(
+        scoring({"late": "deadline_exceeded", "poison": "scoring_failed"}, ["2 of 4 documents were not scored"])
+    )
     client = make_client(base_url=server.url, on_error="passthrough", on_deadline="partial", on_item_error="skip")
     result = client.rerank("q", ["late", "a", "poison", "b"])
     assert places(result) == [
         (1, 0.5, None),
         (3, 0.5, None),
-        (0, -math.inf, "deadline"),
+        (0, -math.inf, "deadline_exceeded"),
         (2, -math.inf, "scoring_failed"),
     ]
     assert [ranked.score for ranked in result] == [0.5, 0.5, None, None]
@@ -103,17 +112,17 @@ def test_a_service_that_answers_by_its_deadline_is_in_time(make_client, scripted
 
     def at_the_last_moment(handler, body):
         time.sleep(float(handler.headers["X-Request-Timeout"]))
-        scoring({"late": "deadline"})(handler, body)
+        scoring({"late": "deadline_exceeded"})(handler, body)
 
     client = make_client(base_url=scripted(at_the_last_moment).url, timeout_s=1, on_deadline="partial")
-    assert places(client.rerank("q", ["late", "a"])) == [(1, 0.5, None), (0, -math.inf, "deadline")]
+    assert places(client.rerank("q", ["late", "a"])) == [(1, 0.5, None), (0, -math.inf, "deadline_exceeded")]
 
 
 @pytest.mark.parametrize("size", [1, 2, 3])
 @pytest.mark.parametrize("top_n", [None, 2, 5])
 def test_of_a_list_that_was_split_what_has_no_score_stands_last(make_client, scripted, size, top_n):
     """In the caller's order, behind scores below zero and those of all other parts; counted by `top_n`."""
-    scores = {"a": 0.9, "b": -3.0, "c": 0.7, "x": "deadline", "y": "scoring_failed", "z": "document_too_long"}
+    scores = {"a": 0.9, "b": -3.0, "c": 0.7, "x": "deadline_exceeded", "y": "scoring_failed", "z": "document_too_long"}
     documents = ["x", "b", "y", "c", "z", "a"]
     server = scripted(scoring(scores, ["3 of 6 documents were not scored"]))
     whole = make_client(base_url=server.url).rerank("q", documents, top_n=top_n)
@@ -125,7 +134,7 @@ def test_of_a_list_that_was_split_what_has_no_score_stands_last(make_client, scr
 
 def test_a_threshold_leaves_out_what_has_no_score(make_client, scripted):
     """The service does, and a list that it leaves empty is no invalid answer."""
-    server = scripted(scoring({"x": "deadline", "y": "deadline"}))
+    server = scripted(scoring({"x": "deadline_exceeded", "y": "deadline_exceeded"}))
     client = make_client(base_url=server.url, max_batch_size=2, on_deadline="partial")
     assert places(client.rerank("q", ["x", "y", "a"], score_threshold=0.1)) == [(2, 0.5, None)]
 
@@ -141,7 +150,12 @@ def test_a_part_that_is_not_answered_in_time_is_left_unscored(make_client, scrip
     client = make_client(base_url=scripted(slow_for_x).url, max_batch_size=2, timeout_s=0.4, on_deadline="partial")
     documents = ["x", "y", "b", "a"]
     result = client.rerank("q", documents)
-    assert places(result) == [(3, 0.9, None), (2, 0.1, None), (0, -math.inf, "deadline"), (1, -math.inf, "deadline")]
+    assert places(result) == [
+        (3, 0.9, None),
+        (2, 0.1, None),
+        (0, -math.inf, "deadline_exceeded"),
+        (1, -math.inf, "deadline_exceeded"),
+    ]
     (warning,) = result.warnings
     assert warning.startswith("documents[0:2]: not scored: no answer from")
     assert [ranked.index for ranked in client.rerank("q", documents, top_n=3)] == [3, 2, 0]
@@ -161,7 +175,7 @@ def test_parts_whose_turn_does_not_come_are_left_unscored(make_client, scripted)
     client = make_client(base_url=server.url, max_batch_size=1, max_concurrency=1, timeout_s=0.5)
     result = client.rerank("q", ["a", "b", "c", "d", "e", "f", "g", "h"], on_deadline="partial")
     assert result[0].unscored is None
-    assert places(result)[-1] == (7, -math.inf, "deadline")
+    assert places(result)[-1] == (7, -math.inf, "deadline_exceeded")
     assert sorted(ranked.index for ranked in result) == list(range(8))
 
 
@@ -178,7 +192,7 @@ def test_a_part_refused_until_after_the_deadline_is_left_unscored(make_client, s
         server = scripted(lambda handler, body, after=retry_after: refusing(handler, body, after))
         client = make_client(base_url=server.url, max_batch_size=1, timeout_s=5, on_deadline="partial")
         if code is None:
-            assert places(client.rerank("q", ["x", "a"])) == [(1, 0.5, None), (0, -math.inf, "deadline")]
+            assert places(client.rerank("q", ["x", "a"])) == [(1, 0.5, None), (0, -math.inf, "deadline_exceeded")]
         else:
             with pytest.raises(RateLimitError):
                 client.rerank("q", ["x", "a"])
@@ -205,7 +219,7 @@ def test_no_answer_at_all_is_no_partial_one(make_client, scripted):
         {"index": 1, "relevance_score": None},
         {"index": 1, "relevance_score": None, "unscored": ""},
         {"index": 1, "relevance_score": None, "unscored": True},
-        {"index": 1, "relevance_score": None, "unscored": {"why": "deadline"}},
+        {"index": 1, "relevance_score": None, "unscored": {"why": "deadline_exceeded"}},
     ],
 )
 def test_no_score_without_a_reason_is_no_answer(make_client, scripted, row):
@@ -221,3 +235,48 @@ def test_a_service_that_knows_nothing_of_it_answers_as_before(make_client, scrip
     client = make_client(base_url=server.url, on_deadline="partial", on_item_error="skip", no_cache=True)
     assert [ranked.unscored for ranked in client.rerank("q", ["a", "b"])] == [None, None]
     assert RankedDocument(0, 0.5).unscored is None
+
+
+POISON, NAN, LONG = "owls [[poison]]", "owls [[nan]]", "owls " * 600
+
+
+@pytest.mark.parametrize("size", [2, 1000])
+def test_a_real_service_skips_what_it_cannot_score(make_client, service, size):
+    """And says of each document why, whole or split; unless asked to, it fails."""
+    client = make_client(base_url=service.url, max_batch_size=size)
+    documents = [POISON, "ships", NAN, "owls", LONG, "owls eat"]
+    result = client.rerank("owls eat", documents, on_item_error="skip", overflow="error")
+    assert [(ranked.index, ranked.unscored) for ranked in result] == [
+        (5, None),
+        (3, None),
+        (1, None),
+        (0, "scoring_failed"),
+        (2, "non_finite_score"),
+        (4, "document_too_long"),
+    ]
+    assert len(client.rerank("owls", documents, on_item_error="skip", overflow="error", score_threshold=0.0)) == 3
+    with pytest.raises(APIStatusError):
+        client.rerank("owls eat", documents[:2])
+
+
+def test_a_real_service_answers_before_the_call_ends(make_client, slow_service):
+    """Whole or split, with the first documents scored and the others after them."""
+    documents = [f"w{number} " * 18 for number in range(14)]
+    for size in (14, 7):
+        client = make_client(base_url=slow_service.url, max_batch_size=size, timeout_s=1.5)
+        result = client.rerank("a", documents, on_deadline="partial")
+        scored = [ranked for ranked in result if not ranked.unscored]
+        rest = result[len(scored) :]
+        assert 0 < len(scored) < len(documents) == len(result)
+        assert [ranked.index for ranked in rest] == sorted(ranked.index for ranked in rest)
+        assert {ranked.unscored for ranked in rest} == {"deadline_exceeded"}
+        assert result.usage.pairs == len(scored)
+
+
+def test_fresh_scores_are_computed_anew(make_client, remembering_service):
+    """The others are remembered."""
+    client = make_client(base_url=remembering_service.url, no_cache=True)
+    documents = [f"asked for by {type(client).__name__} {number}" for number in range(3)]
+    assert client.rerank("owls", documents).usage.cached_pairs == 0
+    assert client.rerank("owls", documents).usage.cached_pairs == 0
+    assert client.rerank("owls", documents, no_cache=False).usage.cached_pairs == 3

@@ -216,7 +216,9 @@ def test_what_was_said_of_a_document_stands_in_its_meta(rank, service):
 
 def test_what_has_no_score_stands_last_and_says_why(rank, documents, scripted):
     """It has no score, not that of the retriever either; as the component asks, or the run."""
-    server = scripted(scoring({"Bread needs flour.": "deadline", "Owls eat mice.": "scoring_failed"}, ["2 of 3"]))
+    server = scripted(
+        scoring({"Bread needs flour.": "deadline_exceeded", "Owls eat mice.": "scoring_failed"}, ["2 of 3"])
+    )
     wishes = {"on_deadline": "partial", "on_item_error": "skip", "no_cache": True}
     for ranker, asked in ((BentoRanker(base_url=server.url, **wishes), {}), (BentoRanker(base_url=server.url), wishes)):
         found = rank(ranker, documents, **asked)
@@ -225,7 +227,7 @@ def test_what_has_no_score_stands_last_and_says_why(rank, documents, scripted):
             ("bread", None),
             ("owls", None),
         ]
-        assert found[1].meta == {"page": 1, "rerank_unscored": "deadline", "rerank_warnings": ["2 of 3"]}
+        assert found[1].meta == {"page": 1, "rerank_unscored": "deadline_exceeded", "rerank_warnings": ["2 of 3"]}
         _, headers, body = server.requests.pop()
         assert (body["on_deadline"], body["on_item_error"], headers["cache-control"]) == ("partial", "skip", "no-cache")
         assert 25 < float(headers["x-request-timeout"]) <= 29

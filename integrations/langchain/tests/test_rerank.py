@@ -305,13 +305,15 @@ def test_what_was_said_of_a_document_stands_in_its_metadata(compress, service):
 
 def test_what_has_no_score_stands_last_and_says_why(compress, documents, scripted):
     """Not even an earlier reranker's score: the next step would take it for this one's."""
-    server = scripted(scoring({"Bread needs flour.": "deadline", "Owls eat mice.": "scoring_failed"}, ["2 of 3"]))
+    server = scripted(
+        scoring({"Bread needs flour.": "deadline_exceeded", "Owls eat mice.": "scoring_failed"}, ["2 of 3"])
+    )
     asked = {"on_deadline": "partial", "on_item_error": "skip"}
     reranker = BentoRerank(base_url=server.url, no_cache=True, **asked)
     scored, *unscored = compress(reranker, documents)
     assert scored.metadata == {"relevance_score": 0.5, "rerank_warnings": ["2 of 3"]}
     assert [document.metadata for document in unscored] == [
-        {"page": 1, "rerank_unscored": "deadline", "rerank_warnings": ["2 of 3"]},
+        {"page": 1, "rerank_unscored": "deadline_exceeded", "rerank_warnings": ["2 of 3"]},
         {"page": 2, "rerank_unscored": "scoring_failed", "rerank_warnings": ["2 of 3"]},
     ]
     again = compress(BentoRerank(base_url=scripted(ranking()).url), unscored)
@@ -324,12 +326,12 @@ def test_what_has_no_score_stands_last_and_says_why(compress, documents, scripte
 
 def test_positions_without_a_score_are_plain_json(documents, scripted):
     """Which knows no infinity; a threshold, as a field or of a call, leaves them out."""
-    reranker = BentoRerank(base_url=scripted(scoring({"Bread needs flour.": "deadline"})).url)
+    reranker = BentoRerank(base_url=scripted(scoring({"Bread needs flour.": "deadline_exceeded"})).url)
     texts = [document.page_content for document in documents]
     assert reranker.rerank(texts, QUERY, on_deadline="partial", no_cache=True) == [
         {"index": 1, "relevance_score": 0.5},
         {"index": 2, "relevance_score": 0.5},
-        {"index": 0, "relevance_score": None, "unscored": "deadline"},
+        {"index": 0, "relevance_score": None, "unscored": "deadline_exceeded"},
     ]
     assert reranker.rank(texts, QUERY)[2].relevance_score == -math.inf
     assert len(reranker.rerank_documents(documents, QUERY, score_threshold=0.1)) == 2

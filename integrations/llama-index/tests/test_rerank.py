@@ -284,12 +284,18 @@ def test_what_was_said_of_a_node_stands_in_its_metadata(rerank, service):
 
 def test_what_has_no_score_stands_last_and_says_why(rerank, nodes, scripted):
     """Where no model reads it; it has no score, not that of the retriever either."""
-    server = scripted(scoring({"Bread needs flour.": "deadline", "Owls eat mice.": "scoring_failed"}, ["2 of 3"]))
+    server = scripted(
+        scoring({"Bread needs flour.": "deadline_exceeded", "Owls eat mice.": "scoring_failed"}, ["2 of 3"])
+    )
     asked = {"on_deadline": "partial", "on_item_error": "skip"}
     fields = {"base_url": server.url, "metadata_mode": MetadataMode.NONE, "no_cache": True}
     found = rerank(BentoRerank(**fields, **asked), nodes)
     assert [(node.node.node_id, node.score) for node in found] == [("ships", 0.5), ("bread", None), ("owls", None)]
-    assert [node.node.metadata.get("rerank_unscored") for node in found] == [None, "deadline", "scoring_failed"]
+    assert [node.node.metadata.get("rerank_unscored") for node in found] == [
+        None,
+        "deadline_exceeded",
+        "scoring_failed",
+    ]
     assert found[1].to_json()
     for reader in (MetadataMode.EMBED, MetadataMode.LLM):
         assert "rerank_" not in found[1].node.get_content(metadata_mode=reader)

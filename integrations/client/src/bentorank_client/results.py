@@ -75,8 +75,9 @@ class RankedDocument:
     span: Span | None = None
     """Its best chunk, which has this score, where long documents were to be split; else None."""
     unscored: str | None = None
-    """Why it has no score and stands behind those that have one: `deadline`, `scoring_failed`, `non_finite_score`,
-    `document_too_long`; a newer service may know more reasons. Only if `on_deadline` or `on_item_error` allows it."""
+    """Why it has no score and stands behind those that have one: `deadline_exceeded`, `scoring_failed`,
+    `non_finite_score`, `document_too_long`; a newer service may know more reasons. Only if `on_deadline` or
+    `on_item_error` allows it."""
 
     @property
     def score(self) -> float | None:

@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 POSITION = re.compile(r"\bdocuments\[(\d+)\]")
-UNSCORED_IN_TIME = "deadline"
+# The service's own word for it.
+UNSCORED_IN_TIME = "deadline_exceeded"
 GATEWAY_TIMEOUT = 504
 
 Outcome: TypeAlias = RerankResult | RerankError
