@@ -261,8 +261,8 @@ def test_a_real_service_skips_what_it_cannot_score(make_client, service, size):
 
 def test_a_real_service_answers_before_the_call_ends(make_client, slow_service):
     """Whole or split, with the first documents scored and the others after them."""
-    documents = [f"w{number} " * 18 for number in range(14)]
-    for size in (14, 7):
+    documents = [f"w{number} " * 18 for number in range(10)]
+    for size in (10, 5):
         client = make_client(base_url=slow_service.url, max_batch_size=size, timeout_s=1.5)
         result = client.rerank("a", documents, on_deadline="partial")
         scored = [ranked for ranked in result if not ranked.unscored]
