@@ -111,7 +111,7 @@ print(breaker_of(url).state.value)
 # ## Not everything in time
 #
 # Another service, slow on purpose: the engine for tests, which counts words, and takes 0.1 s for two or three passages. `on_deadline="partial"` asks for what
-# is scored when the time is over: the first passages of the list, best first. The others stand behind them as they came, and say why.
+# is scored when the time is over: about the first passages of the list, best first. The others stand behind them as they came, and say why.
 
 # %%
 kill(service)
