@@ -14,6 +14,7 @@
 # A service of our own, killed in the middle of the work. What does a caller see?
 
 # %%
+import os
 import socket
 import subprocess
 import sys
@@ -22,7 +23,7 @@ import urllib.request
 from pathlib import Path
 
 import psutil
-from bentorank_client import CircuitOpenError, Reranker, RerankError
+from bentorank_client import APIStatusError, CircuitOpenError, Reranker, RerankError
 from bentorank_client.breaker import breaker_of
 
 with socket.socket() as probe:
@@ -31,10 +32,13 @@ with socket.socket() as probe:
 url = f"http://127.0.0.1:{port}"
 
 
-def start():
+def start(**settings):
     """`bentorank serve` in a session of its own, ready to answer."""
     command = [str(Path(sys.executable).with_name("bentorank")), "serve", "--port", str(port)]
-    service = subprocess.Popen(command, start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    env = os.environ | {f"BENTORANK_{name.upper()}": str(value) for name, value in settings.items()}
+    service = subprocess.Popen(
+        command, env=env, start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
     while service.poll() is None:
         try:
             urllib.request.urlopen(f"{url}/readyz")
@@ -102,6 +106,44 @@ time.sleep(breaker_of(url).open_for_s)
 with Reranker(base_url=url) as reranker:
     assert reranker.rerank("what do owls eat", passages)[0].index == 1
 print(breaker_of(url).state.value)
+
+# %% [markdown]
+# ## Not everything in time
+#
+# Another service, slow on purpose: the engine for tests, which counts words, and takes 0.1 s for two or three passages. `on_deadline="partial"` asks for what
+# is scored when the time is over: about the first passages of the list, best first. The others stand behind them as they came, and say why.
+
+# %%
+kill(service)
+service = start(engine="fake", fake_batch_delay_ms=100, max_batch_tokens=24)
+many = [f"Passage {number}: {'owls eat mice' if number % 3 else 'ships'}." for number in range(60)]
+with Reranker(base_url=url, timeout_s=1.0) as reranker:
+    started = time.monotonic()
+    result = reranker.rerank("what do owls eat", many, on_deadline="partial")
+    print(f"{time.monotonic() - started:.1f} s, {result.warnings}")
+scored = [ranked for ranked in result if not ranked.unscored]
+rest = result[len(scored) :]
+print(scored[0], rest[0], sep="\n")
+assert 0 < len(scored) < len(many) == len(result)
+assert [ranked.index for ranked in rest] == sorted(ranked.index for ranked in rest)
+assert {ranked.relevance_score for ranked in rest} == {float("-inf")}
+
+# %% [markdown]
+# ## A passage that cannot be scored
+#
+# One breaks the model (the engine for tests does so when told to). That is an error which names it; with `on_item_error="skip"` the others are ranked without it.
+
+# %%
+passages = ["Ships carry freight.", "[[poison]]", "Owls eat mice."]
+with Reranker(base_url=url) as reranker:
+    try:
+        reranker.rerank("what do owls eat", passages)
+    except APIStatusError as error:
+        print(error)
+    result = reranker.rerank("what do owls eat", passages, on_item_error="skip")
+print(result.results, result.warnings, sep="\n")
+assert [ranked.index for ranked in result] == [2, 0, 1]
+assert result[2].unscored == "scoring_failed"
 
 # %%
 kill(service)

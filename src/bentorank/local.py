@@ -43,6 +43,7 @@ from bentorank.http.routes.body import read_as
 from bentorank.reranker import Reranker
 from bentorank.scheduling import Scheduler
 from bentorank.settings import Settings
+from bentorank.types import CacheUse
 from bentorank.wiring import cache_options, engine_options, job_rules, scheduler_limits
 
 if TYPE_CHECKING:
@@ -68,8 +69,9 @@ class LocalReranker:
 
     Takes the service's settings by name, such as `model`, `engine`, `device`, `precision`, `threads`, `overflow` and
     `request_timeout_s`, and how documents are read unless a call says otherwise: `score_mode`, `max_tokens_per_doc`,
-    `max_chunks_per_doc`, `overlap_tokens` and `rank_fields`. Settings that are not given come from the environment. A
-    call may name any `model`; there is one. Copies share it; a pickle loads it anew.
+    `max_chunks_per_doc`, `overlap_tokens`, `rank_fields`, `on_deadline`, `on_item_error` and `no_cache`. Settings that
+    are not given come from the environment. A call may name any `model`; there is one. Copies share it; a pickle loads
+    it anew.
     Raises ConfigurationError or ValueError where the model cannot be loaded as asked.
     """
 
@@ -168,11 +170,12 @@ class LocalReranker:
 
     def _job(self, request: RerankRequest) -> RerankJob:
         """What the service would make of it: its own dialect reads the body that the client would send."""
-        body = request_body(request, self._defaults)
+        settled = request.settled(self._defaults)
+        body = request_body(settled)
         timeout_s = self._timeout_s if request.timeout_s is None else request.timeout_s
         read = read_as(NATIVE.body, orjson.loads(body.content))
         job = NATIVE.to_job(read, self._rules, time.monotonic() + timeout_s)
-        return replace(job, warnings=body.warnings)
+        return replace(job, warnings=body.warnings, cache=CacheUse.REFRESH if settled.no_cache else CacheUse.USE)
 
 
 def _without_limits(rules: JobRules) -> JobRules:
@@ -197,7 +200,7 @@ def _as_result(ranking: Ranking, model: str) -> RerankResult:
 def _as_ranked(ranked: ScoredDocument) -> RankedDocument:
     span = Span(*ranked.spans[0].span) if ranked.spans else None
     score = -math.inf if ranked.relevance_score is None else ranked.relevance_score
-    return RankedDocument(ranked.index, score, ranked.truncated, span)
+    return RankedDocument(ranked.index, score, ranked.truncated, span, ranked.unscored)
 
 
 def _as_client_error(error: BentorankError) -> RerankError:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 Step = Callable[[BaseHTTPRequestHandler, dict], None]
+
+USAGE = {"total_tokens": 7, "pairs": 2, "cached_pairs": 0, "truncated_documents": 0}
 
 
 def ranking(
@@ -22,6 +24,25 @@ def ranking(
         usage = {"total_tokens": 7, "pairs": len(order), "cached_pairs": 0, "truncated_documents": 0}
         answer = {"id": "rerank-1", "model": "scripted", "results": results[: body.get("top_n")], "usage": usage}
         send(handler, 200, json.dumps(answer).encode())
+
+    return step
+
+
+def scoring(scores: Mapping[str, float | str], warnings: Sequence[str] = ()) -> Step:
+    """A good answer with these scores, by text, 0.5 for others; one that is a text is the reason why there is none."""
+
+    def step(handler: BaseHTTPRequestHandler, body: dict) -> None:
+        found = [(index, scores.get(text, 0.5)) for index, text in enumerate(body["documents"])]
+        scored = sorted((pair for pair in found if not isinstance(pair[1], str)), key=lambda pair: (-pair[1], pair[0]))
+        results = [{"index": index, "relevance_score": score} for index, score in scored]
+        if "score_threshold" not in body:
+            results += [
+                {"index": index, "relevance_score": None, "unscored": reason}
+                for index, reason in found
+                if isinstance(reason, str)
+            ]
+        said = {"results": results[: body.get("top_n")], "usage": USAGE, "warnings": warnings}
+        send(handler, 200, json.dumps(said).encode())
 
     return step
 

@@ -152,3 +152,24 @@ def test_wrong_ways_of_reading_are_refused_at_once():
         LocalReranker(engine="fake", max_tokens_per_doc=-1)
     with pytest.raises(ValueError, match="score_mode"):
         LocalReranker(engine="fake", score_mode="canary")
+
+
+def test_what_has_no_score_stands_last_and_says_why(fake):
+    """As a service would say it, for a document and for the time; by the call or by the construction."""
+    documents = [{"title": "owls [[poison]]"}, {"title": "ships"}, {"title": "owls"}]
+    result = fake.rerank("owls", documents, on_item_error="skip")
+    assert [(ranked.index, ranked.unscored) for ranked in result] == [(2, None), (1, None), (0, "scoring_failed")]
+    assert (result[2].relevance_score, result[2].score) == (float("-inf"), None)
+    with pytest.raises(ValueError, match="on_item_error: must be one of error, skip"):
+        fake.rerank("owls", documents, on_item_error="partial")
+    slow = LocalReranker(engine="fake", fake_batch_delay_ms=200, max_batch_tokens=16, on_deadline="partial")
+    with slow:
+        late = slow.rerank("owls", [f"owl {number} " * 4 for number in range(40)], timeout_s=0.7, no_cache=True)
+    assert late[0].unscored is None
+    assert late[-1].unscored == "deadline_exceeded"
+
+
+def test_fresh_scores_are_computed_anew(fake):
+    """The others are remembered, as by a service."""
+    for asked, cached in (({}, 0), ({"no_cache": True}, 0), ({}, 1)):
+        assert fake.rerank("owls asked for twice", ["owls"], **asked).usage.cached_pairs == cached

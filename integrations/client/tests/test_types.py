@@ -23,7 +23,7 @@ films: list[dict[str, str]] = [{"title": "Owls"}]
 client = Reranker(base_url=["http://a", "http://b"], api_key="key", overflow="chunk", rank_fields=["title"])
 Reranker(api_key=SecretStr("key"))
 result: RerankResult = client.rerank("q", films, rank_fields=("title",), top_n=1, timeout_s=2, score_mode="logit")
-client.rerank("q", ["text"])
+client.rerank("q", ["text"], on_deadline="partial", on_item_error="skip", no_cache=True)
 client.rerank("q", ["text", {"text": "mapping"}])
 client.rerank_batch([RerankRequest("q", films, 3, overflow="error")])
 start = result[0].span.start if result[0].span else 0
@@ -36,6 +36,7 @@ WRONG = [
     'Reranker(base_ur="http://a")',
     'Reranker().rerank("q", ["a"], overflow="cut")',
     'Reranker().rerank("q", ["a"], top_k=1)',
+    'Reranker().rerank("q", ["a"], on_deadline="skip")',
     'Reranker().rerank("q", [1])',
     'ServiceFields(base_ur="http://a")',
 ]

@@ -12,7 +12,7 @@ from bentorank_client import RerankError
 from haystack import Document, Pipeline
 from haystack.utils import Secret
 from haystack_integrations.components.rankers.bentorank import BentoRanker
-from support.scripted_server import ranking, status
+from support.scripted_server import ranking, scoring, status
 
 QUERY = "what do owls eat"
 KEY = "yranac"[::-1]  # so that no line of this file, which a traceback shows, holds it
@@ -142,6 +142,9 @@ def test_every_argument_makes_the_round_trip(monkeypatch):
         "max_tokens_per_doc": 9,
         "max_chunks_per_doc": 2,
         "overlap_tokens": 1,
+        "on_deadline": "partial",
+        "on_item_error": "skip",
+        "no_cache": True,
         "connect_timeout_s": 1.0,
         "top_k": 3,
         "score_threshold": 0.5,
@@ -183,6 +186,9 @@ def test_a_key_may_be_a_text(documents, scripted):
         {"base_ur": "http://127.0.0.1"},
         {"timeout_s": KEY},
         {"overflow": KEY},
+        {"on_deadline": KEY},
+        {"on_item_error": KEY},
+        {"no_cache": KEY},
     ],
 )
 @pytest.mark.parametrize("client", [None, object()])
@@ -206,6 +212,45 @@ def test_what_was_said_of_a_document_stands_in_its_meta(rank, service):
         split = {document.id: document for document in found}[late.id]
         assert "owls eat mice" in late.content[split.meta["rerank_span"]["start"] : split.meta["rerank_span"]["end"]]
         assert split.meta.keys() == {"page", "rerank_span"}
+
+
+def test_what_has_no_score_stands_last_and_says_why(rank, documents, scripted):
+    """It has no score, not that of the retriever either; as the component asks, or the run."""
+    server = scripted(
+        scoring({"Bread needs flour.": "deadline_exceeded", "Owls eat mice.": "scoring_failed"}, ["2 of 3"])
+    )
+    wishes = {"on_deadline": "partial", "on_item_error": "skip", "no_cache": True}
+    for ranker, asked in ((BentoRanker(base_url=server.url, **wishes), {}), (BentoRanker(base_url=server.url), wishes)):
+        found = rank(ranker, documents, **asked)
+        assert [(document.id, document.score) for document in found] == [
+            ("ships", 0.5),
+            ("bread", None),
+            ("owls", None),
+        ]
+        assert found[1].meta == {"page": 1, "rerank_unscored": "deadline_exceeded", "rerank_warnings": ["2 of 3"]}
+        _, headers, body = server.requests.pop()
+        assert (body["on_deadline"], body["on_item_error"], headers["cache-control"]) == ("partial", "skip", "no-cache")
+        assert 25 < float(headers["x-request-timeout"]) <= 29
+        assert [document.id for document in rank(ranker, documents, score_threshold=0.1, **asked)] == ["ships"]
+        server.requests.clear()
+    again = rank(BentoRanker(base_url=scripted(ranking()).url), found)
+    assert all("rerank_unscored" not in document.meta for document in again)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"on_deadline": "some"}, "on_deadline: must be one of error, partial"),
+        ({"on_item_error": "partial"}, "on_item_error: must be one of error, skip"),
+        ({"no_cache": "yes"}, "no_cache: must be True or False"),
+    ],
+)
+def test_a_wrong_wish_is_refused_with_the_right_ones(documents, wrong, said):
+    """When made, and by a run."""
+    with pytest.raises(ValueError, match=said):
+        BentoRanker(**wrong)
+    with pytest.raises(ValueError, match=said):
+        BentoRanker(base_url="http://127.0.0.1:9").run(QUERY, documents, **wrong)
 
 
 def test_a_run_may_ask_for_more_than_the_component(documents, scripted):

@@ -35,15 +35,17 @@ class RankedIndex(TypedDict):
     """True where the model read only a part of it."""
     span: NotRequired[dict[str, int]]
     """`start` and `end` of the best chunk, where long documents were to be split."""
+    unscored: NotRequired[str]
+    """Why it has no score and stands last, where the call allows it."""
 
 
 class BentoRerank(ServiceFields, BaseDocumentCompressor):
     """Reranks documents with a bentorank service, or in this process with `client=LocalReranker(…)`.
 
     Documents come back as copies with `relevance_score` in their metadata, and `rerank_truncated`, `rerank_span`,
-    `rerank_warnings` or `rerank_degraded` where there is such a thing to say; those given are not touched. Raises
-    bentorank_client.RerankError when the service fails, unless `on_error="passthrough"`. Keyword arguments of a call,
-    those of bentorank_client.RerankRequest, take the place of the fields.
+    `rerank_unscored`, `rerank_warnings` or `rerank_degraded` where there is such a thing to say; those given are not
+    touched. Raises bentorank_client.RerankError when the service fails, unless `on_error="passthrough"`. Keyword
+    arguments of a call, those of bentorank_client.RerankRequest, take the place of the fields.
     """
 
     rank_fields: Sequence[str] | None = None
@@ -170,7 +172,7 @@ class BentoRerank(ServiceFields, BaseDocumentCompressor):
         for ranked in result:
             document = documents[ranked.index]
             kept = {name: value for name, value in document.metadata.items() if name not in stale}
-            score = {} if result.degraded else {self.score_key: ranked.relevance_score}
+            score = {} if ranked.score is None else {self.score_key: ranked.score}
             ordered.append(document.model_copy(update={"metadata": kept | score | result.notes(ranked)}))
         return ordered
 
@@ -180,7 +182,9 @@ def _positions(result: RerankResult) -> list[RankedIndex]:
 
 
 def _position(ranked: RankedDocument) -> RankedIndex:
-    position: RankedIndex = {"index": ranked.index, "relevance_score": ranked.relevance_score}
+    position: RankedIndex = {"index": ranked.index, "relevance_score": ranked.score}
+    if ranked.unscored:
+        position["unscored"] = ranked.unscored
     if ranked.truncated:
         position["truncated"] = True
     if ranked.span is not None:

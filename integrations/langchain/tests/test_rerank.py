@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import copy
+import math
 import pickle
 import subprocess
 import sys
@@ -22,7 +23,7 @@ from langchain_core.load import dumps
 from langchain_core.retrievers import BaseRetriever
 from langchain_core.runnables import RunnableLambda
 from pydantic import ValidationError
-from support.scripted_server import ranking, status
+from support.scripted_server import ranking, scoring, status
 
 QUERY = "what do owls eat"
 KEY = "yranac"[::-1]  # so that no line of this file, which a traceback shows, holds it
@@ -300,6 +301,60 @@ def test_what_was_said_of_a_document_stands_in_its_metadata(compress, service):
     assert (
         "rerank_truncated" not in compress(BentoRerank(base_url=service.url, max_tokens_per_doc=9), [short])[0].metadata
     )
+
+
+def test_what_has_no_score_stands_last_and_says_why(compress, documents, scripted):
+    """Not even an earlier reranker's score: the next step would take it for this one's."""
+    server = scripted(
+        scoring({"Bread needs flour.": "deadline_exceeded", "Owls eat mice.": "scoring_failed"}, ["2 of 3"])
+    )
+    asked = {"on_deadline": "partial", "on_item_error": "skip"}
+    reranker = BentoRerank(base_url=server.url, no_cache=True, **asked)
+    scored, *unscored = compress(reranker, documents)
+    assert scored.metadata == {"relevance_score": 0.5, "rerank_warnings": ["2 of 3"]}
+    assert [document.metadata for document in unscored] == [
+        {"page": 1, "rerank_unscored": "deadline_exceeded", "rerank_warnings": ["2 of 3"]},
+        {"page": 2, "rerank_unscored": "scoring_failed", "rerank_warnings": ["2 of 3"]},
+    ]
+    again = compress(BentoRerank(base_url=scripted(ranking()).url), unscored)
+    assert all("rerank_unscored" not in document.metadata for document in again)
+    ((_, headers, body),) = server.requests
+    assert body.items() >= asked.items()
+    assert headers["cache-control"] == "no-cache"
+    assert 25 < float(headers["x-request-timeout"]) <= 29
+
+
+def test_positions_without_a_score_are_plain_json(documents, scripted):
+    """Which knows no infinity; a threshold, as a field or of a call, leaves them out."""
+    reranker = BentoRerank(base_url=scripted(scoring({"Bread needs flour.": "deadline_exceeded"})).url)
+    texts = [document.page_content for document in documents]
+    assert reranker.rerank(texts, QUERY, on_deadline="partial", no_cache=True) == [
+        {"index": 1, "relevance_score": 0.5},
+        {"index": 2, "relevance_score": 0.5},
+        {"index": 0, "relevance_score": None, "unscored": "deadline_exceeded"},
+    ]
+    assert reranker.rank(texts, QUERY)[2].relevance_score == -math.inf
+    assert len(reranker.rerank_documents(documents, QUERY, score_threshold=0.1)) == 2
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"on_deadline": KEY}, r"on_deadline\s+Input should be 'error' or 'partial'"),
+        ({"on_item_error": KEY}, r"on_item_error\s+Input should be 'error' or 'skip'"),
+        ({"no_cache": KEY}, r"no_cache\s+Input should be a valid boolean"),
+    ],
+)
+def test_a_wrong_wish_is_refused_with_the_right_ones(wrong, said):
+    """As a field, when assigned, and in a call."""
+    reranker = BentoRerank(base_url="http://127.0.0.1:9")
+    ((name, value),) = wrong.items()
+    for refuse in (lambda: BentoRerank(**wrong), lambda: setattr(reranker, name, value)):
+        with pytest.raises(ValidationError, match=said) as caught:
+            refuse()
+        assert KEY not in everything_of(caught.value)
+    with pytest.raises(ValueError, match=f"{name}: must be"):
+        reranker.rerank(["a"], QUERY, **wrong)
 
 
 def test_a_call_may_ask_for_more_than_the_fields(documents, scripted):

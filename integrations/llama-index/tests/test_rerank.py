@@ -24,7 +24,7 @@ from llama_index.core.query_engine import RetrieverQueryEngine
 from llama_index.core.schema import MetadataMode, NodeWithScore, QueryBundle, TextNode
 from llama_index.postprocessor.bentorank import BentoRerank
 from pydantic import ValidationError
-from support.scripted_server import ranking, status
+from support.scripted_server import ranking, scoring, status
 
 QUERY = "what do owls eat"
 KEY = "yranac"[::-1]  # so that no line of this file, which a traceback shows, holds it
@@ -282,6 +282,50 @@ def test_what_was_said_of_a_node_stands_in_its_metadata(rerank, service):
     assert late.node.metadata == metadata
 
 
+def test_what_has_no_score_stands_last_and_says_why(rerank, nodes, scripted):
+    """Where no model reads it; it has no score, not that of the retriever either."""
+    server = scripted(
+        scoring({"Bread needs flour.": "deadline_exceeded", "Owls eat mice.": "scoring_failed"}, ["2 of 3"])
+    )
+    asked = {"on_deadline": "partial", "on_item_error": "skip"}
+    fields = {"base_url": server.url, "metadata_mode": MetadataMode.NONE, "no_cache": True}
+    found = rerank(BentoRerank(**fields, **asked), nodes)
+    assert [(node.node.node_id, node.score) for node in found] == [("ships", 0.5), ("bread", None), ("owls", None)]
+    assert [node.node.metadata.get("rerank_unscored") for node in found] == [
+        None,
+        "deadline_exceeded",
+        "scoring_failed",
+    ]
+    assert found[1].to_json()
+    for reader in (MetadataMode.EMBED, MetadataMode.LLM):
+        assert "rerank_" not in found[1].node.get_content(metadata_mode=reader)
+    again = rerank(BentoRerank(base_url=scripted(ranking()).url), found)
+    assert all("rerank_unscored" not in node.node.metadata for node in again)
+    assert [node.node.node_id for node in rerank(BentoRerank(**fields, score_threshold=0.1), nodes)] == ["ships"]
+    _, headers, body = server.requests[0]
+    assert body.items() >= asked.items()
+    assert headers["cache-control"] == "no-cache"
+    assert 25 < float(headers["x-request-timeout"]) <= 29
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"on_deadline": KEY}, r"on_deadline\s+Input should be 'error' or 'partial'"),
+        ({"on_item_error": KEY}, r"on_item_error\s+Input should be 'error' or 'skip'"),
+        ({"no_cache": KEY}, r"no_cache\s+Input should be a valid boolean"),
+    ],
+)
+def test_a_wrong_wish_is_refused_with_the_right_ones(wrong, said):
+    """When made, and when assigned."""
+    reranker = BentoRerank()
+    ((name, value),) = wrong.items()
+    for refuse in (lambda: BentoRerank(**wrong), lambda: setattr(reranker, name, value)):
+        with pytest.raises(ValidationError, match=said) as caught:
+            refuse()
+        assert KEY not in everything_of(caught.value)
+
+
 def test_fields_reach_the_service(rerank, nodes, scripted):
     """All that a rerank may be asked for."""
     server = scripted(ranking())
@@ -294,6 +338,8 @@ def test_fields_reach_the_service(rerank, nodes, scripted):
         "max_tokens_per_doc": 9,
         "max_chunks_per_doc": 2,
         "overlap_tokens": 1,
+        "on_deadline": "partial",
+        "on_item_error": "skip",
     }
     rerank(BentoRerank.from_dict(BentoRerank(base_url=server.url, timeout_s=3, **asked).to_dict()), nodes)
     ((_, headers, body),) = server.requests

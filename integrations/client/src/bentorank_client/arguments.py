@@ -10,6 +10,8 @@ from typing import Any, Literal, TypeAlias, TypedDict
 OnError = Literal["raise", "passthrough"]
 Overflow = Literal["truncate", "chunk", "error"]
 ScoreMode = Literal["probability", "logit", "model"]
+OnDeadline = Literal["error", "partial"]
+OnItemError = Literal["error", "skip"]
 
 Document: TypeAlias = str | Mapping[str, Any]
 """A text, or a mapping with `content`, `text` or the fields that `rank_fields` names."""
@@ -27,6 +29,9 @@ class ReadingArguments(TypedDict, total=False):
     max_chunks_per_doc: int | None
     overlap_tokens: int | None
     rank_fields: Sequence[str] | None
+    on_deadline: OnDeadline | None
+    on_item_error: OnItemError | None
+    no_cache: bool | None
 
 
 class RerankArguments(ReadingArguments, total=False):
@@ -39,7 +44,10 @@ class RerankArguments(ReadingArguments, total=False):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reading:
-    """How documents are read and scored. A client's holds for all its calls; a call's own takes its place."""
+    """How documents are read and scored. A client's holds for all its calls; a call's own takes its place.
+
+    A service that does not know an argument ignores it.
+    """
 
     model: str | None = None
     """Any name unless the service takes names strictly."""
@@ -56,6 +64,13 @@ class Reading:
     """What neighbouring chunks share at least."""
     rank_fields: Sequence[str] | None = None
     """The fields of a mapping that are read, a line each, instead of `content` or `text`."""
+    on_deadline: OnDeadline | None = None
+    """`partial` returns what was scored by the deadline, and after it the rest, `unscored`; unless set, it is an error
+    if something is missing."""
+    on_item_error: OnItemError | None = None
+    """`skip` puts a document that cannot be scored last, `unscored`; unless set, it is an error."""
+    no_cache: bool | None = None
+    """Have all documents scored anew, although the service may know the scores of some. False unless set."""
 
 
 def _whole(least: int) -> Rule:
@@ -73,6 +88,7 @@ def is_number(value: object) -> bool:
 
 
 TEXT: Rule = (lambda value: isinstance(value, str), "must be a text")
+YES_OR_NO: Rule = (lambda value: isinstance(value, bool), "must be True or False")
 NUMBER: Rule = (is_number, "must be a finite number")
 SECONDS: Rule = (lambda value: is_number(value) and value > 0, "must be a positive number of seconds")
 NAMES: Rule = (
@@ -89,6 +105,9 @@ READING_RULES: dict[str, Rule] = {
     "max_chunks_per_doc": COUNT,
     "overlap_tokens": _whole(0),
     "rank_fields": NAMES,
+    "on_deadline": _one_of("error", "partial"),
+    "on_item_error": _one_of("error", "skip"),
+    "no_cache": YES_OR_NO,
 }
 REQUEST_RULES: dict[str, Rule] = READING_RULES | {"score_threshold": NUMBER, "timeout_s": NUMBER}
 CLIENT_RULES: dict[str, Rule] = READING_RULES | {

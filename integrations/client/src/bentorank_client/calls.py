@@ -140,7 +140,7 @@ class Call:
     def _headers(self, time_left_s: float) -> dict[str, str]:
         user_agent = f"{self._options.user_agent} {USER_AGENT}".strip()
         headers = headers_for(
-            self._options, user_agent=user_agent, request_id=self._request_id, time_left_s=time_left_s
+            self.request, self._options, user_agent=user_agent, request_id=self._request_id, time_left_s=time_left_s
         )
         add_trace_context(headers)
         return headers

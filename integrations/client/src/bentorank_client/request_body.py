@@ -13,12 +13,14 @@ from bentorank_client.json_text import encode
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from bentorank_client.arguments import Document, Reading
+    from bentorank_client.arguments import Document
     from bentorank_client.results import RerankRequest
 
 # Halves of characters, which a text has that was cut between two UTF-16 units; UTF-8 has no way to write them.
 LONE_SURROGATES = re.compile("[\ud800-\udfff]")
 NAMED_DOCUMENTS = 5
+# The other one is a header.
+READING_FIELDS = tuple(name for name in READING_RULES if name != "no_cache")
 
 Json: TypeAlias = Any
 
@@ -30,20 +32,19 @@ class RequestBody(NamedTuple):
     warnings: tuple[str, ...] = ()
 
 
-def request_body(request: RerankRequest, defaults: Reading, first: int = 0) -> RequestBody:
-    """What `request` asks for, or else `defaults`; its documents are the caller's from number `first` on.
+def request_body(request: RerankRequest, first: int = 0) -> RequestBody:
+    """What `request` asks for; its documents are the caller's from number `first` on.
 
     Documents do not come back, the caller has them; of a mapping only what is read is sent. Raises ValueError that
     names the document.
     """
-    reading = {name: _either(getattr(request, name), getattr(defaults, name)) for name in READING_RULES}
     wanted = {
         "query": request.query,
-        "documents": _readable(request.documents, reading["rank_fields"], first),
+        "documents": _readable(request.documents, request.rank_fields, first),
         "top_n": request.top_n,
         "score_threshold": request.score_threshold,
-        **reading,
-        "rank_fields": list(reading["rank_fields"] or ()) or None,
+        **{name: getattr(request, name) for name in READING_FIELDS},
+        "rank_fields": list(request.rank_fields or ()) or None,
         "return_documents": False,
     }
     body = {name: value for name, value in wanted.items() if value is not None}
@@ -51,10 +52,6 @@ def request_body(request: RerankRequest, defaults: Reading, first: int = 0) -> R
         return RequestBody(encode(body))
     except (TypeError, ValueError):
         return RequestBody(encode(_without_lone_surrogates(body)), _surrogate_warnings(body, first))
-
-
-def _either(own: object, default: object) -> Any:  # noqa: ANN401 - as the field has it
-    return default if own is None else own
 
 
 def _readable(documents: Sequence[Document], rank_fields: Sequence[str] | None, first: int) -> list[Json]:
@@ -71,7 +68,7 @@ def _fields_of(document: object, rank_fields: Sequence[str] | None, name: str) -
     if not isinstance(document, Mapping):
         raise ValueError(f"{name}: must be a text or a mapping")  # noqa: TRY004 - like all bad arguments
     if not rank_fields:
-        text = _either(document.get("content"), document.get("text"))
+        text = document.get("text") if document.get("content") is None else document["content"]
         if not isinstance(text, str):
             raise ValueError(
                 f"{name}: must have a text as `content` or `text`, or else rank_fields must name what is read"

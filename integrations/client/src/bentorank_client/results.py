@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, NamedTuple, overload
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, NamedTuple, Self, overload
 
-from bentorank_client.arguments import COUNT, REQUEST_RULES, Document, Reading, check
+from bentorank_client.arguments import COUNT, READING_RULES, REQUEST_RULES, Document, Reading, check
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 # What frameworks' components write into the metadata of a document beside the score, where there is such to say.
 DEGRADED_KEY = "rerank_degraded"
+UNSCORED_KEY = "rerank_unscored"
 TRUNCATED_KEY = "rerank_truncated"
 SPAN_KEY = "rerank_span"
 WARNINGS_KEY = "rerank_warnings"
-NOTE_KEYS = frozenset({DEGRADED_KEY, TRUNCATED_KEY, SPAN_KEY, WARNINGS_KEY})
+NOTE_KEYS = frozenset({DEGRADED_KEY, UNSCORED_KEY, TRUNCATED_KEY, SPAN_KEY, WARNINGS_KEY})
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +49,11 @@ class RerankRequest(Reading):
         if self.top_n is not None and not COUNT[0](self.top_n):
             raise ValueError("top_n: must be a whole number of at least 1, or None for all")
 
+    def settled(self, defaults: Reading) -> Self:
+        """The same, read as `defaults` have it where it does not say itself."""
+        unsaid = {name: getattr(defaults, name) for name in READING_RULES if getattr(self, name) is None}
+        return replace(self, **unsaid)
+
 
 class Span(NamedTuple):
     """Part of a document, as of a Python text: `text[span.start : span.end]`."""
@@ -62,11 +68,21 @@ class RankedDocument:
 
     index: int
     relevance_score: float | None
-    """A probability unless another score mode was asked for; None where nothing was scored (a degraded result)."""
+    """A probability unless another score mode was asked for; minus infinity where it is `unscored`; None in a degraded
+    result, where nothing was scored."""
     truncated: bool = False
     """Whether the model read only a part of the document."""
     span: Span | None = None
     """Its best chunk, which has this score, where long documents were to be split; else None."""
+    unscored: str | None = None
+    """Why it has no score and stands behind those that have one: `deadline_exceeded`, `scoring_failed`,
+    `non_finite_score`, `document_too_long`; a newer service may know more reasons. Only if `on_deadline` or
+    `on_item_error` allows it."""
+
+    @property
+    def score(self) -> float | None:
+        """`relevance_score` for where no infinity may stand, such as JSON: None where there is no score."""
+        return None if self.unscored else self.relevance_score
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +155,8 @@ class RerankResult:
         notes: dict[str, object] = {}
         if self.degraded:
             notes[DEGRADED_KEY] = True
+        if ranked.unscored:
+            notes[UNSCORED_KEY] = ranked.unscored
         if ranked.truncated:
             notes[TRUNCATED_KEY] = True
         if ranked.span is not None:

@@ -18,7 +18,7 @@ from pydantic import (
 )
 
 from bentorank_client.api_key import read_api_key
-from bentorank_client.arguments import OnError, Overflow, ScoreMode
+from bentorank_client.arguments import OnDeadline, OnError, OnItemError, Overflow, ScoreMode
 from bentorank_client.base_urls import read_base_urls
 from bentorank_client.client import RerankClient, SupportsRerank
 from bentorank_client.silent_errors import without_inputs
@@ -38,6 +38,9 @@ ASKED_FIELDS: tuple[str, ...] = (
     "max_tokens_per_doc",
     "max_chunks_per_doc",
     "overlap_tokens",
+    "on_deadline",
+    "on_item_error",
+    "no_cache",
 )
 
 
@@ -91,6 +94,13 @@ class ServiceFields(BaseModel):
     """Read no more chunks of a document than this."""
     overlap_tokens: int | None = Field(default=None, ge=0)
     """What neighbouring chunks share at least."""
+    on_deadline: OnDeadline | None = None
+    """`partial` returns what was scored by the deadline, and after it the rest, marked `rerank_unscored`; unless set,
+    it is an error if something is missing."""
+    on_item_error: OnItemError | None = None
+    """`skip` puts a document that cannot be scored last, marked `rerank_unscored`; unless set, it is an error."""
+    no_cache: bool | None = None
+    """Have all documents scored anew, although the service may know the scores of some. False unless set."""
     timeout_s: float = Field(default=30.0, gt=0, allow_inf_nan=False)
     """Until the call ends, retries included."""
     connect_timeout_s: float = Field(default=5.0, gt=0, allow_inf_nan=False)

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from bentorank_client.arguments import Document, RerankArguments
     from bentorank_client.options import ClientArguments
-    from bentorank_client.splitting import Part
+    from bentorank_client.splitting import Outcome, Part
     from bentorank_client.wire import HttpRequest, HttpResponse
 
 T = TypeVar("T")
@@ -81,20 +81,27 @@ class Reranker:
         return made_with, (type(self), self.options)
 
     def _rerank(self, request: RerankRequest, started: float) -> RerankResult:
+        request = request.settled(self.options)
         if not request.documents:
-            return RerankResult((), model=request.model or self.options.model)
+            return RerankResult((), model=request.model)
         timeout_s = self.options.timeout_s if request.timeout_s is None else request.timeout_s
         deadline = Deadline.after(timeout_s, started)
         # All are written before any is sent, since one may hold what cannot be.
-        parts = [(part, rerank_request(part, self.options)) for part in split(request, self.options.max_batch_size)]
+        parts = split(request, self.options.max_batch_size)
+        written = [(part, rerank_request(part)) for part in parts]
         try:
-            results = self._concurrently(lambda part: self._rerank_part(*part, deadline), parts)
+            outcomes = self._concurrently(lambda part: self._rerank_part(*part, deadline), written)
+            return merge(parts, outcomes, request.top_n)
         except RerankError as error:
             return fall_back(request, error, self.options)
-        return merge(results, request.top_n)
 
-    def _rerank_part(self, part: Part, request: HttpRequest, deadline: Deadline) -> RerankResult:
-        return self._call(request, deadline, lambda response: read_ranking(response, part, request.warnings))
+    def _rerank_part(self, part: Part, request: HttpRequest, deadline: Deadline) -> Outcome:
+        try:
+            return self._call(request, deadline, lambda response: read_ranking(response, part, request.warnings))
+        except RerankError as error:
+            if part.may_miss(error, deadline.left_s()):
+                return error
+            raise
 
     def _call(self, request: HttpRequest, deadline: Deadline, read: Callable[[HttpResponse], T]) -> T:
         call = Call(request, self.options, self._servers, deadline)

@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 
 TIMEOUT_HEADER = "X-Request-Timeout"
 REQUEST_ID_HEADER = "X-Request-Id"
+# Of the time that is left, for the way there and back, if the service is to answer before it is over: a tenth, within
+# these bounds, and never more than half.
+WAY_SHARE, MIN_WAY_S, MAX_WAY_S = 0.1, 0.05, 1.0
 MAX_MESSAGE_CHARS = 300
 USAGE_FIELDS = tuple(usage.name for usage in fields(Usage))
 TIMINGS_FIELDS = tuple(timing.name for timing in fields(Timings))
@@ -52,6 +55,14 @@ class HttpRequest:
     body: bytes = field(default=b"", repr=False)
     warnings: tuple[str, ...] = ()
     """What of the caller's could not be sent as it was."""
+    no_cache: bool = False
+    in_time: bool = False
+    """Whether the service is to answer before the caller's time is up, with what it has by then."""
+
+    def time_for_service_s(self, time_left_s: float) -> float:
+        """How much of what is left the service is told of."""
+        way_s = min(max(MIN_WAY_S, WAY_SHARE * time_left_s), MAX_WAY_S, time_left_s / 2) if self.in_time else 0.0
+        return max(time_left_s - way_s, 0.001)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,21 +76,33 @@ class HttpResponse:
     """Where it came from, for messages."""
 
 
-def rerank_request(part: Part, options: ClientOptions) -> HttpRequest:
+def rerank_request(part: Part) -> HttpRequest:
     """`POST /rerank`. Raises ValueError that names the document which cannot be sent."""
-    body = request_body(part.request, options, part.first)
-    return HttpRequest("POST", "/rerank", body.content, body.warnings)
+    asked = part.request
+    body = request_body(asked, part.first)
+    return HttpRequest(
+        "POST",
+        "/rerank",
+        body.content,
+        body.warnings,
+        no_cache=bool(asked.no_cache),
+        in_time=asked.on_deadline == "partial",
+    )
 
 
-def headers_for(options: ClientOptions, *, user_agent: str, request_id: str, time_left_s: float) -> dict[str, str]:
+def headers_for(
+    request: HttpRequest, options: ClientOptions, *, user_agent: str, request_id: str, time_left_s: float
+) -> dict[str, str]:
     """Identity, and until when an answer is worth having: the service drops work that comes too late."""
     headers = {
         "Accept": "application/json",
         "Content-Type": "application/json",
         "User-Agent": user_agent,
         REQUEST_ID_HEADER: request_id,
-        TIMEOUT_HEADER: f"{max(time_left_s, 0.001):.3f}",
+        TIMEOUT_HEADER: f"{request.time_for_service_s(time_left_s):.3f}",
     }
+    if request.no_cache:
+        headers["Cache-Control"] = "no-cache"
     if options.key:
         headers["Authorization"] = f"Bearer {options.key.get_secret_value()}"
     return headers
@@ -193,13 +216,15 @@ def _envelope(body: bytes) -> dict[str, Any]:
 
 def _ranked(row: dict[str, Any], first: int) -> RankedDocument:
     index, span = row["index"], row.get("span")
-    if type(index) is not int:
+    unscored = row.get("unscored")
+    if type(index) is not int or not isinstance(unscored, str | None) or unscored == "":
         raise TypeError
     return RankedDocument(
         first + index,
-        float(row["relevance_score"]),
+        float(row["relevance_score"]) if unscored is None else -math.inf,
         bool(row.get("truncated", False)),
         None if span is None else Span(int(span["start"]), int(span["end"])),
+        unscored,
     )
 
 
@@ -214,7 +239,7 @@ def _check(results: tuple[RankedDocument, ...], part: Part) -> None:
     wanted = min(request.top_n or count, count)
     complete = len(results) == wanted or (request.score_threshold is not None and len(results) < wanted)
     in_range = not indices or (part.first <= min(indices) and max(indices) < part.first + count)
-    finite = all(map(math.isfinite, [ranked.relevance_score or 0.0 for ranked in results]))
+    finite = all(map(math.isfinite, [ranked.score or 0.0 for ranked in results]))
     if not (complete and in_range and finite and len(indices) == len(results)):
         raise InvalidResponseError(
             f"the answer is not a ranking of the {count} documents sent: {len(results)} results,"

@@ -26,10 +26,10 @@ DEFAULT_MODEL = "bentorank"
 class BentoRerank(ServiceFields, BaseNodePostprocessor):
     """Reranks nodes with a bentorank service, or in this process with `client=LocalReranker(…)`.
 
-    The nodes given are not touched. Those that come back have `rerank_truncated`, `rerank_span`, `rerank_warnings` or
-    `rerank_degraded` in their metadata where there is such a thing to say, which no model reads. Raises
-    bentorank_client.RerankError when the service fails, unless `on_error="passthrough"`, and ValueError without a
-    query.
+    The nodes given are not touched. Those that come back have `rerank_truncated`, `rerank_span`, `rerank_unscored`,
+    `rerank_warnings` or `rerank_degraded` in their metadata where there is such a thing to say, which no model reads.
+    Raises bentorank_client.RerankError when the service fails, unless `on_error="passthrough"`, and ValueError without
+    a query.
     """
 
     api_key: KeyField = Field(default=None, exclude=True)
@@ -88,7 +88,7 @@ class BentoRerank(ServiceFields, BaseNodePostprocessor):
             notes = result.notes(ranked)
             if self.keep_retrieval_score and not result.degraded:
                 notes[RETRIEVAL_SCORE_KEY] = given.score
-            score = given.score if result.degraded else ranked.relevance_score
+            score = given.score if result.degraded else ranked.score
             ordered.append(NodeWithScore(node=_with_notes(given.node, notes), score=score))
         return ordered
 

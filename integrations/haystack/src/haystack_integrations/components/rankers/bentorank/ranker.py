@@ -20,7 +20,17 @@ from haystack.utils import Secret, deserialize_secrets_inplace
 
 USER_AGENT = f"bentorank-haystack/{version('bentorank-haystack')}"
 # What is asked of a client with each call; the others make the client.
-ASKED_OPTIONS = ("model", "score_mode", "overflow", "max_tokens_per_doc", "max_chunks_per_doc", "overlap_tokens")
+ASKED_OPTIONS = (
+    "model",
+    "score_mode",
+    "overflow",
+    "max_tokens_per_doc",
+    "max_chunks_per_doc",
+    "overlap_tokens",
+    "on_deadline",
+    "on_item_error",
+    "no_cache",
+)
 
 
 @component
@@ -28,9 +38,9 @@ class BentoRanker:
     """Ranks documents with a bentorank service, or in this process with `client=LocalReranker(…)`.
 
     Documents come back as copies with their `score`, and in `meta` with `rerank_truncated`, `rerank_span`,
-    `rerank_warnings` or `rerank_degraded` where there is such a thing to say; those given are not touched. Raises
-    bentorank_client.RerankError when the service fails, unless `on_error="passthrough"`, and ValueError for an argument
-    that cannot be.
+    `rerank_unscored`, `rerank_warnings` or `rerank_degraded` where there is such a thing to say; those given are not
+    touched. Raises bentorank_client.RerankError when the service fails, unless `on_error="passthrough"`, and ValueError
+    for an argument that cannot be.
     """
 
     def __init__(  # noqa: PLR0913 - each is one option, as Haystack has it
@@ -76,6 +86,9 @@ class BentoRanker:
         overflow: Literal["truncate", "chunk", "error"] | None = None,
         max_tokens_per_doc: int | None = None,
         timeout_s: float | None = None,
+        on_deadline: Literal["error", "partial"] | None = None,
+        on_item_error: Literal["error", "skip"] | None = None,
+        no_cache: bool | None = None,  # noqa: FBT001 - an input of the component
     ) -> dict[str, Any]:
         """The most relevant documents, best first; what is given here takes the place of the component's own.
 
@@ -88,6 +101,9 @@ class BentoRanker:
             overflow=overflow,
             max_tokens_per_doc=max_tokens_per_doc,
             timeout_s=timeout_s,
+            on_deadline=on_deadline,
+            on_item_error=on_item_error,
+            no_cache=no_cache,
         )
         return _answer(documents, self._client.rerank(query, self._texts(documents), **asked))
 
@@ -101,6 +117,9 @@ class BentoRanker:
         overflow: Literal["truncate", "chunk", "error"] | None = None,
         max_tokens_per_doc: int | None = None,
         timeout_s: float | None = None,
+        on_deadline: Literal["error", "partial"] | None = None,
+        on_item_error: Literal["error", "skip"] | None = None,
+        no_cache: bool | None = None,  # noqa: FBT001 - an input of the component
     ) -> dict[str, Any]:
         """As `run`, without blocking the event loop."""
         _check_top_k(top_k)
@@ -110,6 +129,9 @@ class BentoRanker:
             overflow=overflow,
             max_tokens_per_doc=max_tokens_per_doc,
             timeout_s=timeout_s,
+            on_deadline=on_deadline,
+            on_item_error=on_item_error,
+            no_cache=no_cache,
         )
         return _answer(documents, await self._client.arerank(query, self._texts(documents), **asked))
 
@@ -176,7 +198,7 @@ def _ranked(document: Document, ranked: RankedDocument, result: RerankResult) ->
     """A copy; where the service failed with the score that it came with, else with its new one."""
     # An earlier reranker's notes would pass for this one's.
     kept = {name: value for name, value in document.meta.items() if name not in NOTE_KEYS}
-    score = document.score if result.degraded else ranked.relevance_score
+    score = document.score if result.degraded else ranked.score
     return replace(document, meta=kept | result.notes(ranked), score=score)
 
 
