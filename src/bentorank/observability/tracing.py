@@ -28,7 +28,8 @@ class WithoutFreeText:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
             headers = [header for header in scope["headers"] if header[0] not in FREE_TEXT_HEADERS]
-            scope = {**scope, "query_string": b"", "headers": headers}
+            # The client is whatever X-Forwarded-For says.
+            scope = {**scope, "query_string": b"", "headers": headers, "client": None}
         await self._app(scope, receive, send)
 
 
