@@ -13,7 +13,7 @@ unconverted = $(if $(wildcard $1/openvino/*.xml),,$(filter-out starter,$1))
 # What was installed, brackets left out: other extras are another file, so that they are installed too.
 SERVE  := $(VENV)/.serve$(subst [,-,$(subst ],,$(EXTRAS)))
 
-.PHONY: help serve test unit test-faults test-integrations test-clients test-notebooks lint format bench soak eval build clean
+.PHONY: help serve test unit test-faults test-integrations test-clients test-notebooks lint format bench soak eval build lock audit clean
 
 help: ## Show the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -45,6 +45,7 @@ lint: $(VENV)/.test ## Check style, types and layers
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/bandit --configfile pyproject.toml --quiet --recursive --severity-level medium src integrations/*/src models/starter/src
 	$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
 
 format: $(VENV)/.test ## Format the code
@@ -57,8 +58,15 @@ bench: $(VENV)/.test ## Measure throughput against the tutorial baseline
 soak: $(VENV)/.test ## Half an hour of mixed load with faults among it: what grows? make soak MINUTES=5
 	$(BIN)/python -m benchmarks.soak --minutes $(MINUTES)
 
-build: $(VENV)/.test ## Build the Bento
+build: $(VENV)/.test ## Build the Bento, with a list of what its image installs (CycloneDX)
+	deploy/make-sbom $(BIN)
 	BENTOML_DO_NOT_TRACK=True $(BIN)/bentoml build
+
+lock: $(VENV)/.test ## Lock what images install, with hashes, after a change of dependencies or constraints
+	deploy/make-lock $(BIN)
+
+audit: $(VENV)/.test ## Ask the public advisory service about every locked package; needs a network
+	$(BIN)/python deploy/audit deploy/requirements.txt deploy/requirements-gpu.txt
 
 clean: ## Remove the virtual environment and caches
 	rm -rf $(VENV) $(VENV)-* .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

@@ -19,9 +19,12 @@ EMPTY_LOGIT = -3.4028234663852886e38  # the lowest float32
 
 # Separators, controls and format characters, zero-width ones among them.
 _INVISIBLE_CATEGORIES = frozenset({"Zs", "Zl", "Zp", "Cc", "Cf"})
+# Format characters that a reader sees, as signs around the letters that follow: Arabic number signs and their like.
+_VISIBLE_FORMATS = frozenset("\u0600\u0601\u0602\u0603\u0604\u0605\u06dd\u070f\u0890\u0891\u08e2\U000110bd\U000110cd")
 # Others that show nothing: fillers, the empty Braille pattern, what stands for a character that could not be read.
-_INVISIBLE = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0\ufffc\ufffd")
-_VARIATION_SELECTORS = range(0xFE00, 0xFE10)
+_INVISIBLE = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u180f\u2065\u2800\u3164\uffa0\ufffc\ufffd")
+# Variation selectors, Mongolian ones too, and what Unicode keeps free for more of their kind.
+_INVISIBLE_RANGES = (range(0x180B, 0x180E), range(0xFE00, 0xFE10), range(0xFFF0, 0xFFF9), range(0xE0000, 0xE1000))
 _GLANCE_CHARS = 64
 
 
@@ -35,11 +38,9 @@ def is_empty(text: str) -> bool:
 
 
 def _is_invisible(character: str) -> bool:
-    return (
-        unicodedata.category(character) in _INVISIBLE_CATEGORIES
-        or character in _INVISIBLE
-        or ord(character) in _VARIATION_SELECTORS
-    )
+    if unicodedata.category(character) in _INVISIBLE_CATEGORIES:
+        return character not in _VISIBLE_FORMATS
+    return character in _INVISIBLE or any(ord(character) in characters for characters in _INVISIBLE_RANGES)
 
 
 def rank(

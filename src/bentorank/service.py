@@ -29,7 +29,7 @@ from bentorank.http.routes.rerank import RerankRoutes
 from bentorank.http.service_state import ServiceState
 from bentorank.observability.logging import configure_logging
 from bentorank.observability.reporting import report_for_ever
-from bentorank.observability.tracing import leave_out_tracing
+from bentorank.observability.tracing import WithoutFreeText, leave_out_tracing
 from bentorank.process import exit_status
 from bentorank.process.garbage import settle_garbage_collector
 from bentorank.process.heartbeat import beat_for_ever
@@ -96,7 +96,9 @@ class EdgeService(Service[Any]):
     def to_asgi(self, is_main: bool = True) -> ASGIApp:  # noqa: FBT001, FBT002 - BentoML's signature
         """BentoML's application behind the edge."""
         inner = super().to_asgi(is_main)
-        if not settings.tracing:
+        if settings.tracing:
+            inner = WithoutFreeText(inner)
+        else:
             leave_out_tracing(inner)
         edge = Edge(
             ScoreGate(inner, SCORE_ROUTE, state, rules.limits, settings.request_timeout_s),

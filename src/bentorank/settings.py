@@ -202,7 +202,9 @@ class Settings(BaseSettings):
     )
     docs: bool = Field(default=True, description="Serve `/docs` and `/openapi.json`.")
     tracing: bool = Field(
-        default=False, description="Leave OpenTelemetry on, configured by its own `OTEL_…` variables."
+        default=False,
+        description="Send OpenTelemetry spans over HTTP to `OTEL_EXPORTER_OTLP_ENDPOINT`, of the share of requests in "
+        "`OTEL_TRACES_SAMPLER_ARG`; needs the extra `tracing`.",
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least severe log line.")
     access_log: bool = Field(default=False, description="Log one line for each request: route, status, milliseconds.")

@@ -1,10 +1,11 @@
 """Settings that cannot be served end the process: one sentence, a status that is not 0, no loop of restarts."""
 
+import shutil
 import socket
 import subprocess
 
 import pytest
-from support.server import BIN, environment, free_port, run_command
+from support.server import BIN, REPOSITORY, environment, free_port, run_command
 
 pytestmark = pytest.mark.process
 
@@ -103,3 +104,34 @@ def test_without_a_home_folder_the_setting_is_named(tmp_path):
         command, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=60, check=False
     )
     refused(done, 2, "BENTORANK_CACHE_DIR: there is no home folder for ~: set it, or HOME, to a folder to write to")
+
+
+def test_a_folder_that_cannot_be_written_to_is_said_so(tmp_path):
+    """In one sentence that names the setting and not the path."""
+    file = tmp_path / "a-file"
+    file.touch()
+    environment_without_home = ["env", "-u", "BENTOML_HOME", str(BIN / "bentorank"), "serve", "--engine", "fake"]
+    done = subprocess.run(
+        [*environment_without_home, "--port", str(free_port())],
+        env=environment(tmp_path / "home", cache_dir=file / "cache"),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    said = refused(done, 2, "BentoML's folder: Not a directory; set BENTORANK_CACHE_DIR or BENTOML_HOME to another")
+    assert str(file) not in said
+
+
+def test_a_conversion_that_cannot_be_kept_is_said_so(tmp_path):
+    """The service ends, once, with the setting that helps."""
+    file = tmp_path / "a-file"
+    file.touch()
+    model = tmp_path / "model"
+    shutil.copytree(REPOSITORY / "models" / "starter", model, ignore=shutil.ignore_patterns("openvino", "src"))
+    settings = {"model": model, "precision": "f32", "engine": "openvino", "cache_dir": file / "cache"}
+    done = run_command(tmp_path / "home", "serve", "--port", str(free_port()), **settings)
+    said = refused(done, 1, "cannot start: model has to be converted for OpenVINO, and the folder for that is unusable")
+    assert "set BENTORANK_CACHE_DIR to one that can be written to" in said
+    assert str(file) not in said

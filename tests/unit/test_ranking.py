@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 import pytest
+import regex
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -111,13 +112,57 @@ def test_what_has_no_score_comes_last_in_the_order_of_the_request(logits, top_n)
 
 @pytest.mark.parametrize(
     "text",
-    ["", " ", "\n\t\r", "\u00a0\u2003\u3000", "\u200b\u200d\ufeff", "\x00\x1f", "\u2800", "\u3164", "\ufffd \ufe0f"],
+    [
+        *(
+            "",
+            " ",
+            "\n\t\r",
+            "\u00a0\u2003\u3000",
+            "\u200b\u200d\ufeff",
+            "\x00\x1f",
+            "\u2800",
+            "\u3164",
+            "\ufffd \ufe0f",
+        ),
+        *("\u180b", "\u180d\u180f", "\u2065", "\U000e0100", "\U000e01ef\U000e0020", "\ufff0"),
+    ],
 )
 def test_what_shows_nothing_is_empty(text):
     """White space, controls, zero-width characters and fillers, alone or together."""
     assert is_empty(text)
     assert not is_empty(text + "x")
     assert not is_empty("." + text)
+
+
+def characters(expression):
+    """Every code point of a class, as the package `regex` knows it from Unicode's own tables."""
+    everything = "".join(chr(point) for point in range(0x110000) if not 0xD800 <= point < 0xE000)
+    return regex.findall(expression, everything, regex.VERSION1)
+
+
+def test_what_unicode_says_to_ignore_is_empty():
+    """More than 4,000 code points, white space and controls; but not the signs among the format characters."""
+    ignorable = characters(r"[\p{Default_Ignorable_Code_Point}\p{White_Space}\p{Cc}]")
+    assert len(ignorable) > 4000
+    assert [character for character in ignorable if not is_empty(character)] == []
+    signs = characters(r"\p{Prepended_Concatenation_Mark}")
+    assert len(signs) >= 13
+    assert [sign for sign in signs if is_empty(sign)] == []
+
+
+invisible = st.text(
+    st.sampled_from(" \n\x00\xad\u034f\u180d\u180f\u200d\u202e\u2065\u3164\ufe0f\U000e01ef\U000e0fff"), max_size=200
+)
+visible = st.characters(categories=["Lu", "Ll", "Lo", "Nd", "Pd", "Po", "Sm", "So"]).filter(
+    lambda character: not regex.fullmatch(r"\p{Default_Ignorable_Code_Point}|[\u2800\ufffc\ufffd]", character)
+)
+
+
+@given(invisible, visible, invisible)
+def test_one_visible_character_is_enough(before, character, after):
+    """Wherever it stands, and however much around it shows nothing."""
+    assert is_empty(before + after)
+    assert not is_empty(before + character + after)
 
 
 @pytest.mark.parametrize("text", ["0", "?", "\u0301", "日", "👍", " \u200b – "])

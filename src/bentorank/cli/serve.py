@@ -8,7 +8,7 @@ import os
 import signal
 import socket
 import threading
-from pathlib import Path  # noqa: TC003  typer reads the annotations when it builds the command
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -25,6 +25,8 @@ SERVICE = "bentorank.service:BentoRank"
 
 # Kept-alive connections outlive the pauses of a client that pools them; longer than the usual 30 s of their side.
 KEEP_ALIVE_S = 60
+
+HOME_VARIABLE = "BENTOML_HOME"
 
 
 def serve(
@@ -86,9 +88,19 @@ def _prepare_environment(settings: Settings) -> None:
     # Each thread would have a heap of its own, and keep what it once needed. Read when the worker starts.
     os.environ.setdefault("MALLOC_ARENA_MAX", "2")
     # BentoML deletes the metrics files in its home at every start: two servers must not share one.
-    home = settings.cache_dir.expanduser() / f"bentoml-home-{settings.port}"
-    home.mkdir(parents=True, exist_ok=True)
-    os.environ.setdefault("BENTOML_HOME", str(home))
+    os.environ.setdefault(HOME_VARIABLE, str(settings.cache_dir.expanduser() / f"bentoml-home-{settings.port}"))
+    _make_writable(Path(os.environ[HOME_VARIABLE]))
+
+
+def _make_writable(home: Path) -> None:
+    """Raises ConfigurationError, without the path, where BentoML could not keep its metrics."""
+    try:
+        home.mkdir(parents=True, exist_ok=True)
+        reason = "" if os.access(home, os.W_OK) else "is not to be written to"
+    except OSError as error:
+        reason = error.strerror or "cannot be made"
+    if reason:
+        raise ConfigurationError(f"BentoML's folder: {reason}; set BENTORANK_CACHE_DIR or {HOME_VARIABLE} to another")
 
 
 def _run_bentoml(settings: Settings) -> None:

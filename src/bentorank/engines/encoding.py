@@ -149,9 +149,14 @@ class PairEncoder:
 
     def _tokenise_beginnings(self, passages: list[str]) -> list[list[int]]:
         """Token ids of each passage, whole or more than the window holds."""
-        encoded = self._tokenise([self._shorten(passage) for passage in passages])
+        beginnings = [self._shorten(passage) for passage in passages]
+        encoded = self._tokenise(beginnings)
         # A cut passage that nevertheless fits has unusually long words, or little but spaces: read all of it.
-        short = [i for i, ids in enumerate(encoded) if len(ids) <= self._text_tokens and self._is_long(passages[i])]
+        short = [
+            i
+            for i, ids in enumerate(encoded)
+            if len(ids) <= self._text_tokens and len(beginnings[i]) < len(passages[i])
+        ]
         for i, ids in zip(short, self._tokenise([passages[i] for i in short]), strict=True):
             encoded[i] = ids
         return encoded

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
@@ -75,6 +76,32 @@ def test_a_very_long_passage_keeps_its_ids(tokenizer: Any, tiny_models: Any) -> 
     for passage, pair in zip(long_ones, encoded, strict=True):
         _assert_same(pair, _reference(tokenizer, "lamp", passage, truncation="only_second", max_length=96))
         assert pair.truncated == (len(_reference(tokenizer, "lamp", passage)["input_ids"]) > 96)
+
+
+ODD_TEXTS = {
+    "combining marks": "a" + "\u0323\u0301" * 60,
+    "nothing but combining marks": "\u0323\u0301",
+    "right to left": "\u202e\u05d0\u05d1 ",
+    "zero width": "\u200b\u200d\u2060",
+    "emoji joined": "\U0001f468\u200d\U0001f469\u200d\U0001f467\ufe0f",
+    "variation selectors": "\U000e0100",
+    "one word": "a",
+}
+
+
+@pytest.mark.parametrize("unit", ODD_TEXTS.values(), ids=ODD_TEXTS)
+def test_odd_texts_take_time_in_proportion_to_their_length(tokenizer: Any, unit: str) -> None:
+    """Ten times the text takes about ten times as long, whether it is cut or split; quadratic work took a hundred."""
+    encoder = _encoder(tokenizer)
+
+    def cpu_s(characters: int) -> float:
+        text = (unit * characters)[:characters]
+        started = time.process_time()
+        for policy in (LengthPolicy(), LengthPolicy(overflow=Overflow.CHUNK)):
+            encoder.encode_chunks([Pair("lamp", text)], policy)
+        return time.process_time() - started
+
+    assert cpu_s(50_000) < 30 * cpu_s(5_000) + 0.1
 
 
 def test_prompt_goes_before_the_query(tokenizer: Any) -> None:

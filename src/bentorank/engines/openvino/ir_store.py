@@ -87,7 +87,7 @@ def stored_model(checkpoint: Checkpoint, precision: Precision, cache_dir: Path) 
     folder = cache_folder(checkpoint, cache_dir, quantized=quantized)
     if not folder.exists():
         _require_converters(checkpoint, quantized=quantized)
-        folder.parent.mkdir(parents=True, exist_ok=True)
+        _make_writable(folder.parent, checkpoint)
         with FileLock(folder.with_suffix(".lock")):
             if not folder.exists():
                 _convert_into(folder, checkpoint, quantized=quantized)
@@ -121,6 +121,20 @@ def require_nncf(reason: str) -> None:
     """Raises ConfigurationError where NNCF is not installed; `reason` begins the sentence."""
     if find_spec("nncf") is None:
         raise ConfigurationError(f"{reason}, and making one takes NNCF: {install_extra('quantize')}")
+
+
+def _make_writable(parent: Path, checkpoint: Checkpoint) -> None:
+    """Raises ConfigurationError, without the path, where no conversion could be kept."""
+    try:
+        parent.mkdir(parents=True, exist_ok=True)
+        reason = "" if os.access(parent, os.W_OK) else "not to be written to"
+    except OSError as error:
+        reason = error.strerror or "cannot be made"
+    if reason:
+        raise ConfigurationError(
+            f"{checkpoint.name} has to be converted for OpenVINO, and the folder for that is unusable: {reason};"
+            " set BENTORANK_CACHE_DIR to one that can be written to"
+        )
 
 
 def _convert_into(folder: Path, checkpoint: Checkpoint, *, quantized: bool) -> None:
