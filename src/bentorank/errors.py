@@ -25,10 +25,20 @@ BentorankError
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import TYPE_CHECKING, ClassVar
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+
+class Refusal(StrEnum):
+    """Why a request was turned away before its work began: a label of a metric."""
+
+    QUEUE_FULL = "queue_full"
+    DEADLINE = "deadline"
+    TARGET_WAIT = "target_wait"
+    RATE_LIMIT = "rate_limit"
 
 
 class BentorankError(Exception):
@@ -38,10 +48,11 @@ class BentorankError(Exception):
     code: ClassVar[str] = "internal_error"
     error_type: ClassVar[str] = "Backend"
 
-    def __init__(self, message: str, *, retry_after_s: int | None = None) -> None:
+    def __init__(self, message: str, *, retry_after_s: int | None = None, refusal: Refusal | None = None) -> None:
         super().__init__(message)
         self.message = message
         self.retry_after_s = retry_after_s
+        self.refusal = refusal
 
 
 class InvalidRequestError(BentorankError):

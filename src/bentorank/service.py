@@ -27,6 +27,7 @@ from bentorank.http.edge.edge import Edge
 from bentorank.http.routes.bentoml_score import ScoreGate
 from bentorank.http.routes.rerank import RerankRoutes
 from bentorank.http.service_state import ServiceState
+from bentorank.observability import metrics
 from bentorank.observability.logging import configure_logging
 from bentorank.observability.reporting import report_for_ever
 from bentorank.observability.tracing import leave_out_tracing
@@ -196,6 +197,7 @@ class BentoRank:
         try:
             outcomes = await state.reranker.score([Pair(pair.query, pair.passage) for pair in pairs], deadline)
         except BentorankError as error:
+            metrics.record_refusal(error)
             raise ScoreRefusedError(error) from None
         return [outcome if isinstance(outcome, float) else None for outcome in outcomes]
 

@@ -88,6 +88,11 @@ class Settings(BaseSettings):
     max_queue_tokens: PositiveInt = Field(
         1_000_000, description="Tokens that may wait; what does not fit is refused with 429."
     )
+    target_wait_s: PositiveSeconds = Field(
+        1.0,
+        description="A request that would have to wait behind others for longer, and for longer than 16 times its own"
+        " work, is refused with 429; under overload the latter alone counts. 3600 leaves it to deadlines.",
+    )
     tokenizer_threads: PositiveInt = Field(2, description="Threads that tokenise, off the event loop.")
     stalled_after_s: PositiveSeconds = Field(
         10.0,

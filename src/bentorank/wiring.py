@@ -102,6 +102,7 @@ def scheduler_limits(settings: Settings, info: EngineInfo) -> SchedulerLimits:
         max_batch_tokens=settings.max_batch_tokens or min(info.batch_tokens, settings.max_queue_tokens),
         forward_overhead_tokens=CPU_FORWARD_OVERHEAD_TOKENS if on_cpu else ACCELERATOR_FORWARD_OVERHEAD_TOKENS,
         stalled_after_s=settings.stalled_after_s,
+        target_wait_s=settings.target_wait_s,
     )
 
 

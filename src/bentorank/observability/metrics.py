@@ -8,18 +8,23 @@ from typing import TYPE_CHECKING
 import bentoml
 from prometheus_client import Counter, Gauge, Histogram
 
+from bentorank.errors import Refusal
 from bentorank.process.metric_files import name_files_after_worker
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     from bentorank.cache import LevelReport
+    from bentorank.errors import BentorankError
     from bentorank.scheduling.admission import QueueState
     from bentorank.scheduling.scheduler import BatchRecord
 
 name_files_after_worker(bentoml.server_context.worker_index)
 
 REQUESTS = Counter("rerank_requests_total", "Rerank requests answered, by HTTP status.", ["status"])
+REFUSED = Counter("rerank_refused_total", "Requests turned away before their work began, by why.", ["reason"])
+for _reason in Refusal:
+    REFUSED.labels(_reason)
 REQUEST_DURATION = Histogram(
     "rerank_request_duration_seconds",
     "From the parsed head of a rerank request to its answer.",
@@ -109,6 +114,12 @@ def record_unscored(documents: Mapping[str, int]) -> None:
     """Count the documents of an answer that have no score, given by their reasons, which are codes of errors."""
     for reason, count in documents.items():
         UNSCORED_DOCUMENTS.labels(reason).inc(count)
+
+
+def record_refusal(error: BentorankError) -> None:
+    """Count a request that ended with `error`, if that was a refusal."""
+    if error.refusal is not None:
+        REFUSED.labels(error.refusal).inc()
 
 
 def record_batches(records: Iterable[BatchRecord]) -> None:

@@ -22,6 +22,7 @@ from bentorank.scheduling.batching import BatchBudget
 from bentorank.scheduling.isolation import IsolatingForward, Outcome
 from bentorank.scheduling.patience import Patience
 from bentorank.scheduling.queue import FairQueue, QueuedRequest, Share
+from bentorank.scheduling.shedding import Shedding
 from bentorank.scheduling.speed import Speedometer
 
 if TYPE_CHECKING:
@@ -72,8 +73,9 @@ class BatchRecord:
 class _Ticket:
     """A caller's claim on its outcomes. Written under the scheduler's lock, awaited on the caller's event loop."""
 
-    def __init__(self, pairs: Sequence[EncodedPair], request: QueuedRequest) -> None:
+    def __init__(self, pairs: Sequence[EncodedPair], request: QueuedRequest, *, let_in: bool) -> None:
         self.request = request
+        self.let_in = let_in
         self.loop = asyncio.get_running_loop()
         self.done: asyncio.Future[None] = self.loop.create_future()
         self.outcomes: list[Outcome | None] = [None] * len(pairs)
@@ -167,7 +169,9 @@ class Scheduler:
         self._tickets: dict[QueuedRequest, _Ticket] = {}
         self._expected_tokens = 0
         self._expected_requests = 0
+        self._requests_let_in = 0
         self._speed = Speedometer()
+        self._shedding = Shedding(limits.target_wait_s, limits.max_batch_tokens * engine.info.streams)
         self._patience = Patience(limits.stalled_after_s, limits.forward_overhead_tokens)
         self._patience.learn(WARM_UP_BATCHES * engine.info.batch_tokens, warmed_up_in_s)
         self._records: deque[BatchRecord] = deque(maxlen=MAX_UNCOLLECTED_RECORDS)
@@ -195,26 +199,32 @@ class Scheduler:
         self._refuse_all("the service is stopping")
 
     @contextmanager
-    def expect(self, about_tokens: int, deadline: float | None) -> Iterator[None]:
+    def expect(self, about_tokens: int, deadline: float | None, *, let_in: bool = False) -> Iterator[None]:
         """Let a request of about so many tokens be tokenised within the context, before it is scored.
 
-        Raises OverloadedError at once when it would wait for too long, so that refusing costs no tokenising.
+        Raises OverloadedError at once when it would wait for too long, so that refusing costs no tokenising. What is
+        `let_in` is further work of a caller who was: it may wait until its deadline.
         """
         with self._changed:
+            if not let_in:
+                self._shedding.check(about_tokens, self.state.tokens, self._callers, self._clock())
             self._admit(check_before_tokenising, about_tokens, deadline)
-            self._expected_tokens += about_tokens
-            self._expected_requests += 1
+            self._expect(about_tokens, 1, let_in=let_in)
         try:
             yield
         finally:
             with self._changed:
-                self._expected_tokens -= about_tokens
-                self._expected_requests -= 1
+                self._expect(-about_tokens, -1, let_in=let_in)
 
     async def score(
-        self, pairs: Sequence[EncodedPair], deadline: float | None = None, *, partial: bool = False
+        self,
+        pairs: Sequence[EncodedPair],
+        deadline: float | None = None,
+        *,
+        partial: bool = False,
+        let_in: bool = False,
     ) -> Scored:
-        """Score `pairs`, waiting for their turn until `deadline` (seconds on the monotonic clock).
+        """Score `pairs`, waiting for their turn until `deadline` (seconds on the monotonic clock). `let_in`: see above.
 
         With `partial` they are scored about in their order, and those that are not when the deadline passes have a
         DeadlineExceededError for their outcome. Cancelling the awaiting task withdraws whatever has not reached the
@@ -224,7 +234,7 @@ class Scheduler:
         if not pairs:
             return Scored([], 0.0)
         block_tokens = BLOCK_BATCHES * self._limits.max_batch_tokens if partial else None
-        ticket = _Ticket(pairs, QueuedRequest.of(pairs, deadline, block_tokens))
+        ticket = _Ticket(pairs, QueuedRequest.of(pairs, deadline, block_tokens), let_in=let_in)
         self._enqueue(ticket, None if partial else deadline)
         try:
             await self._wait(ticket, deadline)
@@ -273,6 +283,17 @@ class Scheduler:
         """How many batches in a row ended without one scored pair."""
         return self._consecutive_failed_batches
 
+    @property
+    def _callers(self) -> int:
+        """How many have requests here, those of a caller with several counted once."""
+        return self._expected_requests + len(self._tickets) - self._requests_let_in
+
+    def _expect(self, tokens: int, requests: int, *, let_in: bool) -> None:
+        self._expected_tokens += tokens
+        self._expected_requests += requests
+        if let_in:
+            self._requests_let_in += requests
+
     def _enqueue(self, ticket: _Ticket, needed_by: float | None) -> None:
         """Let a caller wait who needs all of its outcomes until `needed_by`."""
         request = ticket.request
@@ -281,6 +302,7 @@ class Scheduler:
                 raise UnavailableError("the service is stopping", retry_after_s=1)
             self._admit(check_admission, request.pending_tokens, needed_by)
             self._tickets[request] = ticket
+            self._requests_let_in += ticket.let_in
             self._queue.add(request)
             self._changed.notify_all()
 
@@ -305,6 +327,7 @@ class Scheduler:
         with self._changed:
             self._tickets.pop(ticket.request, None)
             self._queue.remove(ticket.request)
+            self._requests_let_in -= ticket.let_in
 
     def _live(self, stream: _Stream) -> None:
         try:
@@ -333,6 +356,7 @@ class Scheduler:
     def _take_batch(self, stream: _Stream) -> list[Share]:
         shares = self._queue.take_batch(self._budget())
         now = self._clock()
+        self._shedding.take(self._queue.tokens, now)
         stream.begin(sum(share.tokens for share in shares), now)
         for share in shares:
             self._tickets[share.request].begin_batch(now)
@@ -372,7 +396,8 @@ class Scheduler:
         if failed < len(pairs):
             self._patience.learn(tokens, seconds)
             # What all streams do together, each at this speed.
-            self._speed.record(tokens, seconds / self._info.streams, self._clock())
+            for measured in (self._speed, self._shedding):
+                measured.record(tokens, seconds / self._info.streams, self._clock())
             self._consecutive_failed_batches = 0
         else:
             self._consecutive_failed_batches += 1

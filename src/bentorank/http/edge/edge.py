@@ -79,6 +79,8 @@ class Edge:
         finally:
             body.forget()
         await answer.finish(scope, receive)
+        if context.error is not None:
+            metrics.record_refusal(context.error)
         if self._access_log:
             milliseconds = (time.monotonic() - started) * 1e3
             logger.info(

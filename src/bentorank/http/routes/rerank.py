@@ -118,7 +118,8 @@ class RerankRoutes:
     async def _run_nth(self, index: int, job: RerankJob, turns: asyncio.Semaphore) -> Ranking:
         try:
             async with turns:
-                return await self._run(job)
+                # The first asks for all: once it is let in, the others are its own work.
+                return await self._run(job, let_in=index > 0)
         except BentorankError as error:
             # Messages about one document start with its place, which belongs to this request.
             joint = "." if error.message.startswith("documents") else ": "
@@ -130,9 +131,9 @@ class RerankRoutes:
         await asyncio.sleep(0)  # other callers' turn
         return orjson.Fragment(orjson.dumps(to_native_response(body, job, ranking, Answer(self.state.model_name))))
 
-    async def _run(self, job: RerankJob) -> Ranking:
+    async def _run(self, job: RerankJob, *, let_in: bool = False) -> Ranking:
         metrics.DOCUMENT_COUNT.observe(len(job.documents))
-        ranking = await self.state.reranker.rerank(job)
+        ranking = await self.state.reranker.rerank(job, let_in=let_in)
         metrics.TRUNCATED_DOCUMENTS.inc(ranking.usage.truncated_documents)
         metrics.EMPTY_DOCUMENTS.inc(ranking.empty_documents)
         metrics.record_unscored(ranking.unscored_documents)
