@@ -16,7 +16,8 @@ BentorankError
 │   ├── NotImplementedByServerError 501  a part of HTTP that is not read here
 │   └── HttpVersionError     505  neither HTTP/1.1 nor 1.0
 ├── DocumentLeftOutError     400  one document is too long, and the caller wants an answer without it
-├── OverloadedError          429  the queue is full, or the deadline cannot be met
+├── OverloadedError          429  the queue is full or too long, or the deadline cannot be met
+├── RateLimitedError         429  this API key has used its share
 ├── UnavailableError         503  loading or draining
 ├── DeadlineExceededError    504
 └── ScoringError             500  the engine failed on this pair
@@ -190,6 +191,14 @@ class OverloadedError(BentorankError):
 
     status = 429
     code = "overloaded"
+    error_type = "Overloaded"
+
+
+class RateLimitedError(BentorankError):
+    """This API key has used its share of the model; come back after `retry_after_s`."""
+
+    status = 429
+    code = "rate_limited"
     error_type = "Overloaded"
 
 

@@ -130,6 +130,10 @@ class Reranker:
         _check_scored(read)
         return [document.logit for document in read if isinstance(document, ScoredDocument)], work.tokens
 
+    def forecast_tokens(self, pairs: Sequence[Pair]) -> int:
+        """About how many tokens these pairs have, rather too few; 0 while nothing is known of texts."""
+        return self._forecast.tokens(sizes_in_bytes(pairs))
+
     async def check_tokens(self, pairs: Sequence[Pair], deadline: float | None = None) -> None:
         """Raises PayloadTooLargeError if these pairs have more tokens than a request may have to score.
 

@@ -48,6 +48,7 @@ from bentorank.wiring import (
     connection_limits,
     engine_options,
     job_rules,
+    key_budgets,
     key_ring,
     scheduler_limits,
     stop_within_s,
@@ -65,11 +66,12 @@ settings = read_settings()
 configure_logging(settings.log_level)
 limit_connections(connection_limits(settings))
 keys = key_ring(settings)
+budgets = key_budgets(settings)
 rules = job_rules(settings)
 state = ServiceState(settings.served_model_name, strict_model=settings.strict_model, docs=settings.docs)
 app = build_app(
     Routes(
-        RerankRoutes(state, rules, settings.request_timeout_s),
+        RerankRoutes(state, rules, settings.request_timeout_s, budgets),
         CatalogueRoutes(state, rules, needs_key=keys.is_required, tokenizer_threads=settings.tokenizer_threads),
         ProbeRoutes(state),
     ),
@@ -100,7 +102,7 @@ class EdgeService(Service[Any]):
         if not settings.tracing:
             leave_out_tracing(inner)
         edge = Edge(
-            ScoreGate(inner, SCORE_ROUTE, state, rules.limits, settings.request_timeout_s),
+            ScoreGate(inner, SCORE_ROUTE, state, rules.limits, settings.request_timeout_s, budgets),
             methods=methods_of(app, SCORE_ROUTE),
             keys=keys,
             bodies=BodyLimits(settings.max_body_bytes, settings.max_bodies_bytes),

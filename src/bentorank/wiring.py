@@ -11,6 +11,7 @@ from bentorank.errors import ConfigurationError
 from bentorank.http.dialects.dialect import JobRules
 from bentorank.http.dialects.limits import RequestLimits
 from bentorank.http.edge.connection.limits import ConnectionLimits
+from bentorank.http.edge.key_budgets import KeyBudgets
 from bentorank.http.edge.keys import KeyRing
 from bentorank.installing import install_package
 from bentorank.process.descriptors import room_for_connections
@@ -153,6 +154,13 @@ def key_ring(settings: Settings) -> KeyRing:
     """The API keys. Raises ConfigurationError if their file cannot be used."""
     fixed = [key.get_secret_value() for key in settings.api_keys]
     return KeyRing(fixed, settings.api_keys_file, guards_metrics=settings.metrics_need_key)
+
+
+def key_budgets(settings: Settings) -> KeyBudgets | None:
+    """What each API key may use, if that is limited."""
+    if settings.key_tokens_per_s is None:
+        return None
+    return KeyBudgets(settings.key_tokens_per_s, settings.key_burst_tokens)
 
 
 def bentoml_config(settings: Settings) -> dict[str, Any]:

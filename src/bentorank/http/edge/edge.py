@@ -65,7 +65,7 @@ class Edge:
         answer = _Answer(context, send)
         body = LimitedBody(receive, context, self._bodies)
         try:
-            self._check(scope)
+            context.key = self._check(scope)
             if scope["method"] == "OPTIONS":
                 await options_response(self._methods[scope["path"]])(scope, receive, answer.send)
             else:
@@ -102,12 +102,14 @@ class Edge:
     def _is_known(self, path: str) -> bool:
         return path in self._methods or contains_model(path)
 
-    def _check(self, scope: Scope) -> None:
+    def _check(self, scope: Scope) -> bytes | None:
+        """The digest of the caller's key, if it needs one."""
         if scope["path"] not in self._methods:
             raise NotFoundError("no such route; GET / lists the endpoints")
-        self._keys.check(scope)
+        key = self._keys.check(scope)
         check_method(scope, self._methods[scope["path"]])
         self._bodies.check_declared_length(scope)
+        return key
 
 
 class _Answer:
