@@ -90,9 +90,9 @@ class Settings(BaseSettings):
     )
     target_wait_s: PositiveSeconds = Field(
         0.5,
-        description="A request that would have to wait behind others for longer, and for longer than 24 times its own"
-        " work, is refused with 429; for 5 seconds after that, whoever waits for 16 times its own. 3600 leaves it to"
-        " deadlines.",
+        description="A request that would have to wait behind others for longer, and for longer than 30 times its own"
+        " work, is refused with 429; for 5 seconds after that, whoever would wait for 20 times its own. 3600 leaves it"
+        " to deadlines.",
     )
     tokenizer_threads: PositiveInt = Field(2, description="Threads that tokenise, off the event loop.")
     stalled_after_s: PositiveSeconds = Field(

@@ -73,9 +73,8 @@ class BatchRecord:
 class _Ticket:
     """A caller's claim on its outcomes. Written under the scheduler's lock, awaited on the caller's event loop."""
 
-    def __init__(self, pairs: Sequence[EncodedPair], request: QueuedRequest, *, let_in: bool) -> None:
+    def __init__(self, pairs: Sequence[EncodedPair], request: QueuedRequest) -> None:
         self.request = request
-        self.let_in = let_in
         self.loop = asyncio.get_running_loop()
         self.done: asyncio.Future[None] = self.loop.create_future()
         self.outcomes: list[Outcome | None] = [None] * len(pairs)
@@ -169,7 +168,7 @@ class Scheduler:
         self._tickets: dict[QueuedRequest, _Ticket] = {}
         self._expected_tokens = 0
         self._expected_requests = 0
-        self._requests_let_in = 0
+        self._expected_callers = 0
         self._speed = Speedometer()
         self._shedding = Shedding(limits.target_wait_s, limits.max_batch_tokens * engine.info.streams)
         self._patience = Patience(limits.stalled_after_s, limits.forward_overhead_tokens)
@@ -207,7 +206,8 @@ class Scheduler:
         """
         with self._changed:
             if not let_in:
-                self._shedding.check(about_tokens, self.state.tokens, self._callers, self._clock())
+                callers = self._expected_callers + self._queue.callers
+                self._shedding.check(about_tokens, self.state.tokens, callers, self._clock())
             self._admit(check_before_tokenising, about_tokens, deadline)
             self._expect(about_tokens, 1, let_in=let_in)
         try:
@@ -234,7 +234,7 @@ class Scheduler:
         if not pairs:
             return Scored([], 0.0)
         block_tokens = BLOCK_BATCHES * self._limits.max_batch_tokens if partial else None
-        ticket = _Ticket(pairs, QueuedRequest.of(pairs, deadline, block_tokens), let_in=let_in)
+        ticket = _Ticket(pairs, QueuedRequest.of(pairs, deadline, block_tokens, is_further=let_in))
         self._enqueue(ticket, None if partial else deadline)
         try:
             await self._wait(ticket, deadline)
@@ -283,16 +283,10 @@ class Scheduler:
         """How many batches in a row ended without one scored pair."""
         return self._consecutive_failed_batches
 
-    @property
-    def _callers(self) -> int:
-        """How many have requests here, those of a caller with several counted once."""
-        return self._expected_requests + len(self._tickets) - self._requests_let_in
-
     def _expect(self, tokens: int, requests: int, *, let_in: bool) -> None:
         self._expected_tokens += tokens
         self._expected_requests += requests
-        if let_in:
-            self._requests_let_in += requests
+        self._expected_callers += 0 if let_in else requests
 
     def _enqueue(self, ticket: _Ticket, needed_by: float | None) -> None:
         """Let a caller wait who needs all of its outcomes until `needed_by`."""
@@ -302,7 +296,6 @@ class Scheduler:
                 raise UnavailableError("the service is stopping", retry_after_s=1)
             self._admit(check_admission, request.pending_tokens, needed_by)
             self._tickets[request] = ticket
-            self._requests_let_in += ticket.let_in
             self._queue.add(request)
             self._changed.notify_all()
 
@@ -327,7 +320,6 @@ class Scheduler:
         with self._changed:
             self._tickets.pop(ticket.request, None)
             self._queue.remove(ticket.request)
-            self._requests_let_in -= ticket.let_in
 
     def _live(self, stream: _Stream) -> None:
         try:

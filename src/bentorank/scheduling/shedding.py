@@ -9,10 +9,12 @@ from bentorank.errors import OverloadedError, Refusal
 from bentorank.scheduling.admission import retry_after_s
 from bentorank.scheduling.speed import Speedometer
 
-# Random arrivals of equal requests make one in a hundred wait for 10 times its own work at .8 of the capacity, for 22
-# times at .9. So a longer wait is no accident of a load that can be borne; and so many callers who each wait for their
-# answer before they ask again are always served.
-OWN_WORKS = 16
+# At .8 of the capacity, with random arrivals, more than 20 requests share the device for a hundredth of the time. So a
+# longer wait is no accident of a load that can be borne, and half as many callers who each wait for their answer before
+# they ask again are always served.
+OWN_WORKS = 20
+# Of what is queued and what comes meanwhile: while it waits, others overtake it, about as much work again.
+OVERTAKEN = 2
 # Requests much smaller than a pass share passes: they wait for some passes, however little work they are.
 PASSES = 4
 # Until one is refused: callers who come together fill a queue that drains.
@@ -51,19 +53,22 @@ class Shedding:
             self._speed.record(tokens, seconds, now)
 
     def check(self, tokens: int, queued_tokens: int, callers: int, now: float) -> None:
-        """Raises OverloadedError if a request of so many tokens would wait too long behind those of other callers."""
+        """Raises OverloadedError if a request of so many tokens would wait too long behind those of other callers.
+
+        `callers` is how many would share the device with it.
+        """
         tokens_per_s = self._speed.tokens_per_s
         if not self._stands or not tokens_per_s:
             return
         # Fair queueing lets it wait for no more of each other than it is itself.
-        ahead = min(tokens * callers, queued_tokens)
+        ahead = min(tokens * callers, OVERTAKEN * queued_tokens)
         allowed = self._allowed(tokens, tokens_per_s, now)
         if ahead <= allowed:
             return
         self._overloaded_until = now + OVERLOADED_FOR_S
         raise OverloadedError(
-            f"the work queued ahead takes {ahead / tokens_per_s:.1f} s, more than the {allowed / tokens_per_s:.1f} s"
-            " that such a request may have to wait here",
+            f"others' work may take {ahead / tokens_per_s:.1f} s, more than the {allowed / tokens_per_s:.1f} s that such"
+            " a request may have to wait here",
             retry_after_s=retry_after_s(ahead - allowed, tokens_per_s),
             refusal=Refusal.TARGET_WAIT,
         )
