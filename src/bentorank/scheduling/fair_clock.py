@@ -30,10 +30,11 @@ class FairClock:
             insort(self._further_tags, tag)
         return tag
 
-    def leave(self, tag: float) -> None:
+    def leave(self, tag: float, *, is_further: bool = False) -> None:
         """A request is withdrawn: its share goes to the others."""
         _discard(self._finish_tags, tag)
-        _discard(self._further_tags, tag)
+        if is_further:
+            _discard(self._further_tags, tag)
 
     def advance(self, tokens: float) -> None:
         """The device has worked off so many tokens, of whichever requests."""

@@ -123,7 +123,7 @@ class FairQueue:
         """Drop what is left of a request, if anything is."""
         if request in self._requests:
             self._requests.remove(request)
-            self._clock.leave(request.finish_tag)
+            self._clock.leave(request.finish_tag, is_further=request.is_further)
             self.tokens -= request.pending_tokens
             request.pending_tokens = 0
             self._rewind_when_empty()

@@ -67,8 +67,8 @@ class Shedding:
             return
         self._overloaded_until = now + OVERLOADED_FOR_S
         raise OverloadedError(
-            f"others' work may take {ahead / tokens_per_s:.1f} s, more than the {allowed / tokens_per_s:.1f} s that such"
-            " a request may have to wait here",
+            f"others' work may take {ahead / tokens_per_s:.1f} s, and such a request waits here for"
+            f" {allowed / tokens_per_s:.1f} s at most",
             retry_after_s=retry_after_s(ahead - allowed, tokens_per_s),
             refusal=Refusal.TARGET_WAIT,
         )

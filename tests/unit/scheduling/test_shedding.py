@@ -66,7 +66,7 @@ def test_a_refusal_says_when_it_would_be_let_in():
         standing().check(100, 100_000, 42, 0.0)
     assert refused.value.retry_after_s == 2
     assert refused.value.refusal is Refusal.TARGET_WAIT
-    assert "may take 4.2 s, more than the 3.0 s" in refused.value.message
+    assert "may take 4.2 s, and such a request waits here for 3.0 s at most" in refused.value.message
 
 
 def test_after_a_refusal_less_is_let_in_for_a_while():
