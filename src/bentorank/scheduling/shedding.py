@@ -10,7 +10,7 @@ from bentorank.scheduling.admission import retry_after_s
 from bentorank.scheduling.speed import Speedometer
 
 # At .8 of the capacity, with random arrivals, more than 20 requests share the device for a hundredth of the time. So a
-# longer wait is no accident of a load that can be borne, and about ten callers who wait for their answer before they ask
+# longer wait is no accident of a load that can be borne, and about ten callers who wait for an answer before they ask
 # again are always served: one that was served before its share is over counts beside its next.
 OWN_WORKS = 20
 # Of what is queued and what comes meanwhile: while it waits, smaller ones overtake it. With 2, goodput is .91 where
