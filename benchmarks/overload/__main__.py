@@ -53,6 +53,7 @@ PATIENT = {"BENTORANK_REQUEST_TIMEOUT_S": "120"}
 class Part(StrEnum):
     """What is measured of a server whose capacity is known."""
 
+    BUSY = "busy"
     SURGE = "surge"
     FAIRNESS = "fairness"
     COSTS = "costs"
@@ -70,6 +71,7 @@ def measure(loaded: LoadedServer, parts: Iterable[Part], show: Callable[[str], N
     capacity = loaded.capacity()
     found: dict[str, Any] = {"capacity": capacity}
     measures = {
+        Part.BUSY: lambda: loaded.busy(capacity["pairs_per_s"]),
         Part.SURGE: lambda: loaded.surge(capacity["pairs_per_s"]),
         Part.FAIRNESS: lambda: loaded.fairness(capacity["pairs_per_s"]),
         Part.COSTS: loaded.costs,
@@ -86,13 +88,17 @@ def main(  # noqa: PLR0913  each parameter is one option
     engine: Annotated[Literal["auto", "fake"], typer.Option(help="bentorank's: `fake` takes no CPU.")] = "auto",
     model: Annotated[str, typer.Option(help="`starter` or the folder of a cross-encoder.")] = "starter",
     part: Annotated[list[Part] | None, typer.Option(help="Instead of all; repeatable.")] = None,
-    seconds: Annotated[float, typer.Option(min=1, help="Of overload.")] = DEFAULT.overload_s,
+    seconds: Annotated[
+        float, typer.Option(min=1, help="Of overload, and of 80 % of the capacity.")
+    ] = DEFAULT.overload_s,
+    documents: Annotated[int, typer.Option(min=1, help="Of a request but where sizes differ.")] = DEFAULT.documents,
     deadline_s: Annotated[float, typer.Option(min=0.1, help="Of a request under overload.")] = DEFAULT.deadline_s,
     fairness_seconds: Annotated[float, typer.Option(min=1, help="Of small requests, twice.")] = DEFAULT.small_s,
     out: Annotated[Path, typer.Option(help="Folder of overload.json and .md, or overload_fake.…")] = RESULTS,
 ) -> None:
-    """Capacity, three times that, recovery, small requests beside large ones, and the cost of a pair by size."""
-    load = Load(overload_s=seconds, deadline_s=deadline_s, small_s=fairness_seconds)
+    """Capacity, 80 % and 300 % of it, recovery, small requests beside large ones, and the cost of a pair by size."""
+    durations = {"overload_s": seconds, "busy_s": seconds, "small_s": fairness_seconds}
+    load = Load(documents=documents, deadline_s=deadline_s, **durations)
     is_fake = engine == "fake"
     chosen = [FAKE] if is_fake else servers_named(contender or [BENTORANK.name])
     texts = shortened(read_sample(), FAKE_WORDS) if is_fake else read_sample()

@@ -50,7 +50,7 @@ PAIRS_OF_A_SIZE, MOST_REQUESTS_OF_A_SIZE = 400, 40
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """How much is asked of a server. `calm` and `small` are shares of its capacity, `overload` a multiple."""
+    """How much is asked of a server. `calm`, `busy` and `small` are shares of its capacity, `overload` a multiple."""
 
     clients: int = 8
     documents: int = 20
@@ -59,6 +59,8 @@ class Load:
     overload_s: float = 60.0
     calm: float = 0.5
     calm_s: float = 15.0
+    busy: float = 0.8
+    busy_s: float = 60.0
     deadline_s: float = 2.0
     small: float = 0.15
     small_documents: int = 8
@@ -89,6 +91,16 @@ class LoadedServer:
         summary = self._closed(load.documents, requests, load.clients, *options)
         steady = answers_per_s(read_log(path), load.capacity_s * BEGINNING, load.capacity_s)
         return summary | {"pairs_per_s": steady * load.documents}
+
+    def busy(self, capacity_pairs_per_s: float) -> dict[str, Any]:
+        """Open loop: a load that the server can bear all day."""
+        load = self._load
+        _, log = self._scheduled([(load.busy * capacity_pairs_per_s / load.documents, load.busy_s)])
+        return {
+            "requests": len(log),
+            "endings": endings(log, load.deadline_s),
+            "answered_ms": latency_ms(log, Ending.IN_TIME, load.deadline_s),
+        }
 
     def surge(self, capacity_pairs_per_s: float) -> dict[str, Any]:
         """Open loop: calm, overload, calm, in one run; every request has a deadline."""

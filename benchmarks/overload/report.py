@@ -21,6 +21,8 @@ def as_markdown(result: dict[str, Any]) -> str:
     setup, runs = result["setup"], result["runs"]
     measured = next(iter(runs.values())).keys()
     sections = ["# Overload", _capacity_title(setup), _table(_capacity_rows(), runs)]
+    if "busy" in measured:
+        sections += [_busy_title(setup), _table(_busy_rows(), runs)]
     if "surge" in measured:
         sections += [_surge_title(setup), _table(_surge_rows(), runs)]
     if "fairness" in measured:
@@ -40,6 +42,13 @@ def _capacity_title(setup: dict[str, Any]) -> str:
         f"{setup['model']}. Capacity: closed loop, {setup['clients']} clients × {setup['documents']} documents. Loads"
         " are shares and multiples of each server's own capacity, with Poisson arrivals; latency counts from when a"
         " request was due."
+    )
+
+
+def _busy_title(setup: dict[str, Any]) -> str:
+    return (
+        f"{setup['busy']:.0%} of the capacity for {setup['busy_s']:g} s, requests of {setup['documents']} documents"
+        f" with a deadline of {setup['deadline_s']:g} s:"
     )
 
 
@@ -68,6 +77,14 @@ def _capacity_rows() -> list[Row]:
     return [
         ("capacity, pairs/s", "", lambda run: f"{run['capacity']['pairs_per_s']:.1f}"),
         ("p50 ms", "", lambda run: _percentile(run["capacity"], "p50")),
+    ]
+
+
+def _busy_rows() -> list[Row]:
+    return [
+        ("answered in time, p50 / p99 ms", "", lambda run: _latency(run["busy"]["answered_ms"])),
+        ("refused, timed out", "", lambda run: _share(run["busy"], "refused", "timed out")),
+        ("answered late, failed", "", lambda run: _share(run["busy"], "answered late", "failed")),
     ]
 
 

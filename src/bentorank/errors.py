@@ -16,7 +16,8 @@ BentorankError
 │   ├── NotImplementedByServerError 501  a part of HTTP that is not read here
 │   └── HttpVersionError     505  neither HTTP/1.1 nor 1.0
 ├── DocumentLeftOutError     400  one document is too long, and the caller wants an answer without it
-├── OverloadedError          429  the queue is full, or the deadline cannot be met
+├── OverloadedError          429  the queue is full or too long, or the deadline cannot be met
+├── RateLimitedError         429  this API key has used its share
 ├── UnavailableError         503  loading or draining
 ├── DeadlineExceededError    504
 └── ScoringError             500  the engine failed on this pair
@@ -25,10 +26,20 @@ BentorankError
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import TYPE_CHECKING, ClassVar
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+
+class Refusal(StrEnum):
+    """Why a request was turned away before its work began: a label of a metric."""
+
+    QUEUE_FULL = "queue_full"
+    DEADLINE = "deadline"
+    TARGET_WAIT = "target_wait"
+    RATE_LIMIT = "rate_limit"
 
 
 class BentorankError(Exception):
@@ -38,10 +49,11 @@ class BentorankError(Exception):
     code: ClassVar[str] = "internal_error"
     error_type: ClassVar[str] = "Backend"
 
-    def __init__(self, message: str, *, retry_after_s: int | None = None) -> None:
+    def __init__(self, message: str, *, retry_after_s: int | None = None, refusal: Refusal | None = None) -> None:
         super().__init__(message)
         self.message = message
         self.retry_after_s = retry_after_s
+        self.refusal = refusal
 
 
 class InvalidRequestError(BentorankError):
@@ -179,6 +191,14 @@ class OverloadedError(BentorankError):
 
     status = 429
     code = "overloaded"
+    error_type = "Overloaded"
+
+
+class RateLimitedError(BentorankError):
+    """This API key has used its share of the model; come back after `retry_after_s`."""
+
+    status = 429
+    code = "rate_limited"
     error_type = "Overloaded"
 
 

@@ -24,7 +24,8 @@ ReadDocument = ScoredDocument | BentorankError
 class Terms:
     """How much of some pairs is read, until when, whether part of them will do, and whether cached scores will.
 
-    `bounded` ones may have no more tokens than a request may.
+    `bounded` ones may have no more tokens than a request may. `let_in` ones are the further work of a caller whom the
+    scheduler has let in.
     """
 
     length: LengthPolicy = field(default_factory=LengthPolicy)
@@ -32,6 +33,7 @@ class Terms:
     partial: bool = False
     cache: CacheUse = CacheUse.USE
     bounded: bool = True
+    let_in: bool = False
 
     @property
     def needed_by(self) -> float | None:

@@ -90,15 +90,15 @@ class Reranker:
         """The remembered scores, for their records."""
         return self._cache
 
-    async def rerank(self, job: RerankJob) -> Ranking:
-        """Rank the documents of `job` by relevance to its query.
+    async def rerank(self, job: RerankJob, *, let_in: bool = False) -> Ranking:
+        """Rank the documents of `job` by relevance to its query; see Terms for `let_in`.
 
         Raises InvalidRequestError, PayloadTooLargeError, OverloadedError, DeadlineExceededError or UnavailableError
         as the parts below do, and ScoringError naming the documents that the model could not score.
         """
         work = Work()
         pairs = [Pair(job.query, document.content) for document in job.documents]
-        read = await self._read(pairs, self._terms(job), work)
+        read = await self._read(pairs, self._terms(job, let_in=let_in), work)
         documents = _settled(read, job)
         scored = [document for document in documents if isinstance(document, ScoredDocument)]
         return Ranking(
@@ -130,6 +130,10 @@ class Reranker:
         _check_scored(read)
         return [document.logit for document in read if isinstance(document, ScoredDocument)], work.tokens
 
+    def forecast_tokens(self, pairs: Sequence[Pair]) -> int:
+        """About how many tokens these pairs have, rather too few; 0 while nothing is known of texts."""
+        return self._forecast.tokens(sizes_in_bytes(pairs))
+
     async def check_tokens(self, pairs: Sequence[Pair], deadline: float | None = None) -> None:
         """Raises PayloadTooLargeError if these pairs have more tokens than a request may have to score.
 
@@ -140,14 +144,14 @@ class Reranker:
             self._check_tokens([chunk for chunks in encoded.chunks for chunk in chunks], "pairs")
 
     @staticmethod
-    def _terms(job: RerankJob) -> Terms:
+    def _terms(job: RerankJob, *, let_in: bool) -> Terms:
         """Those of a request. What takes part of an answer must have time left to write it."""
         partial, deadline, length = job.on_deadline is OnDeadline.PARTIAL, job.deadline, job.length
         if partial and deadline is not None:
             deadline -= min(ANSWERING_TAKES_S, ANSWERING_TAKES_PART * max(0.0, deadline - time.monotonic()))
         if job.on_item_error is OnItemError.SKIP and length.overflow is Overflow.ERROR:
             length = replace(length, overflow=Overflow.LEAVE_OUT)
-        return Terms(length, deadline, partial, job.cache)
+        return Terms(length, deadline, partial, job.cache, let_in=let_in)
 
     async def _read(self, pairs: Sequence[Pair], terms: Terms, work: Work) -> list[ReadDocument]:
         """What the model says of each pair, remembered or computed; or that pair's own error.
@@ -200,7 +204,7 @@ class Reranker:
         chunks = encoded.to_score
         work.tokenize_s += time.monotonic() - started
         work.tokens += self._check_tokens(chunks, "documents") if terms.bounded else _tokens(chunks)
-        scored = await self._scheduler.score(chunks, terms.deadline, partial=terms.partial)
+        scored = await self._scheduler.score(chunks, terms.deadline, partial=terms.partial, let_in=terms.let_in)
         work.inference_s += scored.inference_s
         read = encoded.with_outcomes(scored.outcomes)
         work.scored_pairs += sum(len(document.chunks) for document in read if _is_worth_it(document))
@@ -211,7 +215,7 @@ class Reranker:
         sizes = sizes_in_bytes(pairs)
         # Tokenising is CPU work in native code that releases the GIL: off the event loop with it.
         work = partial(_encode, self._engine, pairs, terms.length)
-        with self._scheduler.expect(self._forecast.tokens(sizes), terms.needed_by):
+        with self._scheduler.expect(self._forecast.tokens(sizes), terms.needed_by, let_in=terms.let_in):
             try:
                 async with asyncio.timeout(terms.remaining_s):
                     encoded = await asyncio.get_running_loop().run_in_executor(self._tokenizer, work)

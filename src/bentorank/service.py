@@ -27,6 +27,7 @@ from bentorank.http.edge.edge import Edge
 from bentorank.http.routes.bentoml_score import ScoreGate
 from bentorank.http.routes.rerank import RerankRoutes
 from bentorank.http.service_state import ServiceState
+from bentorank.observability import metrics
 from bentorank.observability.logging import configure_logging
 from bentorank.observability.reporting import report_for_ever
 from bentorank.observability.tracing import WithoutFreeText, leave_out_tracing
@@ -47,6 +48,7 @@ from bentorank.wiring import (
     connection_limits,
     engine_options,
     job_rules,
+    key_budgets,
     key_ring,
     scheduler_limits,
     stop_within_s,
@@ -64,11 +66,12 @@ settings = read_settings()
 configure_logging(settings.log_level)
 limit_connections(connection_limits(settings))
 keys = key_ring(settings)
+budgets = key_budgets(settings)
 rules = job_rules(settings)
 state = ServiceState(settings.served_model_name, strict_model=settings.strict_model, docs=settings.docs)
 app = build_app(
     Routes(
-        RerankRoutes(state, rules, settings.request_timeout_s),
+        RerankRoutes(state, rules, settings.request_timeout_s, budgets),
         CatalogueRoutes(state, rules, needs_key=keys.is_required, tokenizer_threads=settings.tokenizer_threads),
         ProbeRoutes(state),
     ),
@@ -101,7 +104,7 @@ class EdgeService(Service[Any]):
         else:
             leave_out_tracing(inner)
         edge = Edge(
-            ScoreGate(inner, SCORE_ROUTE, state, rules.limits, settings.request_timeout_s),
+            ScoreGate(inner, SCORE_ROUTE, state, rules.limits, settings.request_timeout_s, budgets),
             methods=methods_of(app, SCORE_ROUTE),
             keys=keys,
             bodies=BodyLimits(settings.max_body_bytes, settings.max_bodies_bytes),
@@ -198,6 +201,7 @@ class BentoRank:
         try:
             outcomes = await state.reranker.score([Pair(pair.query, pair.passage) for pair in pairs], deadline)
         except BentorankError as error:
+            metrics.record_refusal(error)
             raise ScoreRefusedError(error) from None
         return [outcome if isinstance(outcome, float) else None for outcome in outcomes]
 

@@ -88,6 +88,12 @@ class Settings(BaseSettings):
     max_queue_tokens: PositiveInt = Field(
         1_000_000, description="Tokens that may wait; what does not fit is refused with 429."
     )
+    target_wait_s: PositiveSeconds = Field(
+        0.5,
+        description="A request that would have to wait behind others for longer, and for longer than 30 times its own"
+        " work, is refused with 429; for 5 seconds after that, whoever would wait for 20 times its own. 3600 leaves it"
+        " to deadlines.",
+    )
     tokenizer_threads: PositiveInt = Field(2, description="Threads that tokenise, off the event loop.")
     stalled_after_s: PositiveSeconds = Field(
         10.0,
@@ -177,6 +183,16 @@ class Settings(BaseSettings):
     )
     api_keys_file: Path | None = Field(
         None, description="A file of further keys, one a line; read again when it changes, so keys rotate."
+    )
+    key_tokens_per_s: Annotated[float, Field(gt=0, le=1e9)] | None = Field(
+        None,
+        description="Model tokens a second that each API key may use, in each worker; more is refused with 429 and"
+        " `Retry-After`, no limit unless set. Cached scores use none.",
+    )
+    key_burst_tokens: PositiveInt | None = Field(
+        None,
+        description="Tokens that a key may use at once after a pause; those of 10 seconds unless set. A request of more"
+        " waits until it may use all of them.",
     )
     metrics_need_key: bool = Field(default=False, description="`/metrics` is for holders of a key alone.")
     cors_origins: Annotated[tuple[str, ...], NoDecode, Listed] = Field(
@@ -278,8 +294,16 @@ class Settings(BaseSettings):
             raise ValueError(f"workers is {self.workers} but gpus is {self.gpus}: each worker needs its own GPU")
         if self.cache_url is not None and not self.cache:
             raise ValueError("cache_url is set, but cache is off: unset one of them")
-        if self.metrics_need_key and not self.api_keys and self.api_keys_file is None:
-            raise ValueError("metrics_need_key is set, but there are no keys: set api_keys or api_keys_file")
+        return self
+
+    @model_validator(mode="after")
+    def _refuse_rules_for_no_keys(self) -> Self:
+        has_keys = bool(self.api_keys) or self.api_keys_file is not None
+        for name in ("metrics_need_key", "key_tokens_per_s"):
+            if getattr(self, name) and not has_keys:
+                raise ValueError(f"{name} is set, but there are no keys: set api_keys or api_keys_file")
+        if self.key_burst_tokens is not None and self.key_tokens_per_s is None:
+            raise ValueError("key_burst_tokens is set, but key_tokens_per_s is not: keys are not limited")
         return self
 
 

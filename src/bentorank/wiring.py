@@ -13,6 +13,7 @@ from bentorank.errors import ConfigurationError
 from bentorank.http.dialects.dialect import JobRules
 from bentorank.http.dialects.limits import RequestLimits
 from bentorank.http.edge.connection.limits import ConnectionLimits
+from bentorank.http.edge.key_budgets import KeyBudgets
 from bentorank.http.edge.keys import KeyRing
 from bentorank.installing import install_extra, install_package
 from bentorank.process.descriptors import room_for_connections
@@ -107,6 +108,7 @@ def scheduler_limits(settings: Settings, info: EngineInfo) -> SchedulerLimits:
         max_batch_tokens=settings.max_batch_tokens or min(info.batch_tokens, settings.max_queue_tokens),
         forward_overhead_tokens=CPU_FORWARD_OVERHEAD_TOKENS if on_cpu else ACCELERATOR_FORWARD_OVERHEAD_TOKENS,
         stalled_after_s=settings.stalled_after_s,
+        target_wait_s=settings.target_wait_s,
     )
 
 
@@ -157,6 +159,13 @@ def key_ring(settings: Settings) -> KeyRing:
     """The API keys. Raises ConfigurationError if their file cannot be used."""
     fixed = [key.get_secret_value() for key in settings.api_keys]
     return KeyRing(fixed, settings.api_keys_file, guards_metrics=settings.metrics_need_key)
+
+
+def key_budgets(settings: Settings) -> KeyBudgets | None:
+    """What each API key may use, if that is limited."""
+    if settings.key_tokens_per_s is None:
+        return None
+    return KeyBudgets(settings.key_tokens_per_s, settings.key_burst_tokens)
 
 
 def bentoml_config(settings: Settings) -> dict[str, Any]:

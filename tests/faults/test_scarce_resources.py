@@ -92,7 +92,7 @@ def test_bodies_that_do_not_fit_together_are_refused(cramped):
         assert rerank(cramped.url, ["small"]) == 200
         assert first.result() == (200, None)
     assert post(cramped.url, body) == (200, None)
-    assert Scrape(cramped.url)("rerank_refused_requests_total", code="overloaded") == 1
+    assert Scrape(cramped.url)("rerank_edge_refusals_total", code="overloaded") == 1
 
 
 def test_large_bodies_that_do_not_end_keep_no_ordinary_request_out(service):
@@ -123,7 +123,7 @@ def test_the_largest_requests_do_not_exhaust_the_memory(tmp_path):
         assert server.worker_pids == workers
         scrape = settled_scrape(server.url)
         assert scrape("rerank_worker_restarts_total") == 0
-        refused = scrape("rerank_refused_requests_total", code="overloaded") + scrape(
+        refused = scrape("rerank_edge_refusals_total", code="overloaded") + scrape(
             "rerank_requests_total", status="429"
         )
         assert refused == outcomes[429] > 0
@@ -166,7 +166,7 @@ def test_more_connections_than_descriptors(tmp_path):
             wait_until(server.is_ready, within_s=5)
             assert time.monotonic() - began < 2
         assert server.worker_pids == [worker]
-        assert Scrape(server.url)("rerank_refused_requests_total", code="unavailable") > 400
+        assert Scrape(server.url)("rerank_edge_refusals_total", code="unavailable") > 400
         wait_until(lambda: settled_scrape(server.url)("rerank_connections") == 1, within_s=5)
         assert server.log.count("more connections than the limit") <= 2
 

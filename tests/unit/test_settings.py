@@ -49,6 +49,8 @@ def test_defaults_are_safe(read_with):
         ({"workers": 2, "device": "cuda:0"}, "device cuda:0 puts all 2 workers on one GPU"),
         ({"workers": 3, "gpus": 2}, "workers is 3 but gpus is 2"),
         ({"metrics_need_key": "true"}, "metrics_need_key is set, but there are no keys"),
+        ({"key_tokens_per_s": "1000"}, "key_tokens_per_s is set, but there are no keys"),
+        ({"key_burst_tokens": "1000"}, "key_burst_tokens is set, but key_tokens_per_s is not"),
     ],
     ids=str,
 )

@@ -29,7 +29,7 @@ ERRORS = {
     405: "The route does not take this method.",
     413: "The body, or what it asks for, is larger than a limit; the message names the limit.",
     415: "The body is not declared as JSON.",
-    429: "Overloaded; `Retry-After` says when to come back.",
+    429: "Overloaded, or the API key has used its share; `Retry-After` says when to come back.",
     500: "The model could not score a document, or an internal error.",
     503: "Loading or draining; `Retry-After` says when to come back.",
     504: "The deadline passed, or cannot be met.",

@@ -9,25 +9,30 @@ import bentoml
 from prometheus_client import Counter, Gauge, Histogram
 
 from bentorank import errors
+from bentorank.errors import Refusal
 from bentorank.process.metric_files import name_files_after_worker
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     from bentorank.cache import LevelReport
+    from bentorank.errors import BentorankError
     from bentorank.scheduling.admission import QueueState
     from bentorank.scheduling.scheduler import BatchRecord
 
 name_files_after_worker(bentoml.server_context.worker_index)
 
 REQUESTS = Counter("rerank_requests_total", "Rerank requests answered, by HTTP status.", ["status"])
+REFUSED = Counter("rerank_refused_total", "Requests turned away before their work began, by why.", ["reason"])
+for _reason in Refusal:
+    REFUSED.labels(_reason)
 REQUEST_DURATION = Histogram(
     "rerank_request_duration_seconds",
     "From the parsed head of a rerank request to its answer.",
     buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60),
 )
-REFUSED_REQUESTS = Counter(
-    "rerank_refused_requests_total", "Requests refused before they reached a route, by error code.", ["code"]
+EDGE_REFUSALS = Counter(
+    "rerank_edge_refusals_total", "Requests refused before they reached a route, by error code.", ["code"]
 )
 # There from the start: a rate that begins with its first event misses that.
 for _refusal in (
@@ -44,7 +49,7 @@ for _refusal in (
     errors.UnauthorizedError,
     errors.UnavailableError,
 ):
-    REFUSED_REQUESTS.labels(_refusal.code)
+    EDGE_REFUSALS.labels(_refusal.code)
 CONNECTIONS = Gauge("rerank_connections", "Open connections.", multiprocess_mode="livesum")
 ASYNCIO_TASKS = Gauge("rerank_asyncio_tasks", "Tasks on the event loop.", multiprocess_mode="livesum")
 EVENT_LOOP_LAG = Histogram(
@@ -126,6 +131,12 @@ def record_unscored(documents: Mapping[str, int]) -> None:
     """Count the documents of an answer that have no score, given by their reasons, which are codes of errors."""
     for reason, count in documents.items():
         UNSCORED_DOCUMENTS.labels(reason).inc(count)
+
+
+def record_refusal(error: BentorankError) -> None:
+    """Count a request that ended with `error`, if that was a refusal."""
+    if error.refusal is not None:
+        REFUSED.labels(error.refusal).inc()
 
 
 def record_batches(records: Iterable[BatchRecord]) -> None:

@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import Protocol
 
-from bentorank.errors import DeadlineExceededError, OverloadedError, PayloadTooLargeError
+from bentorank.errors import DeadlineExceededError, OverloadedError, PayloadTooLargeError, Refusal
 
 MAX_RETRY_AFTER_S = 60
 # Before tokenising, a size is a guess, the speed a measurement, and smaller requests still to come will overtake. Under
@@ -72,7 +72,8 @@ def _check_room(request_tokens: int, state: QueueState, max_queue_tokens: int) -
     if excess > 0:
         raise OverloadedError(
             f"the queue is full: {state.tokens} of {max_queue_tokens} tokens are waiting",
-            retry_after_s=_retry_after_s(excess, state),
+            retry_after_s=retry_after_s(excess, state.tokens_per_s),
+            refusal=Refusal.QUEUE_FULL,
         )
 
 
@@ -81,7 +82,8 @@ def _check_alone(request_tokens: int, tokens_per_s: float, remaining_s: float) -
     if alone_s > remaining_s:
         raise DeadlineExceededError(
             f"scoring {request_tokens} tokens takes about {alone_s:.1f} s here, more than the {remaining_s:.1f} s that"
-            " the deadline leaves; send fewer documents or a longer deadline"
+            " the deadline leaves; send fewer documents or a longer deadline",
+            refusal=Refusal.DEADLINE,
         )
 
 
@@ -98,12 +100,13 @@ def _check_wait(
         raise OverloadedError(
             f"the work queued ahead may take {wait_s:.1f} s, more than the {remaining_s:.1f} s that the deadline"
             " leaves",
-            retry_after_s=_retry_after_s(math.ceil((wait_s - remaining_s) * tokens_per_s), state),
+            retry_after_s=retry_after_s(math.ceil((wait_s - remaining_s) * tokens_per_s), tokens_per_s),
+            refusal=Refusal.DEADLINE,
         )
 
 
-def _retry_after_s(tokens_to_clear: int, state: QueueState) -> int:
+def retry_after_s(tokens_to_clear: float, tokens_per_s: float | None) -> int:
     """Whole seconds until `tokens_to_clear` have been worked off; 1 while the speed is unknown."""
-    if not state.tokens_per_s:
+    if not tokens_per_s:
         return 1
-    return min(MAX_RETRY_AFTER_S, max(1, math.ceil(tokens_to_clear / state.tokens_per_s)))
+    return min(MAX_RETRY_AFTER_S, max(1, math.ceil(tokens_to_clear / tokens_per_s)))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left, insort
+from bisect import bisect_left, bisect_right, insort
 from dataclasses import dataclass, field
 
 
@@ -15,18 +15,26 @@ class FairClock:
 
     now: float = 0.0
     _finish_tags: list[float] = field(default_factory=list)
+    _further_tags: list[float] = field(default_factory=list)
 
-    def enter(self, tokens: int) -> float:
+    @property
+    def callers(self) -> int:
+        """How many share the device, without the further requests of a caller with several."""
+        return len(self._finish_tags) - len(self._further_tags)
+
+    def enter(self, tokens: int, *, is_further: bool = False) -> float:
         """The virtual time at which a request that comes now would be finished."""
         tag = self.now + tokens
         insort(self._finish_tags, tag)
+        if is_further:
+            insort(self._further_tags, tag)
         return tag
 
-    def leave(self, tag: float) -> None:
+    def leave(self, tag: float, *, is_further: bool = False) -> None:
         """A request is withdrawn: its share goes to the others."""
-        place = bisect_left(self._finish_tags, tag)
-        if place < len(self._finish_tags) and self._finish_tags[place] == tag:
-            del self._finish_tags[place]
+        _discard(self._finish_tags, tag)
+        if is_further:
+            _discard(self._further_tags, tag)
 
     def advance(self, tokens: float) -> None:
         """The device has worked off so many tokens, of whichever requests."""
@@ -35,11 +43,20 @@ class FairClock:
             until_next = (self._finish_tags[0] - self.now) * sharing
             if until_next > tokens:
                 self.now += tokens / sharing
-                return
+                break
             self.now = self._finish_tags.pop(0)
             tokens -= until_next
+        del self._further_tags[: bisect_right(self._further_tags, self.now)]
 
     def rewind(self) -> None:
         """An idle device owes nobody anything; this keeps the floats small for ever."""
         self.now = 0.0
         self._finish_tags.clear()
+        self._further_tags.clear()
+
+
+def _discard(tags: list[float], tag: float) -> None:
+    """Take it out of the ascending `tags`, if it is in."""
+    place = bisect_left(tags, tag)
+    if place < len(tags) and tags[place] == tag:
+        del tags[place]

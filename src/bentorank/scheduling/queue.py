@@ -33,6 +33,7 @@ class QueuedRequest:
 
     `pending_tokens` are those of its unscored pairs, `tokens` those of all that it came with. One that takes part of
     its outcomes waits with a block of its pairs at a time, and with the next of its `later` blocks after that.
+    `is_further` is one of a caller who has another.
     """
 
     pairs: list[EncodedPair]
@@ -42,11 +43,19 @@ class QueuedRequest:
     tokens: int
     pending_tokens: int
     takes_part: bool = False
+    is_further: bool = False
     later: deque[tuple[int, Sequence[EncodedPair]]] = field(default_factory=deque)
     finish_tag: float = 0.0
 
     @classmethod
-    def of(cls, pairs: Sequence[EncodedPair], deadline: float | None, block_tokens: int | None = None) -> QueuedRequest:
+    def of(
+        cls,
+        pairs: Sequence[EncodedPair],
+        deadline: float | None,
+        block_tokens: int | None = None,
+        *,
+        is_further: bool = False,
+    ) -> QueuedRequest:
         """Queue `pairs` until `deadline`, in seconds on the monotonic clock.
 
         With `block_tokens` part of them will do, the first ones: they wait in blocks of at least so many tokens.
@@ -54,7 +63,7 @@ class QueuedRequest:
         tokens = sum(pair.length for pair in pairs)
         takes_part = block_tokens is not None
         blocks = _blocks(pairs, block_tokens) if block_tokens is not None else [(0, pairs)]
-        request = cls([], [], [], deadline, tokens, tokens, takes_part, deque(blocks))
+        request = cls([], [], [], deadline, tokens, tokens, takes_part, is_further, deque(blocks))
         request.open_next_block()
         return request
 
@@ -99,9 +108,14 @@ class FairQueue:
     def __len__(self) -> int:
         return len(self._requests)
 
+    @property
+    def callers(self) -> int:
+        """How many share the device; those that small requests have overtaken feel them all."""
+        return self._clock.callers
+
     def add(self, request: QueuedRequest) -> None:
         """Let a request wait for its turn."""
-        request.finish_tag = self._clock.enter(request.pending_tokens)
+        request.finish_tag = self._clock.enter(request.pending_tokens, is_further=request.is_further)
         self.tokens += request.pending_tokens
         insort(self._requests, request, key=lambda queued: queued.finish_tag)
 
@@ -109,7 +123,7 @@ class FairQueue:
         """Drop what is left of a request, if anything is."""
         if request in self._requests:
             self._requests.remove(request)
-            self._clock.leave(request.finish_tag)
+            self._clock.leave(request.finish_tag, is_further=request.is_further)
             self.tokens -= request.pending_tokens
             request.pending_tokens = 0
             self._rewind_when_empty()

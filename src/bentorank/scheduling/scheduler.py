@@ -22,6 +22,7 @@ from bentorank.scheduling.batching import BatchBudget
 from bentorank.scheduling.isolation import IsolatingForward, Outcome
 from bentorank.scheduling.patience import Patience
 from bentorank.scheduling.queue import FairQueue, QueuedRequest, Share
+from bentorank.scheduling.shedding import Shedding
 from bentorank.scheduling.speed import Speedometer
 
 if TYPE_CHECKING:
@@ -167,7 +168,9 @@ class Scheduler:
         self._tickets: dict[QueuedRequest, _Ticket] = {}
         self._expected_tokens = 0
         self._expected_requests = 0
+        self._expected_callers = 0
         self._speed = Speedometer()
+        self._shedding = Shedding(limits.target_wait_s, limits.max_batch_tokens * engine.info.streams)
         self._patience = Patience(limits.stalled_after_s, limits.forward_overhead_tokens)
         self._patience.learn(WARM_UP_BATCHES * engine.info.batch_tokens, warmed_up_in_s)
         self._records: deque[BatchRecord] = deque(maxlen=MAX_UNCOLLECTED_RECORDS)
@@ -195,26 +198,33 @@ class Scheduler:
         self._refuse_all("the service is stopping")
 
     @contextmanager
-    def expect(self, about_tokens: int, deadline: float | None) -> Iterator[None]:
+    def expect(self, about_tokens: int, deadline: float | None, *, let_in: bool = False) -> Iterator[None]:
         """Let a request of about so many tokens be tokenised within the context, before it is scored.
 
-        Raises OverloadedError at once when it would wait for too long, so that refusing costs no tokenising.
+        Raises OverloadedError at once when it would wait for too long, so that refusing costs no tokenising. What is
+        `let_in` is further work of a caller who was: it may wait until its deadline.
         """
         with self._changed:
+            if not let_in:
+                callers = self._expected_callers + self._queue.callers
+                self._shedding.check(about_tokens, self.state.tokens, callers, self._clock())
             self._admit(check_before_tokenising, about_tokens, deadline)
-            self._expected_tokens += about_tokens
-            self._expected_requests += 1
+            self._expect(about_tokens, 1, let_in=let_in)
         try:
             yield
         finally:
             with self._changed:
-                self._expected_tokens -= about_tokens
-                self._expected_requests -= 1
+                self._expect(-about_tokens, -1, let_in=let_in)
 
     async def score(
-        self, pairs: Sequence[EncodedPair], deadline: float | None = None, *, partial: bool = False
+        self,
+        pairs: Sequence[EncodedPair],
+        deadline: float | None = None,
+        *,
+        partial: bool = False,
+        let_in: bool = False,
     ) -> Scored:
-        """Score `pairs`, waiting for their turn until `deadline` (seconds on the monotonic clock).
+        """Score `pairs`, waiting for their turn until `deadline` (seconds on the monotonic clock). `let_in`: see above.
 
         With `partial` they are scored about in their order, and those that are not when the deadline passes have a
         DeadlineExceededError for their outcome. Cancelling the awaiting task withdraws whatever has not reached the
@@ -224,7 +234,7 @@ class Scheduler:
         if not pairs:
             return Scored([], 0.0)
         block_tokens = BLOCK_BATCHES * self._limits.max_batch_tokens if partial else None
-        ticket = _Ticket(pairs, QueuedRequest.of(pairs, deadline, block_tokens))
+        ticket = _Ticket(pairs, QueuedRequest.of(pairs, deadline, block_tokens, is_further=let_in))
         self._enqueue(ticket, None if partial else deadline)
         try:
             await self._wait(ticket, deadline)
@@ -272,6 +282,11 @@ class Scheduler:
     def consecutive_failed_batches(self) -> int:
         """How many batches in a row ended without one scored pair."""
         return self._consecutive_failed_batches
+
+    def _expect(self, tokens: int, requests: int, *, let_in: bool) -> None:
+        self._expected_tokens += tokens
+        self._expected_requests += requests
+        self._expected_callers += 0 if let_in else requests
 
     def _enqueue(self, ticket: _Ticket, needed_by: float | None) -> None:
         """Let a caller wait who needs all of its outcomes until `needed_by`."""
@@ -333,6 +348,7 @@ class Scheduler:
     def _take_batch(self, stream: _Stream) -> list[Share]:
         shares = self._queue.take_batch(self._budget())
         now = self._clock()
+        self._shedding.take(self._queue.tokens, now)
         stream.begin(sum(share.tokens for share in shares), now)
         for share in shares:
             self._tickets[share.request].begin_batch(now)
@@ -372,7 +388,8 @@ class Scheduler:
         if failed < len(pairs):
             self._patience.learn(tokens, seconds)
             # What all streams do together, each at this speed.
-            self._speed.record(tokens, seconds / self._info.streams, self._clock())
+            for measured in (self._speed, self._shedding):
+                measured.record(tokens, seconds / self._info.streams, self._clock())
             self._consecutive_failed_batches = 0
         else:
             self._consecutive_failed_batches += 1

@@ -34,6 +34,25 @@ def finishing_order(batches):
     return last_seen
 
 
+def test_callers_are_those_who_share_the_device():
+    """A request that was served ahead of its share still counts, further ones of a caller do not, nor who has left."""
+    queue = FairQueue()
+    pairs = [EncodedPair(np.zeros(128, dtype=np.int64))] * 4
+    large, gone = request_of(*[128] * 500), request_of(*[128] * 4)
+    for request in (large, gone, request_of(128), QueuedRequest.of(pairs, None, is_further=True)):
+        queue.add(request)
+    assert queue.callers == 3
+    queue.remove(gone)
+    assert queue.callers == 2
+    queue.take_batch(BatchBudget(128, 0))
+    assert queue.callers == 2
+    queue.take_batch(BatchBudget(512, 0))
+    assert queue.callers == 1
+    queue.remove(large)
+    drain(queue)
+    assert queue.callers == 0
+
+
 def test_a_small_request_overtakes_a_large_one_that_came_first():
     """Eight documents do not wait for five hundred."""
     queue = FairQueue()

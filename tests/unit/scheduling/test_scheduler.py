@@ -4,7 +4,7 @@ import asyncio
 import dataclasses
 import threading
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import numpy as np
 import pytest
@@ -15,6 +15,7 @@ from bentorank.errors import (
     DeadlineExceededError,
     OverloadedError,
     PayloadTooLargeError,
+    Refusal,
     ScoringError,
     UnavailableError,
 )
@@ -205,6 +206,71 @@ def test_one_slow_pass_does_not_refuse_for_ever():
 
     with running_scheduler(engine, clock=clock) as scheduler:
         assert len(asyncio.run(run(scheduler)).outcomes) == 20
+
+
+def test_who_would_wait_too_long_is_refused_unless_it_is_further_work_of_a_caller():
+    """Sixty requests of a pass each, all without a deadline: some are let in, and all of what belongs to one caller."""
+    engine = FakeEngine(FakeOptions(delay_s_per_batch=0.01))
+    limits = SchedulerLimits(100_000, max_batch_tokens=64, forward_overhead_tokens=8, target_wait_s=0.01)
+    pairs = encode(engine, *["one two three four"] * 9)
+
+    async def ask(scheduler, *, let_in):
+        try:
+            with scheduler.expect(9 * 7, None, let_in=let_in):
+                pass
+            return await scheduler.score(pairs, let_in=let_in)
+        except OverloadedError as error:
+            return error
+
+    async def ask_sixty(scheduler, *, let_in):
+        asked = []
+        for _ in range(60):
+            asked.append(asyncio.create_task(ask(scheduler, let_in=let_in and bool(asked))))
+            await asyncio.sleep(0.002)
+        return await asyncio.gather(*asked)
+
+    with running_scheduler(engine, limits) as scheduler:
+        of_one = asyncio.run(ask_sixty(scheduler, let_in=True))
+        of_many = asyncio.run(ask_sixty(scheduler, let_in=False))
+    assert not any(isinstance(answer, OverloadedError) for answer in of_one)
+    refused = [answer for answer in of_many if isinstance(answer, OverloadedError)]
+    assert 10 < len(refused) < 50
+    assert {(error.refusal, error.retry_after_s) for error in refused} == {(Refusal.TARGET_WAIT, 1)}
+
+
+def test_no_pass_is_begun_for_expired_work():
+    """200 requests with 50 ms, at twice the capacity: whatever pass a pair is in began before its deadline."""
+    begun = []
+
+    class RecordingEngine(FakeEngine):
+        def forward(self, batch):
+            begun.append((time.monotonic(), [id(pair) for pair in batch]))
+            return super().forward(batch)
+
+    engine = RecordingEngine(FakeOptions(delay_s_per_batch=0.01))
+    limits = SchedulerLimits(100_000, max_batch_tokens=64, forward_overhead_tokens=8)
+    requests = [encode(engine, *[f"one two three {n}"] * 9) for n in range(200)]
+    deadlines = {}
+
+    async def ask(scheduler, pairs):
+        deadline = time.monotonic() + 0.05
+        deadlines.update((id(pair), deadline) for pair in pairs)
+        with suppress(OverloadedError, DeadlineExceededError):
+            await scheduler.score(pairs, deadline)
+        return time.monotonic() - deadline
+
+    async def ask_all(scheduler):
+        asked = []
+        for pairs in requests:
+            asked.append(asyncio.create_task(ask(scheduler, pairs)))
+            await asyncio.sleep(0.005)
+        return await asyncio.gather(*asked)
+
+    with running_scheduler(engine, limits) as scheduler:
+        late_s = asyncio.run(ask_all(scheduler))
+    assert begun
+    assert all(started < deadlines[pair] for started, pairs in begun for pair in pairs)
+    assert sorted(late_s)[180] < 0.05
 
 
 class DyingEngine(FakeEngine):

@@ -65,20 +65,22 @@ class Edge:
         answer = _Answer(context, send)
         body = LimitedBody(receive, context, self._bodies)
         try:
-            self._check(scope)
+            context.key = self._check(scope)
             if scope["method"] == "OPTIONS":
                 await options_response(self._methods[scope["path"]])(scope, receive, answer.send)
             else:
                 await self._app(as_handled(scope), body.receive, answer.send)
         except BentorankError as error:
             context.error = error
-            metrics.REFUSED_REQUESTS.labels(error.code).inc()
+            metrics.EDGE_REFUSALS.labels(error.code).inc()
         except Exception as error:  # noqa: BLE001 - the last place where a failure can still become an answer
             context.error = context.error or BentorankError("internal error; the log has the request id")
             _log_failure(error, context.request_id)
         finally:
             body.forget()
         await answer.finish(scope, receive)
+        if context.error is not None:
+            metrics.record_refusal(context.error)
         if self._access_log:
             milliseconds = (time.monotonic() - started) * 1e3
             logger.info(
@@ -100,12 +102,14 @@ class Edge:
     def _is_known(self, path: str) -> bool:
         return path in self._methods or contains_model(path)
 
-    def _check(self, scope: Scope) -> None:
+    def _check(self, scope: Scope) -> bytes | None:
+        """The digest of the caller's key, if it needs one."""
         if scope["path"] not in self._methods:
             raise NotFoundError("no such route; GET / lists the endpoints")
-        self._keys.check(scope)
+        key = self._keys.check(scope)
         check_method(scope, self._methods[scope["path"]])
         self._bodies.check_declared_length(scope)
+        return key
 
 
 class _Answer:

@@ -73,25 +73,29 @@ class KeyRing:
         """Whether requests need a key at all."""
         return bool(self._fixed) or self._file is not None
 
-    def check(self, scope: Scope) -> None:
-        """Raises UnauthorizedError if the path is guarded and no header has a good key."""
+    def check(self, scope: Scope) -> bytes | None:
+        """The digest of the key shown, None where none is needed.
+
+        Raises UnauthorizedError if the path is guarded and no header has a good key.
+        """
         if not self.is_required or self._is_public(scope["path"]):
-            return
-        shown = [_key_in(value) for name, value in scope["headers"] if name in KEY_HEADERS]
+            return None
+        shown = [_digest(_key_in(value)) for name, value in scope["headers"] if name in KEY_HEADERS]
         if not shown:
             raise UnauthorizedError("an API key is required: send Authorization: Bearer <key>, or x-api-key")
         self._read_again_if_changed()
         # No shortcut at the first match: how long it takes must not tell which key it was.
-        if not sum([self._is_good(key) for key in shown]):
+        good = [digest for digest in shown if self._is_good(digest)]
+        if not good:
             raise UnauthorizedError("this API key is not valid here")
+        return good[0]
 
     def _is_public(self, path: str) -> bool:
         if path == METRICS_PATH:
             return not self._guards_metrics
         return path in PUBLIC_PATHS or path.startswith(PUBLIC_PREFIX)
 
-    def _is_good(self, key: bytes) -> bool:
-        digest = _digest(key)
+    def _is_good(self, digest: bytes) -> bool:
         return bool(sum([hmac.compare_digest(digest, good) for good in (*self._fixed, *self._from_file)]))
 
     def _read_again_if_changed(self) -> None:

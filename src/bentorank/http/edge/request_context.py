@@ -22,12 +22,14 @@ SCOPE_KEY = "bentorank"
 class RequestContext:
     """`error` is what the request ended with; set by whoever knows, read where the answer leaves the process.
 
-    `model_id` is the model's name in the path, of those paths that have one.
+    `model_id` is the model's name in the path, of those paths that have one. `key` is the digest of the caller's API
+    key, where one is needed.
     """
 
     request_id: str
     error: BentorankError | None = None
     model_id: str | None = None
+    key: bytes | None = None
 
 
 def begin_request(scope: Scope) -> RequestContext:

@@ -13,6 +13,7 @@ import orjson
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.requests import ClientDisconnect, Request
 
+from bentorank.http.edge.request_context import context_of
 from bentorank.http.routes.body import read_as, read_json
 from bentorank.types import Pair
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
     from bentorank.http.dialects.limits import RequestLimits
+    from bentorank.http.edge.key_budgets import KeyBudgets
     from bentorank.http.service_state import ServiceState
 
 
@@ -49,6 +51,7 @@ class ScoreGate:
     state: ServiceState
     limits: RequestLimits
     request_timeout_s: float
+    budgets: KeyBudgets | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Raises the errors of `read_json` and of the limits."""
@@ -56,19 +59,23 @@ class ScoreGate:
             await self.app(scope, receive, send)
             return
         try:
-            body = await self._read(Request(scope, receive))
+            body, pairs = await self._read(Request(scope, receive))
         except ClientDisconnect:
             return  # nobody is left to answer
+        if self.budgets is not None:
+            # BentoML computes callers' pairs together: what was used for whom, nobody knows.
+            with self.budgets.charged(context_of(scope).key, self.state.reranker.forecast_tokens(pairs)):
+                pass
         await self.app(_with_json_headers(scope, len(body)), _replayed(body, receive), send)
 
-    async def _read(self, request: Request) -> bytes:
+    async def _read(self, request: Request) -> tuple[bytes, list[Pair]]:
         parsed = (await read_json(request, self.limits)).object
         self.limits.check_count(parsed.get("pairs"), "pairs")
         pairs = read_as(PairsBody, parsed).pairs
         texts = [Pair(pair.query, pair.passage) for pair in pairs]
         self.limits.check_pairs(texts)
         await self.state.reranker.check_tokens(texts, time.monotonic() + self.request_timeout_s)
-        return orjson.dumps({"pairs": [text._asdict() for text in texts]})
+        return orjson.dumps({"pairs": [text._asdict() for text in texts]}), texts
 
 
 def _with_json_headers(scope: Scope, length: int) -> Scope:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeVar
 
@@ -23,6 +24,7 @@ from bentorank.http.dialects.selection import select
 from bentorank.http.edge.cache_control import cache_use
 from bentorank.http.edge.deadline import deadline_of
 from bentorank.http.edge.envelope import error_response, json_response
+from bentorank.http.edge.key_budgets import Charge
 from bentorank.http.edge.request_context import context_of
 from bentorank.http.routes.body import read_as, read_json
 from bentorank.http.routes.disconnect import ClientDisconnectedError, run_while_connected
@@ -30,11 +32,13 @@ from bentorank.http.routes.timing_headers import timing_headers, warning_header
 from bentorank.observability import metrics
 from bentorank.ranking import present
 from bentorank.reading import Terms
-from bentorank.types import Overflow, ScoreMode
+from bentorank.types import Overflow, Pair, ScoreMode
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Coroutine
+    from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator
+    from contextlib import AbstractContextManager
 
+    from bentorank.http.edge.key_budgets import KeyBudgets
     from bentorank.http.service_state import ServiceState
     from bentorank.types import Ranking, RerankJob
 
@@ -53,6 +57,7 @@ class RerankRoutes:
     state: ServiceState
     rules: JobRules
     request_timeout_s: float
+    budgets: KeyBudgets | None = None
 
     async def rerank(self, request: Request) -> Response:
         """Order documents by their relevance to a query, in the dialect that the body speaks."""
@@ -76,7 +81,9 @@ class RerankRoutes:
         del sent  # what it holds beside the job would wait for the answer too
         self.state.check_model(getattr(body, "model", None))
         try:
-            ranking = await run_while_connected(request, self._run(job))
+            with self._charged(request, _pairs([job])) as charge:
+                ranking = await run_while_connected(request, self._run(job))
+                charge.used = ranking.usage.tokens
         except BentorankError as error:
             error.message = _renamed(error.message, dialect.documents_field)
             raise
@@ -95,7 +102,9 @@ class RerankRoutes:
         largest = max(len(job.documents) for _, job in works)
         turns = asyncio.Semaphore(max(1, BATCH_DOCUMENTS_AT_ONCE // largest))
         runs = [self._run_nth(i, job, turns) for i, (_, job) in enumerate(works)]
-        rankings = await run_while_connected(request, _gather(runs))
+        with self._charged(request, _pairs(job for _, job in works)) as charge:
+            rankings = await run_while_connected(request, _gather(runs))
+            charge.used = sum(ranking.usage.tokens for ranking in rankings)
         responses = [
             await self._write_nth(body, job, ranking) for (body, job), ranking in zip(works, rankings, strict=True)
         ]
@@ -118,7 +127,8 @@ class RerankRoutes:
     async def _run_nth(self, index: int, job: RerankJob, turns: asyncio.Semaphore) -> Ranking:
         try:
             async with turns:
-                return await self._run(job)
+                # The first asks for all: once it is let in, the others are its own work.
+                return await self._run(job, let_in=index > 0)
         except BentorankError as error:
             # Messages about one document start with its place, which belongs to this request.
             joint = "." if error.message.startswith("documents") else ": "
@@ -130,9 +140,9 @@ class RerankRoutes:
         await asyncio.sleep(0)  # other callers' turn
         return orjson.Fragment(orjson.dumps(to_native_response(body, job, ranking, Answer(self.state.model_name))))
 
-    async def _run(self, job: RerankJob) -> Ranking:
+    async def _run(self, job: RerankJob, *, let_in: bool = False) -> Ranking:
         metrics.DOCUMENT_COUNT.observe(len(job.documents))
-        ranking = await self.state.reranker.rerank(job)
+        ranking = await self.state.reranker.rerank(job, let_in=let_in)
         metrics.TRUNCATED_DOCUMENTS.inc(ranking.usage.truncated_documents)
         metrics.EMPTY_DOCUMENTS.inc(ranking.empty_documents)
         metrics.record_unscored(ranking.unscored_documents)
@@ -156,14 +166,27 @@ class RerankRoutes:
         reranker = self.state.reranker
         terms = Terms(length, self._deadline(request, None), cache=cache_use(request.headers))
         work = reranker.score_all(pairs, terms)
-        logits, tokens = await run_while_connected(request, work)
+        with self._charged(request, pairs) as charge:
+            logits, tokens = await run_while_connected(request, work)
+            charge.used = tokens
         mode = ScoreMode.LOGIT if body.use_activation is False else ScoreMode.PROBABILITY
         scores = [present(logit, mode, reranker.info.activation) for logit in logits]
         content = score.to_response(scores, tokens, Answer(self.state.model_name))
         return json_response(content, headers=warning_header(warnings))
 
+    def _charged(self, request: Request, pairs: Iterable[Pair]) -> AbstractContextManager[Charge]:
+        """Charge the caller's key for the pairs; see KeyBudgets."""
+        key = context_of(request.scope).key
+        if self.budgets is None or key is None:
+            return nullcontext(Charge(0))
+        return self.budgets.charged(key, self.state.reranker.forecast_tokens([*pairs]))
+
     def _deadline(self, request: Request, deadline_ms: float | None) -> float:
         return deadline_of(request.headers, deadline_ms, cap_s=self.request_timeout_s)
+
+
+def _pairs(jobs: Iterable[RerankJob]) -> Iterator[Pair]:
+    return (Pair(job.query, document.content) for job in jobs for document in job.documents)
 
 
 def _renamed(message: str, documents_field: str) -> str:

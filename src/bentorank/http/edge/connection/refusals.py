@@ -49,7 +49,7 @@ class RefusalLog:
     def add(self, error: BentorankError) -> None:
         """Count a refusal and perhaps write the line. Its message has no input in it."""
         self._count += 1
-        metrics.REFUSED_REQUESTS.labels(error.code).inc()
+        metrics.EDGE_REFUSALS.labels(error.code).inc()
         now = time.monotonic()
         if now >= self._next_line_at:
             logger.warning("refused %d requests as they came in; the last: %d %s", self._count, error.status, error)
