@@ -18,7 +18,7 @@ def bento(tmp_path_factory):
     """The files of a freshly built Bento, relative to its source folder."""
     home = tmp_path_factory.mktemp("bentoml-home")
     environment = {**os.environ, "BENTOML_HOME": str(home), "BENTOML_DO_NOT_TRACK": "True"}
-    subprocess.run([ROOT / "deploy" / "make-sbom", Path(sys.executable).parent], check=True, timeout=60)
+    subprocess.run([ROOT / "deploy" / "make-sbom", Path(sys.executable).parent], check=True, timeout=120)
     command = [sys.executable, "-m", "bentoml", "build", "--output", "tag"]
     subprocess.run(command, cwd=ROOT, env=environment, check=True, capture_output=True, timeout=120)
     (source,) = home.glob("bentos/bentorank/*/src")
