@@ -13,7 +13,7 @@ unconverted = $(if $(wildcard $1/openvino/*.xml),,$(filter-out starter,$1))
 # What was installed, brackets left out: other extras are another file, so that they are installed too.
 SERVE  := $(VENV)/.serve$(subst [,-,$(subst ],,$(EXTRAS)))
 
-.PHONY: help serve test unit test-faults test-integrations test-clients test-notebooks lint format bench soak eval build lock audit clean
+.PHONY: help serve test unit test-faults test-families test-integrations test-clients test-notebooks lint format bench soak eval build lock audit clean
 
 help: ## Show the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -28,6 +28,9 @@ unit: $(VENV)/.test ## Run the tests alone
 
 test-faults: $(VENV)/.test ## Test what happens when workers are stopped, hang or die over and over (minutes)
 	$(BIN)/python -m pytest -m fault tests/faults
+
+test-families: $(VENV)/.test ## Test every family of models against sentence-transformers (minutes)
+	$(BIN)/python -m pytest -m families tests/unit/engines
 
 test-integrations: $(VENV)/.test ## Test each framework's package with the lowest and the highest versions that it supports
 	@for framework in langchain llama-index haystack; do for versions in lowest highest; do \

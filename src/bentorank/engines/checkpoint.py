@@ -18,7 +18,13 @@ POSITIONS_AFTER_PADDING = frozenset(
     {
         "camembert",
         "data2vec-text",
+        "esm",
+        "ibert",
+        "layoutlmv3",
+        "lilt",
         "longformer",
+        "luke",
+        "markuplm",
         "mpnet",
         "roberta",
         "roberta-prelayernorm",

@@ -32,7 +32,7 @@ _MINIMUM_CHARACTERS = 512
 
 @dataclass(frozen=True, slots=True)
 class PairTemplate:
-    """The special tokens around a pair, and the segment of prefix, query, middle, passage and suffix."""
+    """The special tokens around a pair; `segments` has that of each of them, and one each for query and passage."""
 
     prefix: list[int]
     middle: list[int]
@@ -206,7 +206,9 @@ class PairEncoder:
         return input_ids, self._segment_ids([len(part) for part in parts]) if self._token_types else None
 
     def _segment_ids(self, lengths: list[int]) -> NDArray[np.int64]:
-        return np.repeat(np.array(self._template.segments, dtype=np.int64), lengths)
+        prefix, query, middle, passage, suffix = lengths
+        repeats = [*[1] * prefix, query, *[1] * middle, passage, *[1] * suffix]
+        return np.repeat(np.array(self._template.segments, dtype=np.int64), repeats)
 
 
 def read_template(tokenizer: Tokenizer) -> PairTemplate:
@@ -226,7 +228,9 @@ def read_template(tokenizer: Tokenizer) -> PairTemplate:
         slice(passage.stop, len(ids)),
     )
     prefix, _, middle, _, suffix = (ids[part] for part in parts)
-    return PairTemplate(prefix, middle, suffix, segments=[(types[part] or [0])[0] for part in parts])
+    # XLNet's suffix has two segments.
+    segments = [types[part][:1] if part in (query, passage) else types[part] for part in parts]
+    return PairTemplate(prefix, middle, suffix, [segment for part in segments for segment in part])
 
 
 def _span(sequence: list[int | None], which: int) -> slice:

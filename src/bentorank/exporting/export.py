@@ -13,6 +13,7 @@ from bentorank import __version__
 from bentorank.engines.checkpoint import open_checkpoint
 from bentorank.engines.loading import load_engine
 from bentorank.engines.openvino.ir_store import require_nncf, stored_model
+from bentorank.engines.openvino.provenance import RECORD, digests
 from bentorank.engines.options import EngineKind, Precision
 from bentorank.evaluation.agreement import measure_agreement
 from bentorank.evaluation.reranking import score_list
@@ -36,8 +37,6 @@ if TYPE_CHECKING:
     from bentorank.engines.options import EngineOptions
     from bentorank.evaluation.agreement import Agreement, AgreementCheck
     from bentorank.evaluation.collection import Task
-
-RECORD = "openvino/export.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,5 +138,6 @@ def _write_record(folder: Path, model: str, options: EngineOptions, export: Expo
         "bentorank": __version__,
         "activations": export.activations,
         "agreement": asdict(export.agreement),
+        "files": digests(folder),
     }
     (folder / RECORD).write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")

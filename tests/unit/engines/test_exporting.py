@@ -73,6 +73,10 @@ def test_an_exported_model_ranks_as_the_original_in_both_engines(
         np.testing.assert_array_equal(logits(out, tiny_models.CORPUS, kind, Precision.F32, unused), before)
     assert not unused.exists()
     written = record(out)
+    assert {*written["files"]} == {
+        "model.safetensors",
+        *(f"openvino/{name}" for name in ("f32.bin", "f32.xml", "tokenizer.json")),
+    }
     assert (written["precision"], written["activations"]) == ("f32", "not rounded")
     assert written["agreement"]["pairs"] == 40
     assert f"{written['agreement']['correlation']:.5f}" in result.stdout

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 
 import pytest
 
 from bentorank.engines import EngineKind, EngineOptions, load_engine
+from bentorank.engines.openvino.provenance import RECORD, digests
 from bentorank.errors import ConfigurationError
 
 STARTER = Path(__file__).parents[3] / "models" / "starter"
@@ -59,3 +61,18 @@ def test_what_git_lfs_left_is_refused(folder: Path) -> None:
         b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n"
     )
     assert "int8.bin is a Git LFS pointer" in refusal(folder)
+
+
+@pytest.mark.parametrize("swapped", ["openvino/int8.bin", "model.safetensors"])
+def test_files_of_another_model_are_refused(folder: Path, swapped: str) -> None:
+    """Of the same shapes: by the digests that an export records; without them nobody could tell."""
+    options = EngineOptions(str(folder), EngineKind.OPENVINO, cache_dir=folder / "cache")
+    record = folder / RECORD
+    record.write_text(json.dumps({"files": digests(folder)}))
+    load_engine(options)
+    weights = bytearray((folder / swapped).read_bytes())
+    weights[-100] ^= 1
+    (folder / swapped).write_bytes(weights)
+    assert f"has a {swapped} that is not the one that was exported with the rest of openvino/" in refusal(folder)
+    record.write_text("{}")
+    load_engine(options)

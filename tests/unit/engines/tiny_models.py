@@ -8,6 +8,8 @@ import torch
 from sentence_transformers import CrossEncoder
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
 from transformers import (
+    CONFIG_MAPPING,
+    AutoModelForSequenceClassification,
     BertConfig,
     BertForSequenceClassification,
     BertTokenizerFast,
@@ -54,6 +56,32 @@ _SMALL: dict[str, Any] = {
     "num_labels": 1,
     # Wide enough that scores of different pairs differ by far more than the tolerances.
     "initializer_range": 0.2,
+}
+
+
+# What families call these sizes; positions leave room for those that count from behind the padding id.
+_SIZES: dict[str, int | float] = {
+    **dict.fromkeys(("hidden_size", "d_model", "n_embd", "dim", "emb_dim", "embedding_size"), 32),
+    **dict.fromkeys(("num_hidden_layers", "n_layer", "n_layers", "num_layers", "encoder_layers", "decoder_layers"), 2),
+    **dict.fromkeys(("num_attention_heads", "n_head", "n_heads", "num_heads"), 4),
+    **dict.fromkeys(("encoder_attention_heads", "decoder_attention_heads"), 4),
+    **dict.fromkeys(("intermediate_size", "hidden_dim", "d_ff", "d_inner", "n_inner", "ffn_dim"), 64),
+    **dict.fromkeys(("encoder_ffn_dim", "decoder_ffn_dim"), 64),
+    **dict.fromkeys(("head_dim", "d_kv", "d_head"), 8),
+    **dict.fromkeys(("max_position_embeddings", "n_positions", "n_ctx"), WINDOW + 8),
+    "num_key_value_heads": 2,
+    "initializer_range": 0.2,
+}
+_SPECIAL_SIZES: dict[str, dict[str, Any]] = {
+    "albert": {"embedding_size": 16, "num_hidden_groups": 1},
+    "big_bird": {"attention_type": "original_full"},
+    "convbert": {"conv_kernel_size": 3},
+    "deberta": {"relative_attention": True, "pos_att_type": ["c2p", "p2c"], "position_biased_input": False},
+    "longformer": {"attention_window": [16, 16]},
+    "mobilebert": {"intra_bottleneck_size": 32, "true_hidden_size": 32},
+    "nystromformer": {"num_landmarks": 4, "segment_means_seq_len": 32},
+    "rembert": {"input_embedding_size": 16, "output_embedding_size": 16},
+    "squeezebert": {f"{part}_groups": 1 for part in ("q", "k", "v", "post_attention", "intermediate", "output")},
 }
 
 
@@ -150,6 +178,42 @@ def build_deberta_v2(folder: Path, **config: Any) -> None:
         "pad_token_id": fast.pad_token_id,
     }
     _save(folder, DebertaV2ForSequenceClassification(DebertaV2Config(**settings | config)), fast)
+
+
+def build_any(folder: Path, model_type: str, *, of_bytes: bool = False) -> None:
+    """Any family of transformers, by the names that families have for their sizes; with word pieces or bytes."""
+    kind = CONFIG_MAPPING[model_type]
+    fast = _byte_pairs() if of_bytes else _word_pieces()
+    default = kind()
+    sizes = {name: size for name, size in _SIZES.items() if hasattr(default, name)}
+    ids = {"pad_token_id": fast.pad_token_id, "pad_index": fast.pad_token_id}
+    ids |= dict.fromkeys(("bos_token_id", "cls_token_id"), fast.cls_token_id)
+    ids |= dict.fromkeys(("eos_token_id", "sep_token_id"), fast.sep_token_id)
+    known_ids = {name: token for name, token in ids.items() if hasattr(default, name)}
+    settings = sizes | known_ids | _SPECIAL_SIZES.get(model_type, {})
+    model = AutoModelForSequenceClassification.from_config(kind(num_labels=1, vocab_size=len(fast), **settings))
+    _save(folder, model, fast)
+
+
+def _byte_pairs() -> PreTrainedTokenizerFast:
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    alphabet = pre_tokenizers.ByteLevel.alphabet()
+    trainer = trainers.BpeTrainer(vocab_size=400, special_tokens=_ROBERTA_SPECIALS, initial_alphabet=alphabet)
+    tokenizer.train_from_iterator(CORPUS, trainer)
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single="<s> $A </s>",
+        pair="<s> $A </s> </s> $B </s>",
+        special_tokens=[(token, tokenizer.token_to_id(token)) for token in ("<s>", "</s>")],
+    )
+    names = {"bos": "<s>", "cls": "<s>", "eos": "</s>", "sep": "</s>", "pad": "<pad>", "unk": "<unk>", "mask": "<mask>"}
+    return PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer,
+        model_max_length=WINDOW,
+        model_input_names=["input_ids", "attention_mask"],
+        **{f"{name}_token": token for name, token in names.items()},
+    )
 
 
 FAMILIES: dict[str, Callable[..., None]] = {

@@ -19,6 +19,7 @@ from filelock import FileLock
 from bentorank.engines.fingerprint import files_digest, fingerprint
 from bentorank.engines.openvino.conversion import EXIT_MODEL_REFUSED
 from bentorank.engines.openvino.ir_files import require_whole
+from bentorank.engines.openvino.provenance import check_provenance
 from bentorank.engines.options import Precision
 from bentorank.engines.stored_files import refuse_pointer
 from bentorank.errors import ConfigurationError
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from bentorank.engines.checkpoint import Checkpoint
 
 # Part of every cache key: raise it when a conversion would come out differently.
-_FORMAT = 5
+_FORMAT = 6
 
 # Whatever a tokenizer may be read from.
 _TOKENIZER_FILES = ("*.json", "*.txt", "*.model")
@@ -68,6 +69,7 @@ def prebuilt(checkpoint: Checkpoint, *, quantized: bool) -> StoredModel | None:
     if not (xml.exists() or xml.with_suffix(".bin").exists()):
         return None
     require_whole(xml)
+    check_provenance(checkpoint.folder, checkpoint.name)
     shipped = StoredModel(xml, own_tokenizer if own_tokenizer.exists() else checkpoint.folder / "tokenizer.json")
     if not shipped.tokenizer.exists():
         raise ConfigurationError(f"the model {checkpoint.name} has an OpenVINO model and no tokenizer.json with it")

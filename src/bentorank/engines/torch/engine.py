@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
@@ -16,8 +15,10 @@ from bentorank.engines.protocol import EngineInfo
 from bentorank.engines.torch.completeness import check_complete, check_finite
 from bentorank.engines.torch.device import choose_device, choose_precision
 from bentorank.engines.torch.forward import choose_forward
+from bentorank.engines.torch.reading_check import check_reading, takes
 from bentorank.engines.torch.transfers import begin_download
 from bentorank.engines.warm_up import probe_pairs, warm_up_batches
+from bentorank.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -47,6 +48,7 @@ class TorchEngine:
             torch.set_num_threads(options.threads)
         model = load_cross_encoder(checkpoint, device=device, dtype=_DTYPES[precision])
         self._encoder = encoder_of(model, checkpoint)
+        check_reading(model, transformers_module(model), self._encoder, checkpoint)
         # Batches are launched one by one, else two would interleave and both be done late.
         self._launching = Lock()
         self._forward = choose_forward(transformers_module(model), checkpoint.pad_token_id, probe_pairs(self._encoder))
@@ -101,13 +103,19 @@ def load_cross_encoder(
     checkpoint.require_tokenizer()
     check_complete(checkpoint)
     attention_choice = {} if attention is None else {"attn_implementation": attention}
-    model: CrossEncoder = CrossEncoder(
-        str(checkpoint.folder),
-        device=device,
-        local_files_only=True,
-        trust_remote_code=False,
-        model_kwargs={"dtype": dtype, "use_safetensors": True, **attention_choice},
-    )
+    try:
+        model: CrossEncoder = CrossEncoder(
+            str(checkpoint.folder),
+            device=device,
+            local_files_only=True,
+            trust_remote_code=False,
+            model_kwargs={"dtype": dtype, "use_safetensors": True, **attention_choice},
+        )
+    except (AttributeError, ImportError, KeyError, OSError, RuntimeError, TypeError, ValueError) as error:
+        raise ConfigurationError(
+            f"sentence-transformers cannot load the model {checkpoint.name} to score pairs of texts: "
+            f"{type(error).__name__}"
+        ) from error
     model.eval()
     check_finite(transformers_module(model), checkpoint.name)
     return model
@@ -126,14 +134,27 @@ def encoder_of(model: CrossEncoder, checkpoint: Checkpoint) -> PairEncoder:
     """
     module = transformers_module(model)
     return PairEncoder(
-        model.tokenizer.backend_tokenizer.to_str(),
+        _tokenizer_json(model, checkpoint),
         max_tokens=checkpoint.max_tokens,
         token_types="token_type_ids" in model.tokenizer.model_input_names and takes(module, "token_type_ids"),
         prompt=checkpoint.prompt,
-        table_rows=module.get_input_embeddings().weight.shape[0],
+        table_rows=_table_rows(module),
     )
 
 
-def takes(module: Any, argument: str) -> bool:  # noqa: ANN401 - transformers' own classes are many
-    """Whether a transformers module has that argument by name."""
-    return argument in inspect.signature(module.forward).parameters
+def _tokenizer_json(model: CrossEncoder, checkpoint: Checkpoint) -> str:
+    backend = getattr(model.tokenizer, "backend_tokenizer", None)
+    if backend is None:
+        raise ConfigurationError(
+            f"the model {checkpoint.name} has a tokenizer that runs in Python alone ({type(model.tokenizer).__name__}),"
+            " and only those of the tokenizers library, with a tokenizer.json, are served"
+        )
+    return str(backend.to_str())
+
+
+def _table_rows(module: Any) -> int | None:  # noqa: ANN401
+    """Of the embedding table; None where a family has something else in its place."""
+    try:
+        return int(module.get_input_embeddings().weight.shape[0])
+    except (AttributeError, NotImplementedError):
+        return None

@@ -1,0 +1,67 @@
+"""Which files of an exported folder belong together: the converted model, its tokenizer, the weights it was made of.
+
+A model of another checkpoint has the same shapes, loads, and ranks by other weights or words.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import TYPE_CHECKING, Any
+
+from bentorank.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+# What `bentorank export` tells of a folder, in the folder.
+RECORD = "openvino/export.json"
+
+_PATTERNS = ("*.safetensors", "openvino/*.xml", "openvino/*.bin", "openvino/tokenizer.json")
+# Weights differ at once where they differ: reading gigabytes at every start would tell no more.
+_EDGE_BYTES = 1 << 20
+
+
+def digests(folder: Path) -> dict[str, str]:
+    """A digest of each file that must be of one model, by its path in `folder`."""
+    return {file.relative_to(folder).as_posix(): _digest(file) for file in _files(folder)}
+
+
+def check_provenance(folder: Path, name: str) -> None:
+    """Raises ConfigurationError, naming the file, where one is not that which the folder's record tells of.
+
+    A folder without a record, or one whose record is older than digests, is taken as it is, and so is a file that the
+    record does not know.
+    """
+    recorded = _recorded(folder / RECORD)
+    for file in _files(folder):
+        place = file.relative_to(folder).as_posix()
+        if place in recorded and recorded[place] != _digest(file):
+            raise ConfigurationError(
+                f"the model {name} has a {place} that is not the one that was exported with the rest of openvino/: it"
+                " is of another model, or was changed; export it again, or remove openvino/"
+            )
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    for pattern in _PATTERNS:
+        yield from sorted(folder.glob(pattern))
+
+
+def _recorded(record: Path) -> dict[str, Any]:
+    try:
+        files = json.loads(record.read_bytes()).get("files")
+    except (FileNotFoundError, ValueError, AttributeError):
+        return {}
+    return files if isinstance(files, dict) else {}
+
+
+def _digest(file: Path) -> str:
+    """SHA-256 over a file's length, its first and its last mebibyte."""
+    size = file.stat().st_size
+    with file.open("rb") as content:
+        digest = hashlib.sha256(b"%d\0" % size + content.read(_EDGE_BYTES))
+        content.seek(max(0, size - _EDGE_BYTES))
+        digest.update(content.read(_EDGE_BYTES))
+    return digest.hexdigest()

@@ -1,0 +1,118 @@
+"""Whether a model scores pairs as bentorank gives them to it: found by trying, so that no family has to be listed."""
+
+from __future__ import annotations
+
+import inspect
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import torch
+
+from bentorank.engines.self_check import F32_TOLERANCE, SUSPICIOUS_SHARE, SUSPICIOUS_SHIFT
+from bentorank.engines.torch.padding import PaddedForward
+from bentorank.engines.torch.position_tables import positions_of
+from bentorank.engines.warm_up import PROBES
+from bentorank.errors import ConfigurationError
+from bentorank.types import LengthPolicy, Pair
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sentence_transformers import CrossEncoder
+
+    from bentorank.engines.checkpoint import Checkpoint
+    from bentorank.engines.encoding import PairEncoder
+    from bentorank.types import EncodedPair
+
+# transformers' own classes are many.
+Module: TypeAlias = Any
+
+
+def check_reading(model: CrossEncoder, module: Module, encoder: PairEncoder, checkpoint: Checkpoint) -> None:
+    """Raises ConfigurationError unless the `module` of `model` reads what `encoder` gives as `model` would.
+
+    Its tokens are those of sentence-transformers, it has positions for the whole window, and no score depends on the
+    width that a pair is padded to.
+    """
+    _require_mask(module, checkpoint)
+    pairs = [*PROBES, _special_tokens_as_text(model)]
+    encoded = [chunks[0] for chunks in encoder.encode_chunks(pairs, LengthPolicy(cut_query=True))]
+    for pair, ours in zip(pairs, encoded, strict=True):
+        _check_tokens(model, module, checkpoint, pair, ours)
+    # The shortest pair first: at its first short one BigBird changes to full attention, for good.
+    _check_window(module, checkpoint, sorted(encoded[: len(PROBES)], key=lambda pair: pair.length))
+    _check_padding(module, checkpoint, encoded)
+
+
+def takes(module: Module, argument: str) -> bool:
+    """Whether a transformers module has that argument by name."""
+    return argument in inspect.signature(module.forward).parameters
+
+
+def _require_mask(module: Module, checkpoint: Checkpoint) -> None:
+    if not takes(module, "attention_mask"):
+        raise ConfigurationError(
+            f"the model {checkpoint.name} is a {module.config.model_type}, which takes no attention mask: it reads"
+            " padding as text, so a score would depend on the other documents"
+        )
+
+
+def _special_tokens_as_text(model: CrossEncoder) -> Pair:
+    """Some heads look for one of them among the tokens, and a passage may contain it."""
+    return Pair("tower height", " ".join(["The tower", *model.tokenizer.all_special_tokens, "is high."]))
+
+
+def _check_tokens(model: CrossEncoder, module: Module, checkpoint: Checkpoint, pair: Pair, ours: EncodedPair) -> None:
+    if ours.truncated or ours.query_truncated:
+        return  # which sentence-transformers does otherwise, and so differs by intent
+    theirs = model.preprocess([(pair.query, pair.passage)], prompt=checkpoint.prompt or None)
+    segments = theirs.get("token_type_ids") if takes(module, "token_type_ids") else None
+    same_tokens = theirs["input_ids"][0].tolist() == ours.input_ids.tolist()
+    if not same_tokens or _segments(segments) != _segments(ours.token_type_ids):
+        raise ConfigurationError(
+            f"the model {checkpoint.name} has a tokenizer that joins queries and passages in a way that is not known"
+            " here, so its scores would be other ones"
+        )
+
+
+def _segments(ids: Any) -> list[int]:  # noqa: ANN401 - a tensor, an array or None
+    """As a list; models take none at all for zeros."""
+    numbers = [] if ids is None else ids.reshape(-1).tolist()
+    return numbers if any(numbers) else []
+
+
+def _check_window(module: Module, checkpoint: Checkpoint, encoded: Sequence[EncodedPair]) -> None:
+    positions = positions_of(lambda pair: score(module, checkpoint, [pair]), encoded)
+    if positions is not None and positions < checkpoint.max_tokens:
+        raise ConfigurationError(
+            f"the model {checkpoint.name} has positions for {positions} tokens, and its files promise"
+            f" {checkpoint.max_tokens}: set BENTORANK_MAX_PAIR_TOKENS={positions}"
+        )
+
+
+def _check_padding(module: Module, checkpoint: Checkpoint, encoded: Sequence[EncodedPair]) -> None:
+    alone = torch.cat([score(module, checkpoint, [pair]) for pair in encoded])
+    together = score(module, checkpoint, encoded)
+    shift = float((alone - together).abs().max())
+    if shift > _tolerance(module, together):
+        raise ConfigurationError(
+            f"the model {checkpoint.name} scores a pair {shift:.2g} higher or lower beside a longer one than alone, as"
+            " if padding were text, so a score would depend on the other documents"
+        )
+
+
+def _tolerance(module: Module, logits: torch.Tensor) -> float:
+    if module.dtype == torch.float32 and module.device.type == "cpu":
+        return F32_TOLERANCE * max(1.0, float(logits.abs().max()))
+    return max(SUSPICIOUS_SHIFT, SUSPICIOUS_SHARE * float(logits.max() - logits.min()))
+
+
+def score(module: Module, checkpoint: Checkpoint, batch: Sequence[EncodedPair]) -> torch.Tensor:
+    """Logits on the CPU in f32. Raises ConfigurationError where the model fails."""
+    try:
+        return PaddedForward(module, checkpoint.pad_token_id)(batch).float().cpu()
+    except Exception as error:
+        said = str(error).strip().partition("\n")[0]
+        batch_size = "pairs together" if len(batch) > 1 else "a pair"
+        raise ConfigurationError(
+            f"the model {checkpoint.name} cannot score {batch_size}: {type(error).__name__}: {said}"
+        ) from error
