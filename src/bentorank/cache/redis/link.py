@@ -92,13 +92,17 @@ class Link:
     async def _connect(self) -> bool:
         """Make every connection that there will be, so that no read waits for one. False if that fails."""
         pool = self._client.connection_pool
+        made = []
         try:
             async with asyncio.timeout(CONNECT_TIMEOUT_S):
-                made = await asyncio.gather(*(pool.get_connection() for _ in range(_CONNECTIONS)))  # type: ignore[no-untyped-call]
-                for connection in made:
-                    await pool.release(connection)
+                for _ in range(_CONNECTIONS):
+                    made.append(await pool.get_connection())  # type: ignore[no-untyped-call]  # noqa: PERF401 - those before a failure are wanted too
         except Exception:  # noqa: BLE001 - whatever a cache does, the answer can be computed
             return False
+        finally:
+            # Those before a failure too: the pool would run out of them, and the cache never come back.
+            for connection in made:
+                await pool.release(connection)
         return True
 
     async def close(self) -> None:
