@@ -132,6 +132,7 @@ def test_workers_share_what_redis_remembers(tmp_path):
     with running_redis(tmp_path) as redis:
         for _ in range(2):
             with running_server(tmp_path, cache_url=redis.url, workers=2, **FAKE) as server:
+                wait_until(lambda: settled_scrape(server.url)("rerank_cache_redis_up") == 1, within_s=10)
                 with load(server.url) as shared:
                     time.sleep(1)
                 assert set(shared.counts) == {200}

@@ -225,6 +225,26 @@ def test_a_redis_that_does_not_answer_costs_five_reads_a_moment_and_the_rest_not
     assert host not in caplog.text
 
 
+def test_a_busy_event_loop_is_no_fault_of_redis(server, caplog):
+    """Answers that arrived in time are taken, however late the process comes to look."""
+    keys = keys_of(10)
+
+    async def work(cache):
+        await put_and_wait(cache, entries_of(keys))
+        found = []
+        for _ in range(8):
+            reading = asyncio.create_task(cache.get_many(keys))
+            await asyncio.sleep(0.0002)
+            time.sleep(0.08)  # noqa: ASYNC251 - as a large answer being written
+            found += await reading
+        return found
+
+    found, report = run(server.url, work)
+    assert None not in found
+    assert (report.errors, report.is_up) == (0, True)
+    assert not caplog.records
+
+
 def test_callers_that_come_together_do_not_wait_one_after_the_other(tmp_path):
     """Fifty at a time before a Redis that has just gone silent: none waits longer than one would."""
     with running_redis(tmp_path) as server, TcpProxy(server.port) as proxy:

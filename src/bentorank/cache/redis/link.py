@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, TypeVar
 from bentorank.cache.redis.client import CALL_TIMEOUT_S, CONNECT_TIMEOUT_S, make_client
 from bentorank.cache.redis.cool_down import FAILURES, CoolDown
 from bentorank.cache.redis.layout import MORE, PREFIX
+from bentorank.cache.redis.waiting import answer_within
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 Result = TypeVar("Result")
 
 PROBE_EVERY_S = 5.0
+# A process that starts has much to do, and may have missed the answer to its first question.
+_SECOND_LOOK_S = 0.5
 
 # As many as begin the cool-down: no more than these wait for a server that stopped answering. Who finds all of them
 # waiting waits a little for its turn, which is plenty while the server does answer.
@@ -55,7 +58,7 @@ class Link:
         if await self._answers():
             self._has_answered = True
         elif self._cool_down.begin():
-            self._leave_it_alone("no answer")
+            self._leave_it_alone("no answer", _SECOND_LOOK_S)
 
     async def read(self, work: Callable[[Client], Awaitable[Result]]) -> Result | None:
         """What `work` gets, or None where it fails or many others wait."""
@@ -80,8 +83,7 @@ class Link:
         if not self.is_open:
             return None
         try:
-            async with asyncio.timeout(CALL_TIMEOUT_S):
-                result = await work(self._client)
+            result = await answer_within(CALL_TIMEOUT_S, work(self._client))
         except Exception as error:  # noqa: BLE001 - whatever a cache does, the answer can be computed
             self._failed(error)
             return None
@@ -114,17 +116,17 @@ class Link:
     def _failed(self, error: Exception) -> None:
         if self._cool_down.failed():
             # Its kind alone: the message may hold the address, and that a password.
-            self._leave_it_alone(type(error).__name__)
+            self._leave_it_alone(type(error).__name__, PROBE_EVERY_S)
 
-    def _leave_it_alone(self, why: str) -> None:
+    def _leave_it_alone(self, why: str, for_s: float) -> None:
         logger.warning("the score cache in Redis fails (%s): going on without it", why)
-        self._probing = asyncio.create_task(self._probe_until_it_answers())
+        self._probing = asyncio.create_task(self._probe_until_it_answers(for_s))
 
-    async def _probe_until_it_answers(self) -> None:
+    async def _probe_until_it_answers(self, in_s: float) -> None:
         answers = False
         while not answers:
-            await asyncio.sleep(PROBE_EVERY_S)
-            answers = await self._answers()
+            await asyncio.sleep(in_s)
+            answers, in_s = await self._answers(), PROBE_EVERY_S
         self._cool_down.end()
         self._has_answered = True
         logger.info("the score cache in Redis answers again")
@@ -133,9 +135,8 @@ class Link:
         if not await self._connect():
             return False
         try:
-            async with asyncio.timeout(CALL_TIMEOUT_S):
-                # As it will be asked, so that a server that only answers to PING stays out.
-                await self._client.hmget(PREFIX, [MORE])
+            # As it will be asked, so that a server that only answers to PING stays out.
+            await answer_within(CALL_TIMEOUT_S, self._client.hmget(PREFIX, [MORE]))
         except Exception:  # noqa: BLE001 - as above
             return False
         return True
