@@ -54,11 +54,15 @@ class Link:
         return self._has_answered and self.is_open
 
     async def start(self) -> None:
-        """Connect ahead; without an answer, begin with the cool-down."""
-        if await self._answers():
+        """Connect ahead; without an answer to two questions, begin with the cool-down."""
+        answers = await self._answers()
+        if not answers:
+            await asyncio.sleep(_SECOND_LOOK_S)
+            answers = await self._answers()
+        if answers:
             self._has_answered = True
         elif self._cool_down.begin():
-            self._leave_it_alone("no answer", _SECOND_LOOK_S)
+            self._leave_it_alone("no answer")
 
     async def read(self, work: Callable[[Client], Awaitable[Result]]) -> Result | None:
         """What `work` gets, or None where it fails or many others wait."""
@@ -116,17 +120,17 @@ class Link:
     def _failed(self, error: Exception) -> None:
         if self._cool_down.failed():
             # Its kind alone: the message may hold the address, and that a password.
-            self._leave_it_alone(type(error).__name__, PROBE_EVERY_S)
+            self._leave_it_alone(type(error).__name__)
 
-    def _leave_it_alone(self, why: str, for_s: float) -> None:
+    def _leave_it_alone(self, why: str) -> None:
         logger.warning("the score cache in Redis fails (%s): going on without it", why)
-        self._probing = asyncio.create_task(self._probe_until_it_answers(for_s))
+        self._probing = asyncio.create_task(self._probe_until_it_answers())
 
-    async def _probe_until_it_answers(self, in_s: float) -> None:
+    async def _probe_until_it_answers(self) -> None:
         answers = False
         while not answers:
-            await asyncio.sleep(in_s)
-            answers, in_s = await self._answers(), PROBE_EVERY_S
+            await asyncio.sleep(PROBE_EVERY_S)
+            answers = await self._answers()
         self._cool_down.end()
         self._has_answered = True
         logger.info("the score cache in Redis answers again")
