@@ -225,6 +225,26 @@ def test_a_redis_that_does_not_answer_costs_five_reads_a_moment_and_the_rest_not
     assert host not in caplog.text
 
 
+def test_a_busy_event_loop_is_no_fault_of_redis(server, caplog):
+    """Answers that arrived in time are taken, however late the process comes to look."""
+    keys = keys_of(10)
+
+    async def work(cache):
+        await put_and_wait(cache, entries_of(keys))
+        found = []
+        for _ in range(8):
+            reading = asyncio.create_task(cache.get_many(keys))
+            await asyncio.sleep(0.0002)
+            time.sleep(0.08)  # noqa: ASYNC251 - as a large answer being written
+            found += await reading
+        return found
+
+    found, report = run(server.url, work)
+    assert None not in found
+    assert (report.errors, report.is_up) == (0, True)
+    assert not caplog.records
+
+
 def test_callers_that_come_together_do_not_wait_one_after_the_other(tmp_path):
     """Fifty at a time before a Redis that has just gone silent: none waits longer than one would."""
     with running_redis(tmp_path) as server, TcpProxy(server.port) as proxy:
@@ -264,6 +284,45 @@ def test_it_is_used_again_when_it_answers_again(tmp_path, caplog, monkeypatch):
     assert before == [None] * 5
     assert None not in after
     assert [record.levelname for record in caplog.records] == ["WARNING", "INFO"]
+
+
+def test_it_is_used_again_when_there_is_room_for_its_connections(server, monkeypatch):
+    """A server that took only some of them: those are given back, however often it was so."""
+    monkeypatch.setattr("bentorank.cache.redis.link.PROBE_EVERY_S", 0.05)
+    with server.client() as admin:
+        most = admin.config_get("maxclients")["maxclients"]
+        admin.config_set("maxclients", "4")
+
+        async def work(cache):
+            await asyncio.sleep(0.4)
+            was_up = cache.collect_reports()[0].is_up
+            admin.config_set("maxclients", most)
+            end = time.monotonic() + 5
+            while not cache.collect_reports()[0].is_up and time.monotonic() < end:  # noqa: ASYNC110 - as the metrics ask
+                await asyncio.sleep(0.02)
+            await put_and_wait(cache, entries_of(keys_of(3)))
+            return was_up, await cache.get_many(keys_of(3))
+
+        (was_up, found), _ = run(server.url, work)
+    assert not was_up
+    assert None not in found
+
+
+def test_a_caller_who_leaves_takes_no_answer_of_another(server):
+    """Given up at any moment of a read, its reply still to come: the next read finds its own scores, all of them."""
+    keys, others = keys_of(10), keys_of(10, query="mice")
+
+    async def work(cache):
+        await put_and_wait(cache, [*entries_of(keys), *((key, scored(-1.0)) for key in others)])
+        found = []
+        for turn in range(100):
+            leaving = asyncio.create_task(cache.get_many(keys))
+            await asyncio.sleep(turn % 10 * 1e-4)
+            leaving.cancel()
+            found += await cache.get_many(others)
+        return found
+
+    assert set(logits(run(server.url, work)[0])) == {-1.0}
 
 
 def test_a_full_redis_is_read_and_its_refusals_are_counted(tmp_path):

@@ -42,7 +42,7 @@ def make_client(url: str, max_connections: int) -> Client:
     pool = ConnectionPool.from_url(
         url,
         max_connections=max_connections,
-        socket_timeout=CALL_TIMEOUT_S,
+        socket_timeout=CONNECT_TIMEOUT_S,  # calls are given up sooner, by who makes them
         socket_connect_timeout=CONNECT_TIMEOUT_S,
         retry=Retry(NoBackoff(), 0),
         retry_on_error=[],

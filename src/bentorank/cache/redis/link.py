@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, TypeVar
 from bentorank.cache.redis.client import CALL_TIMEOUT_S, CONNECT_TIMEOUT_S, make_client
 from bentorank.cache.redis.cool_down import FAILURES, CoolDown
 from bentorank.cache.redis.layout import MORE, PREFIX
+from bentorank.cache.redis.waiting import answer_within
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 Result = TypeVar("Result")
 
 PROBE_EVERY_S = 5.0
+# A process that starts has much to do, and may have missed the answer to its first question.
+_SECOND_LOOK_S = 0.5
 
 # As many as begin the cool-down: no more than these wait for a server that stopped answering. Who finds all of them
 # waiting waits a little for its turn, which is plenty while the server does answer.
@@ -51,8 +54,12 @@ class Link:
         return self._has_answered and self.is_open
 
     async def start(self) -> None:
-        """Connect ahead; without an answer, begin with the cool-down."""
-        if await self._answers():
+        """Connect ahead; without an answer to two questions, begin with the cool-down."""
+        answers = await self._answers()
+        if not answers:
+            await asyncio.sleep(_SECOND_LOOK_S)
+            answers = await self._answers()
+        if answers:
             self._has_answered = True
         elif self._cool_down.begin():
             self._leave_it_alone("no answer")
@@ -80,8 +87,7 @@ class Link:
         if not self.is_open:
             return None
         try:
-            async with asyncio.timeout(CALL_TIMEOUT_S):
-                result = await work(self._client)
+            result = await answer_within(CALL_TIMEOUT_S, work(self._client))
         except Exception as error:  # noqa: BLE001 - whatever a cache does, the answer can be computed
             self._failed(error)
             return None
@@ -92,13 +98,17 @@ class Link:
     async def _connect(self) -> bool:
         """Make every connection that there will be, so that no read waits for one. False if that fails."""
         pool = self._client.connection_pool
+        made = []
         try:
             async with asyncio.timeout(CONNECT_TIMEOUT_S):
-                made = await asyncio.gather(*(pool.get_connection() for _ in range(_CONNECTIONS)))  # type: ignore[no-untyped-call]
-                for connection in made:
-                    await pool.release(connection)
+                for _ in range(_CONNECTIONS):
+                    made.append(await pool.get_connection())  # type: ignore[no-untyped-call]  # noqa: PERF401 - those before a failure are wanted too
         except Exception:  # noqa: BLE001 - whatever a cache does, the answer can be computed
             return False
+        finally:
+            # Those before a failure too: the pool would run out of them, and the cache never come back.
+            for connection in made:
+                await pool.release(connection)
         return True
 
     async def close(self) -> None:
@@ -129,9 +139,8 @@ class Link:
         if not await self._connect():
             return False
         try:
-            async with asyncio.timeout(CALL_TIMEOUT_S):
-                # As it will be asked, so that a server that only answers to PING stays out.
-                await self._client.hmget(PREFIX, [MORE])
+            # As it will be asked, so that a server that only answers to PING stays out.
+            await answer_within(CALL_TIMEOUT_S, self._client.hmget(PREFIX, [MORE]))
         except Exception:  # noqa: BLE001 - as above
             return False
         return True
