@@ -1,5 +1,6 @@
 """By when a request wants its answer: X-Request-Timeout, grpc-timeout, deadline_ms."""
 
+import socket
 import time
 from concurrent.futures import ThreadPoolExecutor
 
@@ -78,3 +79,14 @@ def test_a_deadline_that_passes_is_answered_when_it_passes(slow_client, slow_ser
     assert response.status_code == 504
     assert check_envelope(response)["message"] == "the deadline passed before every document was scored"
     assert 0.29 < waited_s < 0.9
+
+
+def test_the_time_that_a_body_takes_counts(service):
+    """The caller's clock runs while it sends: an answer after that time would reach nobody."""
+    body = b'{"query": "a", "documents": ["a"], "deadline_ms": 400}'
+    head = b"POST /rerank HTTP/1.1\r\nhost: t\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n"
+    with socket.create_connection(("127.0.0.1", service.port), timeout=10) as connection:
+        connection.sendall(head % len(body) + body[:10])
+        time.sleep(0.6)
+        connection.sendall(body[10:])
+        assert connection.recv(65536).startswith(b"HTTP/1.1 504 ")

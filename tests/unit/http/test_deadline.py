@@ -52,20 +52,21 @@ def test_grpc_units(text, seconds):
     body_ms=st.none() | st.floats(0.001, 1e9),
     header=st.none() | st.integers(1, 10**6),
     grpc=st.none() | st.integers(1, 10**6),
+    waited=st.floats(0, 100),
 )
-def test_the_smallest_of_all_deadlines_counts(cap, body_ms, header, grpc):
-    """The server's cap, the body, and both headers."""
+def test_the_smallest_of_all_deadlines_counts(cap, body_ms, header, grpc, waited):
+    """The server's cap since the body has come; that of the body and both headers since the request began."""
     headers = Headers(
         {
             **({} if header is None else {"X-Request-Timeout": str(header)}),
             **({} if grpc is None else {"Grpc-Timeout": f"{grpc}m"}),
         }
     )
-    candidates = [cap]
+    began = time.monotonic() - waited
+    candidates = [cap + waited]
     candidates += [] if body_ms is None else [body_ms / 1e3]
     candidates += [] if header is None else [header]
     candidates += [] if grpc is None else [grpc / 1e3]
-    before = time.monotonic()
-    deadline = deadline_of(headers, body_ms, cap_s=cap)
-    after = time.monotonic()
-    assert before + min(candidates) <= deadline <= after + min(candidates)
+    deadline = deadline_of(headers, body_ms, began=began, cap_s=cap)
+    late = time.monotonic() - began - waited
+    assert began + min(candidates) - 1e-6 <= deadline <= began + min(candidates) + late + 1e-6

@@ -21,19 +21,20 @@ GRPC_TIMEOUT = re.compile(r"([0-9]{1,8})([HMSmun])")
 DECIMAL_SECONDS = re.compile(r"[0-9]{1,9}(\.[0-9]{1,9})?")
 
 
-def deadline_of(headers: Headers, deadline_ms: float | None, *, cap_s: float) -> float:
+def deadline_of(headers: Headers, deadline_ms: float | None, *, began: float, cap_s: float) -> float:
     """The time on the monotonic clock, in seconds, by which the request wants its answer.
 
-    Raises InvalidRequestError for a header that is not a positive duration.
+    The caller's own time runs since the request `began`, as the caller's clock does; the server's cap from now on, when
+    the body has come. Raises InvalidRequestError for a header that is not a positive duration.
     """
-    candidates_s = [cap_s]
+    candidates_s: list[float] = []
     if deadline_ms is not None:
         candidates_s.append(deadline_ms / 1e3)
     if (text := headers.get(TIMEOUT_HEADER)) is not None:
         candidates_s.append(parse_seconds(text))
     if (text := headers.get(GRPC_TIMEOUT_HEADER)) is not None:
         candidates_s.append(parse_grpc_timeout(text))
-    return time.monotonic() + min(candidates_s)
+    return min(time.monotonic() + cap_s, began + min(candidates_s, default=math.inf))
 
 
 def parse_seconds(text: str) -> float:

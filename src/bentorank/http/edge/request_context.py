@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
+import time
 import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, cast
 
 if TYPE_CHECKING:
@@ -23,13 +24,14 @@ class RequestContext:
     """`error` is what the request ended with; set by whoever knows, read where the answer leaves the process.
 
     `model_id` is the model's name in the path, of those paths that have one. `key` is the digest of the caller's API
-    key, where one is needed.
+    key, where one is needed. It `began` with its head, on the monotonic clock in seconds.
     """
 
     request_id: str
     error: BentorankError | None = None
     model_id: str | None = None
     key: bytes | None = None
+    began: float = field(default_factory=time.monotonic)
 
 
 def begin_request(scope: Scope) -> RequestContext:

@@ -182,7 +182,9 @@ class RerankRoutes:
         return self.budgets.charged(key, self.state.reranker.forecast_tokens([*pairs]))
 
     def _deadline(self, request: Request, deadline_ms: float | None) -> float:
-        return deadline_of(request.headers, deadline_ms, cap_s=self.request_timeout_s)
+        return deadline_of(
+            request.headers, deadline_ms, began=context_of(request.scope).began, cap_s=self.request_timeout_s
+        )
 
 
 def _pairs(jobs: Iterable[RerankJob]) -> Iterator[Pair]:
