@@ -27,10 +27,13 @@ TUTORIAL = Contender(
 # Rounds repeat their requests: remembered scores would be measured, not computed ones.
 FRESH_SCORES = {"BENTORANK_CACHE": "false"}
 
+# A closed loop of many clients is a queue that stands, which a service sheds unless told that it is wanted.
+BULK = {"BENTORANK_TARGET_WAIT_S": "3600"}
+
 BENTORANK = Contender(
     name="bentorank",
     command=(str(Path(sys.executable).with_name("bentorank")), "serve", "--port", "{port}"),
-    environment={"BENTORANK_MODEL": "{model}", **FRESH_SCORES},
+    environment={"BENTORANK_MODEL": "{model}", **FRESH_SCORES, **BULK},
     ready_path="/readyz",
 )
 

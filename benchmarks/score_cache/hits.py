@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from rich.progress import track
 
-from benchmarks.harness.contenders import BENTORANK
+from benchmarks.harness.contenders import BENTORANK, BULK
 from benchmarks.harness.request_sets import Request, rounds_of_requests
 from benchmarks.harness.results_files import spread
 from benchmarks.harness.servers import run_server
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 SEED = 29
 OFF = replace(BENTORANK, name="off")
-ON = replace(BENTORANK, name="on", environment={"BENTORANK_MODEL": "{model}"})
+ON = replace(BENTORANK, name="on", environment={"BENTORANK_MODEL": "{model}", **BULK})
 SHARES = ("0 %", "50 %", "100 %")
 
 
