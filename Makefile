@@ -6,12 +6,18 @@ MINUTES ?= 30
 VENV   := .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
+# One process of pytest a processor, and no more than four: each holds servers and models of its own, some 3 GB. A file's
+# tests stay together, and files keep their order, in which the long ones do not come last.
+PYTEST_IN_PARALLEL := --numprocesses logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 MODEL  := $(BENTORANK_MODEL)
 # A CPU serves with OpenVINO alone; a GPU needs torch, and so does converting, once, a model that has no OpenVINO files.
 EXTRAS  = $(if $(or $(wildcard /dev/nvidia0),$(call unconverted,$(MODEL))),[torch],)
 unconverted = $(if $(wildcard $1/openvino/*.xml),,$(filter-out starter,$1))
 # What was installed, brackets left out: other extras are another file, so that they are installed too.
 SERVE  := $(VENV)/.serve$(subst [,-,$(subst ],,$(EXTRAS)))
+
+# The tests start hundreds of Python processes: what is imported is compiled when it is first used, and kept.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help serve test unit test-faults test-families test-integrations test-clients test-notebooks lint format bench soak eval build lock audit clean
 
@@ -24,7 +30,9 @@ serve: $(SERVE) ## Serve the shipped model; make serve PORT=8080 HOST=0.0.0.0 MO
 test: lint unit ## Check style, types and layers, then run every test
 
 unit: $(VENV)/.test ## Run the tests alone
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest $(PYTEST_IN_PARALLEL) --ignore tests/faults
+	@# Some count seconds under load: nothing else runs beside these.
+	$(BIN)/python -m pytest tests/faults
 
 test-faults: $(VENV)/.test ## Test what happens when workers are stopped, hang or die over and over (minutes)
 	$(BIN)/python -m pytest -m fault tests/faults
@@ -85,6 +93,5 @@ $(SERVE): pyproject.toml constraints.txt models/starter/pyproject.toml | $(BIN)/
 
 $(VENV)/.test: pyproject.toml constraints.txt models/starter/pyproject.toml integrations/client/pyproject.toml | $(BIN)/python
 	@echo "installing bentorank with everything that its tests need (a few minutes, once)"
-	@$(PIP) 'torch==2.13.0'
-	@$(PIP) --editable '.[dev]' --editable models/starter --editable integrations/client
+	@$(PIP) --no-compile 'torch==2.13.0' --editable '.[dev]' --editable models/starter --editable integrations/client
 	@touch $(VENV)/.serve $(VENV)/.serve-torch $@
