@@ -38,7 +38,9 @@ def post(url, body, timeout_s=90):
     """Status and `Retry-After`, or the name of the error."""
     connection = http.client.HTTPConnection(url.removeprefix("http://"), timeout=timeout_s)
     try:
-        connection.request("POST", "/rerank", body, {"content-type": "application/json"})
+        # A refusal may come and the connection end before the body is sent: it can be read all the same.
+        with contextlib.suppress(BrokenPipeError):
+            connection.request("POST", "/rerank", body, {"content-type": "application/json"})
         response = connection.getresponse()
         response.read()
         return response.status, response.getheader("retry-after")
