@@ -23,6 +23,8 @@ Outcome = float | ScoringError | DeadlineExceededError
 
 # An engine that fails on this many single pairs and has scored none is broken, not poisoned.
 GIVE_UP_AFTER_POISONS = 2
+# Of so few it is found out for each: that costs no more than giving up on a healthy one would.
+TOO_FEW_TO_GIVE_UP = 8
 
 _OUT_OF_MEMORY = ("out of memory", "alloc_failed", "bad_alloc")
 
@@ -32,7 +34,7 @@ logger = logging.getLogger(__name__)
 class IsolatingForward:
     """Runs batches and finds the pairs that make one fail.
 
-    A failing batch of n pairs costs at most ⌈log2 n⌉ + 2 further passes for each pair that is to blame. A batch that
+    A failing batch of n pairs costs at most ⌈log2 n⌉ + 3 further passes for each pair that is to blame. A batch that
     runs out of memory is halved until it fits; `out_of_memory` says that it happened in the last `run`.
     """
 
@@ -67,13 +69,18 @@ class _Attempt:
         groups = [list(range(len(self._pairs)))]
         while groups:
             group = groups.pop()
-            if self._is_hopeless():
+            if self._is_hopeless(group):
                 self._give_up_on(group)
             elif not self._try(group):
                 groups.extend(self._split(group))
 
-    def _is_hopeless(self) -> bool:
-        return self._poisons >= GIVE_UP_AFTER_POISONS and not self._any_scored
+    def _is_hopeless(self, group: list[int]) -> bool:
+        """Whether the engine is broken: then it fails on the last of a group too.
+
+        Poisons may all stand in front, where a batch has its longest pairs; nothing is scored until they are found.
+        """
+        seems_broken = self._poisons >= GIVE_UP_AFTER_POISONS and not self._any_scored
+        return seems_broken and len(group) > TOO_FEW_TO_GIVE_UP and not self._try(group[-1:])
 
     def _give_up_on(self, positions: list[int]) -> None:
         for position in positions:

@@ -49,6 +49,14 @@ def test_only_the_poisoned_pair_fails(values, data):
     assert forward.passes - 1 <= math.ceil(math.log2(len(values))) + 2
 
 
+@pytest.mark.parametrize(("poisons", "healthy"), [(2, 1), (2, 2), (3, 1), (9, 20)])
+def test_poisons_that_all_stand_in_front_are_no_broken_engine(poisons, healthy):
+    """A batch has its longest pairs there, and those of several callers may be the poisoned ones."""
+    outcomes = IsolatingForward(CountingForward()).run([pair(POISON)] * poisons + [pair(n) for n in range(healthy)])
+    assert all(isinstance(outcome, ScoringError) for outcome in outcomes[:poisons])
+    assert outcomes[poisons:] == [float(n) for n in range(healthy)]
+
+
 @given(st.lists(st.booleans(), min_size=1, max_size=48).filter(lambda flags: not all(flags)))
 def test_several_poisons_leave_every_healthy_pair_scored_or_the_engine_is_given_up(flags):
     """Whatever the pattern, each pair has an outcome, and a poisoned one never has a score."""
