@@ -135,3 +135,15 @@ def test_more_streams_than_cores_have_a_thread_each(converted: Any, cache_dir: P
     streams = usable_cores() + 1
     load_engine(replace(_options(converted("bert"), cache_dir, Precision.F32), streams=streams))
     assert told_threads == [1] * streams
+
+
+def test_a_conversion_that_is_killed_says_what_may_have_done_it(
+    tiny_model: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As the kernel kills one that memory does not suffice for; here it kills itself."""
+    (tmp_path / "sitecustomize.py").write_text("import os\nos.kill(os.getpid(), 9)\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    options = EngineOptions(str(tiny_model("bert")), EngineKind.OPENVINO, cache_dir=tmp_path / "cache")
+    with pytest.raises(ConfigurationError, match="was killed, most likely for want of memory"):
+        load_engine(options)
+    assert not list((tmp_path / "cache" / "openvino").glob("*/"))

@@ -14,6 +14,8 @@ from bentorank.errors import ConfigurationError
 
 STARTER = Path(__file__).parents[3] / "models" / "starter"
 INT8 = STARTER / "openvino"
+# The least of a layer's matrices: in int8, 384 by 384.
+LAYER_BYTES = 384 * 384
 
 
 @pytest.fixture
@@ -63,15 +65,17 @@ def test_what_git_lfs_left_is_refused(folder: Path) -> None:
     assert "int8.bin is a Git LFS pointer" in refusal(folder)
 
 
+@pytest.mark.parametrize("place", [0.5, 0.999], ids=["a layer in the middle", "the head"])
 @pytest.mark.parametrize("swapped", ["openvino/int8.bin", "model.safetensors"])
-def test_files_of_another_model_are_refused(folder: Path, swapped: str) -> None:
+def test_files_of_another_model_are_refused(folder: Path, swapped: str, place: float) -> None:
     """Of the same shapes: by the digests that an export records; without them nobody could tell."""
     options = EngineOptions(str(folder), EngineKind.OPENVINO, cache_dir=folder / "cache")
     record = folder / RECORD
     record.write_text(json.dumps({"files": digests(folder)}))
     load_engine(options)
     weights = bytearray((folder / swapped).read_bytes())
-    weights[-100] ^= 1
+    start = round(len(weights) * place)
+    weights[start : start + LAYER_BYTES] = bytes(byte ^ 1 for byte in weights[start : start + LAYER_BYTES])
     (folder / swapped).write_bytes(weights)
     assert f"has a {swapped} that is not the one that was exported with the rest of openvino/" in refusal(folder)
     record.write_text("{}")

@@ -77,12 +77,15 @@ _SPECIAL_SIZES: dict[str, dict[str, Any]] = {
     "big_bird": {"attention_type": "original_full"},
     "convbert": {"conv_kernel_size": 3},
     "deberta": {"relative_attention": True, "pos_att_type": ["c2p", "p2c"], "position_biased_input": False},
+    "funnel": {"block_sizes": [1, 1]},
     "longformer": {"attention_window": [16, 16]},
     "mobilebert": {"intra_bottleneck_size": 32, "true_hidden_size": 32},
     "nystromformer": {"num_landmarks": 4, "segment_means_seq_len": 32},
     "rembert": {"input_embedding_size": 16, "output_embedding_size": 16},
     "squeezebert": {f"{part}_groups": 1 for part in ("q", "k", "v", "post_attention", "intermediate", "output")},
 }
+# What follows from others, and may not be set.
+_FIXED_SIZES = {"funnel": ("num_hidden_layers",), "xlnet": ("max_position_embeddings",)}
 
 
 def build_bert(folder: Path, **config: Any) -> None:
@@ -180,17 +183,18 @@ def build_deberta_v2(folder: Path, **config: Any) -> None:
     _save(folder, DebertaV2ForSequenceClassification(DebertaV2Config(**settings | config)), fast)
 
 
-def build_any(folder: Path, model_type: str, *, of_bytes: bool = False) -> None:
+def build_any(folder: Path, model_type: str, *, of_bytes: bool = False, **config: Any) -> None:
     """Any family of transformers, by the names that families have for their sizes; with word pieces or bytes."""
     kind = CONFIG_MAPPING[model_type]
     fast = _byte_pairs() if of_bytes else _word_pieces()
     default = kind()
-    sizes = {name: size for name, size in _SIZES.items() if hasattr(default, name)}
+    fixed = _FIXED_SIZES.get(model_type, ())
+    sizes = {name: size for name, size in _SIZES.items() if hasattr(default, name) and name not in fixed}
     ids = {"pad_token_id": fast.pad_token_id, "pad_index": fast.pad_token_id}
     ids |= dict.fromkeys(("bos_token_id", "cls_token_id"), fast.cls_token_id)
     ids |= dict.fromkeys(("eos_token_id", "sep_token_id"), fast.sep_token_id)
     known_ids = {name: token for name, token in ids.items() if hasattr(default, name)}
-    settings = sizes | known_ids | _SPECIAL_SIZES.get(model_type, {})
+    settings = sizes | known_ids | _SPECIAL_SIZES.get(model_type, {}) | config
     model = AutoModelForSequenceClassification.from_config(kind(num_labels=1, vocab_size=len(fast), **settings))
     _save(folder, model, fast)
 
@@ -243,9 +247,12 @@ def _save(folder: Path, model: torch.nn.Module, tokenizer: Any) -> None:
 
 
 def _seed_weights(model: torch.nn.Module) -> None:
-    """The same weights on every run, including the heads and biases that start at zero."""
+    """The same weights on every run, heads that start at zero too; a row of padding is zero, as training leaves it."""
     generator = torch.Generator().manual_seed(7)
     with torch.no_grad():
         for parameter in model.parameters():
             if parameter.dim() > 1:
                 parameter.normal_(0.0, 0.2, generator=generator)
+        for module in model.modules():
+            if isinstance(module, torch.nn.Embedding) and module.padding_idx is not None:
+                module.weight[module.padding_idx].zero_()

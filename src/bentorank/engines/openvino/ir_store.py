@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -172,6 +173,11 @@ def _run_conversion(target: Path, checkpoint: Checkpoint, *, quantized: bool) ->
         raise ConfigurationError(
             f"OpenVINO took over {CONVERSION_TIMEOUT_S} s to convert {checkpoint.name}, try the torch engine"
         ) from error
+    if child.returncode == -signal.SIGKILL:
+        raise ConfigurationError(
+            f"converting {checkpoint.name} for OpenVINO was killed, most likely for want of memory: it takes several"
+            " times the weights; convert it elsewhere with `bentorank export`, or try the torch engine"
+        )
     if child.returncode != 0:
         reason = (child.stderr.strip().splitlines() or [f"exit status {child.returncode}"])[-1]
         if child.returncode == EXIT_MODEL_REFUSED:
