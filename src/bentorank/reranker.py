@@ -101,14 +101,15 @@ class Reranker:
         read = await self._read(pairs, self._terms(job, let_in=let_in), work)
         documents = _settled(read, job)
         scored = [document for document in documents if isinstance(document, ScoredDocument)]
+        unscored = Counter(document.reason for document in documents if isinstance(document, Unscored))
         return Ranking(
             results=rank(documents, job, self.info.activation),
             usage=_usage(scored, work),
             timings_ms=work.timings,
             query_truncated=_query_truncated(scored),
             empty_documents=sum(document.empty for document in scored),
-            unscored_documents=_count_unscored(documents),
-            warnings=job.warnings + _warnings(documents),
+            unscored_documents=unscored,
+            warnings=job.warnings + _warnings(scored, unscored),
         )
 
     async def score(self, pairs: Sequence[Pair], deadline: float | None = None) -> list[float | BentorankError]:
@@ -299,20 +300,16 @@ def _query_truncated(scored: Sequence[ScoredDocument]) -> bool:
     return any(document.query_truncated for document in scored[:1])
 
 
-def _warnings(documents: Sequence[ScoredDocument | Unscored]) -> tuple[str, ...]:
-    """What the caller may not have expected; every cut is one."""
-    scored = [document for document in documents if isinstance(document, ScoredDocument)]
+def _warnings(scored: Sequence[ScoredDocument], unscored: Counter[str]) -> tuple[str, ...]:
+    """What the caller may not have expected; every cut is one. `unscored` counts the documents without a score."""
+    total = len(scored) + unscored.total()
     warnings = []
     if _query_truncated(scored):
         warnings.append("the query was longer than half of what the model reads and was cut to that")
     if cut := sum(document.chunks[0].truncated for document in scored):
-        warnings.append(f"{cut} of {len(documents)} documents were longer than was to be read and were cut")
+        warnings.append(f"{cut} of {total} documents were longer than was to be read and were cut")
     if empty := sum(document.empty for document in scored):
-        warnings.append(f"{empty} of {len(documents)} documents were empty and stand last, unread")
-    for reason, unscored in _count_unscored(documents).items():
-        warnings.append(f"{unscored} of {len(documents)} documents have no score and stand last: {reason}")
+        warnings.append(f"{empty} of {total} documents were empty and stand last, unread")
+    for reason, count in unscored.items():
+        warnings.append(f"{count} of {total} documents have no score and stand last: {reason}")
     return tuple(warnings)
-
-
-def _count_unscored(documents: Sequence[ScoredDocument | Unscored]) -> Counter[str]:
-    return Counter(document.reason for document in documents if isinstance(document, Unscored))
