@@ -130,6 +130,12 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+def listens(port: int) -> bool:
+    """Whether somebody listens on a loopback port."""
+    with socket.socket() as client:
+        return client.connect_ex(("127.0.0.1", port)) == 0
+
+
 def wait_until_ready(url: str, process: subprocess.Popen[bytes], timeout_s: float) -> None:
     """Poll `url` until it answers 200. Raises NotReadyError when the process ends or time runs out."""
     deadline = time.monotonic() + timeout_s

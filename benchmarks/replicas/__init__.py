@@ -1,0 +1,1 @@
+"""Instances behind a load balancer: what a second one adds, and what the balancer costs."""
