@@ -44,6 +44,9 @@ STOP_MARGIN_S = 5.0
 # BentoML's own timeout only catches what ours has missed.
 BENTOML_TIMEOUT_MARGIN_S = 15.0
 
+# Requests in flight at which a sweep over their number stops gaining throughput, whatever their size.
+CALLERS_THAT_KEEP_A_DEVICE_BUSY = 8
+
 
 def engine_options(settings: Settings, worker_index: int) -> EngineOptions:
     """What worker number `worker_index` (from 1) is to load; with several GPUs each worker takes its own."""
@@ -175,7 +178,11 @@ def bentoml_config(settings: Settings) -> dict[str, Any]:
     """
     config: dict[str, Any] = {
         "workers": settings.workers,
-        "traffic": {"timeout": settings.request_timeout_s + settings.drain_s + BENTOML_TIMEOUT_MARGIN_S},
+        "traffic": {
+            "timeout": settings.request_timeout_s + settings.drain_s + BENTOML_TIMEOUT_MARGIN_S,
+            # For BentoCloud alone, which adds a replica beyond it: nothing here counts requests instead of tokens.
+            "concurrency": CALLERS_THAT_KEEP_A_DEVICE_BUSY * settings.workers,
+        },
         # BentoML's log line per request costs 10 to 30 % of the HTTP layer's time; the edge has its own.
         "logging": {"access": {"enabled": False}},
         "metrics": {"enabled": True},
