@@ -32,6 +32,8 @@ from typing import TYPE_CHECKING, ClassVar
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from bentorank.stages import Stage
+
 
 class Refusal(StrEnum):
     """Why a request was turned away before its work began: a label of a metric."""
@@ -43,7 +45,10 @@ class Refusal(StrEnum):
 
 
 class BentorankError(Exception):
-    """Base of all errors that a caller may see. The message is public: no path, key, query or document in it."""
+    """Base of all errors that a caller may see. The message is public: no path, key, query or document in it.
+
+    `stages` is the work that was done for the request before it failed.
+    """
 
     status: ClassVar[int] = 500
     code: ClassVar[str] = "internal_error"
@@ -54,6 +59,7 @@ class BentorankError(Exception):
         self.message = message
         self.retry_after_s = retry_after_s
         self.refusal = refusal
+        self.stages: tuple[Stage, ...] = ()
 
 
 class InvalidRequestError(BentorankError):

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from bentorank.errors import BentorankError, DeadlineExceededError, DocumentLeftOutError
 from bentorank.ranking import EMPTY_LOGIT
+from bentorank.stages import Stage, StageName
 from bentorank.types import CacheUse, LengthPolicy, ScoredChunk, ScoredDocument, Timings
 
 if TYPE_CHECKING:
@@ -60,6 +61,16 @@ class Work:
     scored_pairs: int = 0
     tokenize_s: float = 0.0
     inference_s: float = 0.0
+    stages: list[Stage] = field(default_factory=list)
+
+    def ended(self, name: StageName, started: float, **counts: int) -> None:
+        """Remember a stage that ends now."""
+        self.stages.append(Stage(name, started, time.monotonic(), counts))
+
+    def tokenized(self, started: float, documents: int) -> None:
+        """Remember that documents were tokenised until now."""
+        self.ended(StageName.TOKENIZE, started, documents=documents)
+        self.tokenize_s += time.monotonic() - started
 
     @property
     def timings(self) -> Timings:

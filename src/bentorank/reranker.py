@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, TypeGuard
@@ -23,6 +24,7 @@ from bentorank.errors import (
 from bentorank.ranking import is_empty, rank
 from bentorank.reading import EncodedDocuments, Terms, Work
 from bentorank.scheduling.forecast import TokenForecast, sizes_in_bytes
+from bentorank.stages import StageName
 from bentorank.types import (
     CacheUse,
     LengthPolicy,
@@ -32,12 +34,13 @@ from bentorank.types import (
     Pair,
     Ranking,
     ScoredDocument,
+    Scores,
     Unscored,
     Usage,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from bentorank.cache.in_flight import Claim
     from bentorank.cache.keys import CacheKey
@@ -98,8 +101,9 @@ class Reranker:
         """
         work = Work()
         pairs = [Pair(job.query, document.content) for document in job.documents]
-        read = await self._read(pairs, self._terms(job, let_in=let_in), work)
-        documents = _settled(read, job)
+        with _stages_told(work):
+            read = await self._read(pairs, self._terms(job, let_in=let_in), work)
+            documents = _settled(read, job)
         scored = [document for document in documents if isinstance(document, ScoredDocument)]
         unscored = Counter(document.reason for document in documents if isinstance(document, Unscored))
         return Ranking(
@@ -110,6 +114,7 @@ class Reranker:
             empty_documents=sum(document.empty for document in scored),
             unscored_documents=unscored,
             warnings=job.warnings + _warnings(scored, unscored),
+            stages=tuple(work.stages),
         )
 
     async def score(self, pairs: Sequence[Pair], deadline: float | None = None) -> list[float | BentorankError]:
@@ -124,12 +129,14 @@ class Reranker:
             return [error] if len(pairs) == 1 else await self._score_one_by_one(pairs, deadline)
         return [document.logit if isinstance(document, ScoredDocument) else document for document in read]
 
-    async def score_all(self, pairs: Sequence[Pair], terms: Terms) -> tuple[list[float], int]:
-        """The logit of each of some unrelated pairs, and how many tokens they had. Raises as `rerank` does."""
+    async def score_all(self, pairs: Sequence[Pair], terms: Terms) -> Scores:
+        """The logit of each of some unrelated pairs. Raises as `rerank` does."""
         work = Work()
-        read = await self._read(pairs, terms, work)
-        _check_scored(read)
-        return [document.logit for document in read if isinstance(document, ScoredDocument)], work.tokens
+        with _stages_told(work):
+            read = await self._read(pairs, terms, work)
+            _check_scored(read)
+        logits = [document.logit for document in read if isinstance(document, ScoredDocument)]
+        return Scores(logits, work.tokens, tuple(work.stages))
 
     def forecast_tokens(self, pairs: Sequence[Pair]) -> int:
         """About how many tokens these pairs have, rather too few; 0 while nothing is known of texts."""
@@ -141,7 +148,7 @@ class Reranker:
         Tokenises them only where the model's window lets them have so many.
         """
         if len(pairs) * self.info.max_tokens > self._max_request_tokens:
-            encoded = await self._encode(pairs, Terms(LengthPolicy(cut_query=True), deadline))
+            encoded = await self._encode(pairs, Terms(LengthPolicy(cut_query=True), deadline), Work())
             self._check_tokens([chunk for chunks in encoded.chunks for chunk in chunks], "pairs")
 
     @staticmethod
@@ -163,7 +170,7 @@ class Reranker:
         if self._cache is None or terms.cache is CacheUse.OFF:
             return await self._compute(pairs, terms, work)
         keys = document_keys(self.info.fingerprint, terms.length, pairs)
-        remembered = {} if terms.cache is CacheUse.REFRESH else await _recall(self._cache, keys)
+        remembered = {} if terms.cache is CacheUse.REFRESH else await _recall(self._cache, keys, work)
         missing = [key for key in dict.fromkeys(keys) if key not in remembered]
         if not missing:
             return [remembered[key] for key in keys]
@@ -172,7 +179,7 @@ class Reranker:
         with self._in_flight.claim(missing, joins=terms.cache is CacheUse.USE) as claim:
             own = await self._compute_at([places[key] for key in claim.own], keys, pairs, terms, work)
             claim.deliver({key: document for key, document in own.items() if _is_worth_it(document)})
-        others = await _of_others(claim, terms)
+        others = await _of_others(claim, terms, work)
         abandoned = [places[key] for key in missing if key not in own and key not in others]
         again = await self._compute_at(abandoned, keys, pairs, terms, work)
         read = {**remembered, **own, **others, **again}
@@ -195,33 +202,35 @@ class Reranker:
 
     async def _compute(self, pairs: Sequence[Pair], terms: Terms, work: Work) -> list[ReadDocument]:
         """Tokenise the pairs and let the model score them."""
-        started = time.monotonic()
         try:
-            encoded = await self._encode(pairs, terms)
+            encoded = await self._encode(pairs, terms, work)
         except DeadlineExceededError as error:
             if not terms.partial:
                 raise
             return [error] * len(pairs)
         chunks = encoded.to_score
-        work.tokenize_s += time.monotonic() - started
         work.tokens += self._check_tokens(chunks, "documents") if terms.bounded else _tokens(chunks)
         scored = await self._scheduler.score(chunks, terms.deadline, partial=terms.partial, let_in=terms.let_in)
         work.inference_s += scored.inference_s
+        work.stages += scored.stages
         read = encoded.with_outcomes(scored.outcomes)
         work.scored_pairs += sum(len(document.chunks) for document in read if _is_worth_it(document))
         return read
 
-    async def _encode(self, pairs: Sequence[Pair], terms: Terms) -> EncodedDocuments:
+    async def _encode(self, pairs: Sequence[Pair], terms: Terms, work: Work) -> EncodedDocuments:
         """The chunks of each pair. Raises OverloadedError before that work where the pairs would wait too long."""
         sizes = sizes_in_bytes(pairs)
         # Tokenising is CPU work in native code that releases the GIL: off the event loop with it.
-        work = partial(_encode, self._engine, pairs, terms.length)
+        encode = partial(_encode, self._engine, pairs, terms.length)
         with self._scheduler.expect(self._forecast.tokens(sizes), terms.needed_by, let_in=terms.let_in):
+            started = time.monotonic()
             try:
                 async with asyncio.timeout(terms.remaining_s):
-                    encoded = await asyncio.get_running_loop().run_in_executor(self._tokenizer, work)
+                    encoded = await asyncio.get_running_loop().run_in_executor(self._tokenizer, encode)
             except TimeoutError:
                 raise DeadlineExceededError("the deadline passed before the documents were tokenised") from None
+            finally:
+                work.tokenized(started, len(pairs))
         self._forecast.learn(sizes, encoded.chunks)
         return encoded
 
@@ -251,13 +260,28 @@ def _tokens(chunks: Sequence[EncodedPair]) -> int:
     return sum(chunk.length for chunk in chunks)
 
 
-async def _recall(cache: ScoreCache, keys: Sequence[CacheKey]) -> dict[CacheKey, ReadDocument]:
+@contextmanager
+def _stages_told(work: Work) -> Iterator[None]:
+    """An error of ours leaves the context with all that was done before it."""
+    try:
+        yield
+    except BentorankError as error:
+        error.stages = (*work.stages, *error.stages)
+        raise
+
+
+async def _recall(cache: ScoreCache, keys: Sequence[CacheKey], work: Work) -> dict[CacheKey, ReadDocument]:
+    started = time.monotonic()
     remembered = await cache.get_many(keys)
+    work.ended(StageName.CACHE, started, documents=len(keys), hits=len(keys) - remembered.count(None))
     return {key: document for key, document in zip(keys, remembered, strict=True) if document is not None}
 
 
-async def _of_others(claim: Claim, terms: Terms) -> dict[CacheKey, ReadDocument]:
+async def _of_others(claim: Claim, terms: Terms, work: Work) -> dict[CacheKey, ReadDocument]:
     """What others were reading anyway; nothing of those that gave up."""
+    if not claim.others:
+        return {}
+    started = time.monotonic()
     try:
         return {**await claim.of_others(terms.remaining_s)}
     except TimeoutError:
@@ -265,6 +289,8 @@ async def _of_others(claim: Claim, terms: Terms) -> dict[CacheKey, ReadDocument]
         if not terms.partial:
             raise error from None
         return dict.fromkeys(claim.others, error)
+    finally:
+        work.ended(StageName.JOIN, started, documents=len(claim.others))
 
 
 def _is_worth_it(document: ReadDocument) -> TypeGuard[ScoredDocument]:

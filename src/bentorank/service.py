@@ -30,7 +30,7 @@ from bentorank.http.service_state import ServiceState
 from bentorank.observability import metrics
 from bentorank.observability.logging import configure_logging
 from bentorank.observability.reporting import report_for_ever
-from bentorank.observability.tracing import WithoutFreeText, leave_out_tracing
+from bentorank.observability.tracing.bentoml_middleware import leave_out_tracing
 from bentorank.process import exit_status
 from bentorank.process.garbage import settle_garbage_collector
 from bentorank.process.heartbeat import beat_for_ever
@@ -52,21 +52,36 @@ from bentorank.wiring import (
     key_ring,
     scheduler_limits,
     stop_within_s,
+    tracing_options,
 )
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp
 
+    from bentorank.observability.tracing.options import TracingOptions
+
 SCORE_ROUTE = "/bentoml/score"
 
 logger = logging.getLogger(__name__)
 
+
+class CannotServeError(ConfigurationError, BentoMLException):
+    """One that `bentoml serve` tells in a sentence, as `bentorank serve` does any: it shows others with a traceback."""
+
+    def __init__(self, error: ConfigurationError) -> None:
+        super().__init__(error.message)
+
+
 forbid_usage_tracking()
-settings = read_settings()
-configure_logging(settings.log_level)
-limit_connections(connection_limits(settings))
-keys = key_ring(settings)
-budgets = key_budgets(settings)
+try:
+    settings = read_settings()
+    configure_logging(settings.log_level)
+    limit_connections(connection_limits(settings))
+    keys = key_ring(settings)
+    budgets = key_budgets(settings)
+    traced = tracing_options(settings)
+except ConfigurationError as unusable:
+    raise CannotServeError(unusable) from None
 rules = job_rules(settings)
 state = ServiceState(settings.served_model_name, strict_model=settings.strict_model, docs=settings.docs)
 app = build_app(
@@ -99,16 +114,16 @@ class EdgeService(Service[Any]):
     def to_asgi(self, is_main: bool = True) -> ASGIApp:  # noqa: FBT001, FBT002 - BentoML's signature
         """BentoML's application behind the edge."""
         inner = super().to_asgi(is_main)
-        if settings.tracing:
-            inner = WithoutFreeText(inner)
-        else:
-            leave_out_tracing(inner)
+        leave_out_tracing(inner)
+        if traced is not None:
+            _begin_tracing(traced)
         edge = Edge(
             ScoreGate(inner, SCORE_ROUTE, state, rules.limits, settings.request_timeout_s, budgets),
             methods=methods_of(app, SCORE_ROUTE),
             keys=keys,
             bodies=BodyLimits(settings.max_body_bytes, settings.max_bodies_bytes),
             access_log=settings.access_log,
+            tracer=None if state.tracing is None else state.tracing.requests,
         )
         return with_cors(edge, settings.cors_origins)
 
@@ -184,6 +199,12 @@ class BentoRank:
                 await state.loaded.cache.close()
             state.loaded.close()
 
+    @bentoml.on_shutdown
+    async def send_last_spans(self) -> None:
+        """Every answer has left; its spans have two seconds to do so."""
+        if state.tracing is not None:
+            await asyncio.to_thread(state.tracing.close)
+
     async def __is_alive__(self) -> bool:
         return state.is_alive
 
@@ -204,6 +225,17 @@ class BentoRank:
             metrics.record_refusal(error)
             raise ScoreRefusedError(error) from None
         return [outcome if isinstance(outcome, float) else None for outcome in outcomes]
+
+
+def _begin_tracing(options: TracingOptions) -> None:
+    """In a worker alone: it starts a thread."""
+    from bentorank.observability.tracing.pipeline import Tracing  # noqa: PLC0415 - who does not trace pays for none of it
+
+    try:
+        state.tracing = Tracing(options)
+    except ConfigurationError as error:
+        _give_up_starting(error)
+        raise
 
 
 def _has_supervisor() -> bool:

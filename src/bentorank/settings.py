@@ -219,8 +219,8 @@ class Settings(BaseSettings):
     docs: bool = Field(default=True, description="Serve `/docs` and `/openapi.json`.")
     tracing: bool = Field(
         default=False,
-        description="Send OpenTelemetry spans over HTTP to `OTEL_EXPORTER_OTLP_ENDPOINT`, of the share of requests in "
-        "`OTEL_TRACES_SAMPLER_ARG`; needs the extra `tracing`.",
+        description="Send OpenTelemetry spans to `OTEL_EXPORTER_OTLP_ENDPOINT`, of the share of requests in"
+        " `OTEL_TRACES_SAMPLER_ARG` unless the caller's trace says; needs the extra `tracing`.",
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least severe log line.")
     access_log: bool = Field(default=False, description="Log one line for each request: route, status, milliseconds.")

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from bentorank.stages import Stage
+
 
 class ScoreMode(StrEnum):
     """How a logit is presented as `relevance_score`. The order never depends on it."""
@@ -222,7 +224,8 @@ class Timings:
 class Ranking:
     """The answer to a job: documents in order of relevance, best first.
 
-    `unscored_documents` counts those without a score, by the reason.
+    `unscored_documents` counts those without a score, by the reason. `stages` is where the time went, in the order of
+    their ends.
     """
 
     results: tuple[RankedDocument, ...]
@@ -232,3 +235,13 @@ class Ranking:
     empty_documents: int = 0
     unscored_documents: Mapping[str, int] = field(default_factory=dict)
     warnings: tuple[str, ...] = field(default=())
+    stages: tuple[Stage, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Scores:
+    """The logit of each of some pairs, how many tokens the model read for them, and where the time went."""
+
+    logits: list[float]
+    tokens: int
+    stages: tuple[Stage, ...]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +14,8 @@ from bentorank.http.dialects.limits import RequestLimits
 from bentorank.http.edge.connection.limits import ConnectionLimits
 from bentorank.http.edge.key_budgets import KeyBudgets
 from bentorank.http.edge.keys import KeyRing
-from bentorank.installing import install_extra, install_package
+from bentorank.installing import install_package
+from bentorank.observability.tracing.options import TracingOptions, read_tracing_options
 from bentorank.process.descriptors import room_for_connections
 from bentorank.scheduling import SchedulerLimits
 from bentorank.types import Overflow
@@ -23,9 +23,6 @@ from bentorank.types import Overflow
 if TYPE_CHECKING:
     from bentorank.engines.protocol import EngineInfo
     from bentorank.settings import Settings
-
-OTLP_EXPORTER = "opentelemetry.exporter.otlp.proto.http.trace_exporter"
-SAMPLE_VARIABLE = "OTEL_TRACES_SAMPLER_ARG"
 
 STARTER = "starter"
 # Beside `src` in a checkout; beside the package in a Bento, which flattens `src`.
@@ -171,6 +168,11 @@ def key_budgets(settings: Settings) -> KeyBudgets | None:
     return KeyBudgets(settings.key_tokens_per_s, settings.key_burst_tokens)
 
 
+def tracing_options(settings: Settings) -> TracingOptions | None:
+    """How requests are traced, if they are. Raises ConfigurationError if spans could not be sent."""
+    return read_tracing_options(os.environ) if settings.tracing else None
+
+
 def bentoml_config(settings: Settings) -> dict[str, Any]:
     """Resources, workers, traffic and logging of the BentoML service.
 
@@ -187,24 +189,9 @@ def bentoml_config(settings: Settings) -> dict[str, Any]:
         "logging": {"access": {"enabled": False}},
         "metrics": {"enabled": True},
     }
-    if settings.tracing:
-        config["tracing"] = _tracing()
     if gpus := _gpus(settings):
         config["resources"] = {"gpu": gpus}
     return config
-
-
-def _tracing() -> dict[str, Any]:
-    """Spans go where OTEL_EXPORTER_OTLP_ENDPOINT says; BentoML itself knows none of OpenTelemetry's variables."""
-    try:
-        find_spec(OTLP_EXPORTER)
-    except ModuleNotFoundError:  # of a package around it
-        raise ConfigurationError(f"BENTORANK_TRACING needs an exporter: {install_extra('tracing')}") from None
-    share = os.environ.get(SAMPLE_VARIABLE, "1")
-    try:
-        return {"exporter_type": "otlp", "sample_rate": float(share), "otlp": {"protocol": "http"}}
-    except ValueError:
-        raise ConfigurationError(f"{SAMPLE_VARIABLE}: not a number from 0 to 1") from None
 
 
 def _gpus(settings: Settings) -> int:

@@ -4,7 +4,9 @@ import httpx2
 
 PREFLIGHT = {
     "access-control-request-method": "POST",
-    "access-control-request-headers": "content-type,authorization,x-api-key,api-key,x-request-id,x-request-timeout",
+    "access-control-request-headers": (
+        "content-type,authorization,x-api-key,api-key,x-request-id,x-request-timeout,traceparent"
+    ),
 }
 RERANK = {"query": "alpha", "documents": ["alpha"]}
 

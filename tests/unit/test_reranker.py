@@ -2,11 +2,12 @@
 
 import asyncio
 import threading
+import time
 
 import pytest
 
 from bentorank.engines.fake import FakeEngine
-from bentorank.errors import InvalidRequestError, OverloadedError
+from bentorank.errors import DeadlineExceededError, InvalidRequestError, OverloadedError
 from bentorank.reading import Terms
 from bentorank.reranker import Reranker
 from bentorank.scheduling import Scheduler, SchedulerLimits
@@ -109,3 +110,43 @@ def test_a_request_that_fails_in_tokenising_is_no_longer_waited_for(reranker):
         return await reranker.rerank(job(15))
 
     assert len(asyncio.run(run()).results) == 15
+
+
+def test_a_ranking_tells_its_stages(reranker):
+    """One after the other, within the time that it took."""
+    started = time.monotonic()
+    ranking = asyncio.run(reranker.rerank(job(3)))
+    tokenize, queue, inference = ranking.stages
+    assert [stage.name for stage in ranking.stages] == ["tokenize", "queue", "inference"]
+    assert started <= tokenize.started <= tokenize.ended <= queue.started
+    assert queue.ended == inference.started <= inference.ended <= time.monotonic()
+    assert (tokenize.counts["documents"], inference.counts["pairs"]) == (3, 3)
+
+
+@pytest.mark.parametrize(
+    ("gate", "stages"), [("tokenising", ["tokenize"]), ("scoring", ["tokenize", "queue", "inference"])]
+)
+def test_a_deadline_that_passes_tells_what_it_passed_in(engine, reranker, gate, stages):
+    """The stage that was not over ends with it."""
+    getattr(engine, gate).clear()
+    asked = RerankJob("night owl", (Document(PASSAGE),), deadline=time.monotonic() + 0.1)
+    with pytest.raises(DeadlineExceededError) as passed:
+        asyncio.run(reranker.rerank(asked))
+    assert [stage.name for stage in passed.value.stages] == stages
+    assert passed.value.stages[-1].ended >= asked.deadline
+
+
+def test_who_waits_behind_others_when_the_deadline_passes_was_in_the_queue(engine, reranker):
+    """And never computed."""
+
+    async def run():
+        engine.scoring.clear()
+        first = asyncio.create_task(reranker.rerank(job(6)))
+        await asyncio.sleep(0.05)
+        with pytest.raises(DeadlineExceededError) as passed:
+            await reranker.rerank(RerankJob("night owl", (Document("eight"),), deadline=time.monotonic() + 0.1))
+        engine.scoring.set()
+        await first
+        return passed.value.stages
+
+    assert [stage.name for stage in asyncio.run(run())] == ["tokenize", "queue"]

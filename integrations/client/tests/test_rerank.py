@@ -110,6 +110,18 @@ def test_a_trace_goes_on_in_the_service(make_client, scripted):
     assert "traceparent" not in untraced
 
 
+def test_every_attempt_and_every_part_belongs_to_the_trace(make_client, scripted):
+    """A retry and the parts of a split list, which threads or tasks of their own send."""
+    trace = pytest.importorskip("opentelemetry.trace", reason="OpenTelemetry is optional")
+    server = scripted(status(503, retry_after="0"), ranking())
+    span = trace.NonRecordingSpan(trace.SpanContext(0xABC, 0xDEF, is_remote=False))
+    with trace.use_span(span):
+        make_client(base_url=server.url, max_batch_size=2).rerank("q", ["a", "b", "c", "d"])
+    assert len(server.requests) == 3
+    for _, headers, _ in server.requests:
+        assert f"{0xABC:032x}-{0xDEF:016x}" in headers["traceparent"]
+
+
 @pytest.mark.parametrize(
     ("options", "named"),
     [

@@ -12,6 +12,7 @@ from bentorank_client import RerankError
 from haystack import Document, Pipeline
 from haystack.utils import Secret
 from haystack_integrations.components.rankers.bentorank import BentoRanker
+from support.callers_span import callers_span
 from support.scripted_server import ranking, scoring, status
 
 QUERY = "what do owls eat"
@@ -78,6 +79,14 @@ def test_top_k_cuts_the_list(rank, documents, starter_service):
 def test_no_documents_need_no_service(rank):
     """Nobody listens on port 9."""
     assert rank(BentoRanker(base_url="http://127.0.0.1:9"), []) == []
+
+
+def test_the_service_belongs_to_the_trace_of_whoever_asks(rank, documents, scripted):
+    """Its span is a child of the caller's, by W3C trace context."""
+    server = scripted(ranking())
+    with callers_span() as (trace_id, span_id):
+        rank(BentoRanker(base_url=server.url), documents)
+    assert server.requests[0][1]["traceparent"] == f"00-{trace_id}-{span_id}-01"
 
 
 def test_meta_fields_are_read_before_the_content(rank, documents, scripted):

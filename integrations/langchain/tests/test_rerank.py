@@ -23,6 +23,7 @@ from langchain_core.load import dumps
 from langchain_core.retrievers import BaseRetriever
 from langchain_core.runnables import RunnableLambda
 from pydantic import ValidationError
+from support.callers_span import callers_span
 from support.scripted_server import ranking, scoring, status
 
 QUERY = "what do owls eat"
@@ -145,6 +146,14 @@ def test_each_rerank_is_a_run(compress, documents, starter_service, scripted):
     with pytest.raises(BadRequestError):
         compress(BentoRerank(base_url=scripted(status(400)).url), documents, callbacks=[failing])
     assert [event[:2] for event in failing.events] == [("start", "BentoRerank"), ("error", "BadRequestError")]
+
+
+def test_the_service_belongs_to_the_trace_of_whoever_asks(compress, documents, scripted):
+    """Its span is a child of the caller's, by W3C trace context."""
+    server = scripted(ranking())
+    with callers_span() as (trace_id, span_id):
+        compress(BentoRerank(base_url=server.url), documents)
+    assert server.requests[0][1]["traceparent"] == f"00-{trace_id}-{span_id}-01"
 
 
 @pytest.mark.parametrize("mode", ["sync", "async"])

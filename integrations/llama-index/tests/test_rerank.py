@@ -24,6 +24,7 @@ from llama_index.core.query_engine import RetrieverQueryEngine
 from llama_index.core.schema import MetadataMode, NodeWithScore, QueryBundle, TextNode
 from llama_index.postprocessor.bentorank import BentoRerank
 from pydantic import ValidationError
+from support.callers_span import callers_span
 from support.scripted_server import ranking, scoring, status
 
 QUERY = "what do owls eat"
@@ -116,6 +117,14 @@ def test_top_n_and_threshold_cut_the_list(rerank, nodes, starter_service):
     assert rerank(BentoRerank(base_url=starter_service.url, top_n=2), nodes) == everything[:2]
     cut = BentoRerank(base_url=starter_service.url, score_threshold=everything[0].score)
     assert rerank(cut, nodes) == everything[:1]
+
+
+def test_the_service_belongs_to_the_trace_of_whoever_asks(rerank, nodes, scripted):
+    """Its span is a child of the caller's, by W3C trace context."""
+    server = scripted(ranking())
+    with callers_span() as (trace_id, span_id):
+        rerank(BentoRerank(base_url=server.url), nodes)
+    assert server.requests[0][1]["traceparent"] == f"00-{trace_id}-{span_id}-01"
 
 
 def test_metadata_is_read_as_the_mode_says(rerank, nodes, scripted):

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
 
     from bentorank.cache.keys import CacheKey
     from bentorank.types import ScoredDocument
@@ -36,7 +36,7 @@ class Claim:
     _others: Mapping[CacheKey, _Reading]
 
     @property
-    def others(self) -> Iterable[CacheKey]:
+    def others(self) -> Collection[CacheKey]:
         """What others are reading."""
         return self._others.keys()
 

@@ -80,11 +80,8 @@ def _check_address(settings: Settings) -> None:
 
 
 def _prepare_environment(settings: Settings) -> None:
-    """Set what BentoML and OpenTelemetry read on import; whatever the user has set stays."""
+    """Set what BentoML reads on import; whatever the user has set stays."""
     os.environ.setdefault("BENTOML_DO_NOT_TRACK", "True")
-    if not settings.tracing:
-        # Spans nobody exports cost 15 to 20 % of the HTTP layer's time.
-        os.environ.setdefault("OTEL_SDK_DISABLED", "true")
     # Each thread would have a heap of its own, and keep what it once needed. Read when the worker starts.
     os.environ.setdefault("MALLOC_ARENA_MAX", "2")
     # BentoML deletes the metrics files in its home at every start: two servers must not share one.

@@ -12,6 +12,7 @@ from bentorank.errors import BentorankError, ModelNotFoundError, UnavailableErro
 from bentorank.types import Pair
 
 if TYPE_CHECKING:
+    from bentorank.observability.tracing.pipeline import Tracing
     from bentorank.reranker import Reranker
 
 DOCS = "GET /docs"
@@ -49,6 +50,7 @@ class ServiceState:
     docs: bool = True
     draining: bool = False
     loaded: Reranker | None = None
+    tracing: Tracing | None = None
 
     def begin_draining(self) -> None:
         """From now on no new requests are wanted."""

@@ -24,6 +24,7 @@ from bentorank.scheduling.patience import Patience
 from bentorank.scheduling.queue import FairQueue, QueuedRequest, Share
 from bentorank.scheduling.shedding import Shedding
 from bentorank.scheduling.speed import Speedometer
+from bentorank.stages import Stage, StageName
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -50,10 +51,15 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Scored:
-    """Outcomes in the order of the pairs; `inference_s` is the time of the forward passes that they took part in."""
+    """Outcomes in the order of the pairs; `inference_s` is the time of the forward passes that they took part in.
+
+    `stages` are the time in the queue, and from the first pass to the end of the last, other callers' passes between
+    them included.
+    """
 
     outcomes: list[Outcome]
     inference_s: float
+    stages: tuple[Stage, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +79,14 @@ class BatchRecord:
 class _Ticket:
     """A caller's claim on its outcomes. Written under the scheduler's lock, awaited on the caller's event loop."""
 
-    def __init__(self, pairs: Sequence[EncodedPair], request: QueuedRequest) -> None:
+    def __init__(self, pairs: Sequence[EncodedPair], request: QueuedRequest, now: float) -> None:
         self.request = request
+        self._queued_at = now
+        self._first_batch_at: float | None = None
+        self._last_batch_until = now
+        self._batches = 0
+        self._batch_tokens = 0
+        self._padded_tokens = 0
         self.loop = asyncio.get_running_loop()
         self.done: asyncio.Future[None] = self.loop.create_future()
         self.outcomes: list[Outcome | None] = [None] * len(pairs)
@@ -85,12 +97,18 @@ class _Ticket:
 
     def begin_batch(self, now: float) -> None:
         """Some pairs are being computed from now on, perhaps beside others on another stream."""
+        if self._first_batch_at is None:
+            self._first_batch_at = now
         if self._computing_batches == 0:
             self._computing_since = now
         self._computing_batches += 1
 
-    def end_batch(self, positions: Sequence[int], outcomes: Sequence[Outcome], now: float) -> None:
+    def end_batch(self, positions: Sequence[int], outcomes: Sequence[Outcome], batch: BatchRecord, now: float) -> None:
         """Take the outcomes of those pairs, and wake the caller when none is left open."""
+        self._last_batch_until = now
+        self._batches += 1
+        self._batch_tokens += batch.tokens
+        self._padded_tokens += batch.padded_tokens
         self._computing_batches -= 1
         if self._computing_batches == 0:
             self.inference_s += now - self._computing_since
@@ -99,6 +117,23 @@ class _Ticket:
         self.open_pairs -= len(positions)
         if self.open_pairs == 0:
             self.finish()
+
+    def stages(self, now: float) -> tuple[Stage, ...]:
+        """Waiting, and computing, until now. Batches that still run are counted in neither number."""
+        computed_from = self._first_batch_at
+        if computed_from is None:
+            return (Stage(StageName.QUEUE, self._queued_at, now, {}),)
+        computed_until = now if self._computing_batches else self._last_batch_until
+        counts = {
+            "pairs": len(self.outcomes) - self.open_pairs,
+            "batches": self._batches,
+            "batch_tokens": self._batch_tokens,
+            "padded_tokens": self._padded_tokens,
+        }
+        return (
+            Stage(StageName.QUEUE, self._queued_at, computed_from, {}),
+            Stage(StageName.INFERENCE, computed_from, computed_until, counts),
+        )
 
     def finish(self, error: BentorankError | None = None) -> None:
         """Wake the caller; from any thread, however often."""
@@ -234,18 +269,20 @@ class Scheduler:
         if not pairs:
             return Scored([], 0.0)
         block_tokens = BLOCK_BATCHES * self._limits.max_batch_tokens if partial else None
-        ticket = _Ticket(pairs, QueuedRequest.of(pairs, deadline, block_tokens, is_further=let_in))
+        request = QueuedRequest.of(pairs, deadline, block_tokens, is_further=let_in)
+        ticket = _Ticket(pairs, request, self._clock())
         self._enqueue(ticket, None if partial else deadline)
         try:
             await self._wait(ticket, deadline)
-        except DeadlineExceededError:
-            if not partial:
+        except BentorankError as error:
+            if not partial or not isinstance(error, DeadlineExceededError):
+                error.stages = ticket.stages(self._clock())
                 raise
         finally:
             self._withdraw(ticket)
         # Withdrawn, it is written to no more.
         outcomes = [_unreached() if outcome is None else outcome for outcome in ticket.outcomes]
-        return Scored(outcomes, ticket.inference_s)
+        return Scored(outcomes, ticket.inference_s, ticket.stages(self._clock()))
 
     def collect_records(self) -> list[BatchRecord]:
         """The batches run since the last call, for the metrics."""
@@ -368,8 +405,8 @@ class Scheduler:
         outcomes = stream.forward.run(pairs)
         ended = self._clock()
         with self._changed:
-            self._account(stream, pairs, outcomes, self._device_s(started, ended))
-            self._deliver(shares, outcomes)
+            batch = self._account(stream, pairs, outcomes, self._device_s(started, ended))
+            self._deliver(shares, outcomes, batch)
 
     def _device_s(self, started: float, ended: float) -> float:
         """How long the device worked on a pass. Where one is prefetched, it works on it from the end of that before."""
@@ -379,11 +416,14 @@ class Scheduler:
         self._device_free_since = max(ended, self._device_free_since)
         return max(0.0, ended - started)
 
-    def _account(self, stream: _Stream, pairs: list[EncodedPair], outcomes: list[Outcome], seconds: float) -> None:
+    def _account(
+        self, stream: _Stream, pairs: list[EncodedPair], outcomes: list[Outcome], seconds: float
+    ) -> BatchRecord:
         failed = sum(1 for outcome in outcomes if not isinstance(outcome, float))
         tokens = stream.computing_tokens
         padded = self._info.computed_tokens([pair.length for pair in pairs])
-        self._records.append(BatchRecord(len(pairs), tokens, padded, seconds, failed))
+        record = BatchRecord(len(pairs), tokens, padded, seconds, failed)
+        self._records.append(record)
         stream.end()
         if failed < len(pairs):
             self._patience.learn(tokens, seconds)
@@ -395,15 +435,16 @@ class Scheduler:
             self._consecutive_failed_batches += 1
         if stream.forward.out_of_memory:
             self._small_batches_until = self._clock() + SMALL_BATCHES_AFTER_OUT_OF_MEMORY_S
+        return record
 
-    def _deliver(self, shares: list[Share], outcomes: list[Outcome]) -> None:
+    def _deliver(self, shares: list[Share], outcomes: list[Outcome], batch: BatchRecord) -> None:
         now = self._clock()
         start = 0
         for share in shares:
             own = outcomes[start : start + len(share.pairs)]
             start += len(share.pairs)
             if ticket := self._tickets.get(share.request):
-                ticket.end_batch(share.positions, own, now)
+                ticket.end_batch(share.positions, own, batch, now)
 
     def _refuse_all(self, reason: str) -> None:
         with self._changed:

@@ -98,7 +98,7 @@ async def measure(reranker: Reranker, waiting: Iterator[list[Pair]]) -> Measurem
 
     async def client() -> None:
         for number, request in numbered:
-            answers[number], _ = await reranker.score_all(request, Terms(LENGTH))
+            answers[number] = (await reranker.score_all(request, Terms(LENGTH))).logits
 
     started = time.perf_counter()
     await asyncio.gather(*(client() for _ in range(REQUESTS_IN_FLIGHT)))

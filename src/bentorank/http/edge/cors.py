@@ -15,15 +15,19 @@ if TYPE_CHECKING:
 
     from starlette.types import ASGIApp
 
+# A page that is traced sends them, whether this service is or not.
+TRACE_HEADERS = ("traceparent", "tracestate")
 ALLOWED_HEADERS = (
     "content-type",
     REQUEST_ID_HEADER.decode(),
     TIMEOUT_HEADER,
+    *TRACE_HEADERS,
     *(header.decode() for header in KEY_HEADERS),
 )
 EXPOSED_HEADERS = (
     REQUEST_ID_HEADER.decode(),
     "retry-after",
+    "traceresponse",
     "x-truncated-documents",
     "x-truncated-query",
     "x-warnings",

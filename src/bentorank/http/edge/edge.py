@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from bentorank.http.edge.body_limit import BodyLimits
     from bentorank.http.edge.keys import KeyRing
+    from bentorank.observability.tracing.request_trace import RequestTracer
 
 logger = logging.getLogger(__name__)
 
@@ -39,7 +40,7 @@ MAX_REPLACED_BODY_BYTES = 65_536
 class Edge:
     """Request ids, known paths and methods only, keys, the body limit, one error body, a log line if wanted."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - by name, each a part of the edge
         self,
         app: ASGIApp,
         *,
@@ -47,6 +48,7 @@ class Edge:
         keys: KeyRing,
         bodies: BodyLimits,
         access_log: bool = False,
+        tracer: RequestTracer | None = None,
     ) -> None:
         """`methods` are those that the application handles, by path: no other path is known."""
         self._app = app
@@ -54,6 +56,7 @@ class Edge:
         self._keys = keys
         self._bodies = bodies
         self._access_log = access_log
+        self._tracer = tracer
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -62,6 +65,9 @@ class Edge:
         started = time.monotonic()
         context = begin_request(scope)
         scope = self._with_known_path(scope, context)
+        if self._tracer is not None:
+            route = scope["path"] if scope["path"] in self._methods else None
+            context.trace = self._tracer.begin(scope["method"], route, scope["headers"])
         answer = _Answer(context, send)
         body = LimitedBody(receive, context, self._bodies)
         try:
@@ -81,6 +87,8 @@ class Edge:
         await answer.finish(scope, receive)
         if context.error is not None:
             metrics.record_refusal(context.error)
+        if context.trace is not None:
+            context.trace.end(answer.status, context.error, context.request_id)
         if self._access_log:
             milliseconds = (time.monotonic() - started) * 1e3
             logger.info(
@@ -131,7 +139,7 @@ class _Answer:
                 self._replaced_status = self.status
                 return
             self._started = True
-            message = self._with_request_id(message)
+            message = {**message, "headers": [*message["headers"], *self._context.answer_headers]}
         if self._replaced_status is None:
             await self._send(message)
         elif len(self._replaced_body) < MAX_REPLACED_BODY_BYTES:
@@ -144,12 +152,8 @@ class _Answer:
         error = self._context.error or error_of(self._replaced_status or 500, self._replaced_body)
         self.status = error.status
         response = error_response(error, self._context.request_id)
-        response.headers["x-request-id"] = self._context.request_id
+        response.raw_headers += self._context.answer_headers
         await response(scope, receive, self._send)
-
-    def _with_request_id(self, message: Message) -> Message:
-        headers = [*message["headers"], (b"x-request-id", self._context.request_id.encode())]
-        return {**message, "headers": headers}
 
 
 def _log_failure(error: Exception, request_id: str) -> None:

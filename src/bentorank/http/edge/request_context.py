@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from starlette.types import Scope
 
     from bentorank.errors import BentorankError
+    from bentorank.observability.tracing.request_trace import RequestTrace
 
 REQUEST_ID_HEADER = b"x-request-id"
 # Anything else could break a log line or a header.
@@ -24,7 +25,8 @@ class RequestContext:
     """`error` is what the request ended with; set by whoever knows, read where the answer leaves the process.
 
     `model_id` is the model's name in the path, of those paths that have one. `key` is the digest of the caller's API
-    key, where one is needed. It `began` with its head, on the monotonic clock in seconds.
+    key, where one is needed. It `began` with its head, on the monotonic clock in seconds. `trace` is that of a
+    traced request.
     """
 
     request_id: str
@@ -32,6 +34,20 @@ class RequestContext:
     model_id: str | None = None
     key: bytes | None = None
     began: float = field(default_factory=time.monotonic)
+    trace: RequestTrace | None = None
+
+    @property
+    def trace_id(self) -> str | None:
+        """For the log, in hexadecimal digits."""
+        return None if self.trace is None else self.trace.trace_id
+
+    @property
+    def answer_headers(self) -> list[tuple[bytes, bytes]]:
+        """What every answer carries, so that its request is found in logs and traces."""
+        headers = [(REQUEST_ID_HEADER, self.request_id.encode())]
+        if self.trace is not None:
+            headers.append(self.trace.response_header)
+        return headers
 
 
 def begin_request(scope: Scope) -> RequestContext:

@@ -30,6 +30,7 @@ from bentorank.http.routes.body import read_as, read_json
 from bentorank.http.routes.disconnect import ClientDisconnectedError, run_while_connected
 from bentorank.http.routes.timing_headers import timing_headers, warning_header
 from bentorank.observability import metrics
+from bentorank.observability.tracing.traced_work import TracedWork
 from bentorank.ranking import present
 from bentorank.reading import Terms
 from bentorank.types import Overflow, Pair, ScoreMode
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
 
     from bentorank.http.edge.key_budgets import KeyBudgets
     from bentorank.http.service_state import ServiceState
+    from bentorank.observability.tracing.request_trace import RequestTrace
     from bentorank.types import Ranking, RerankJob
 
 T = TypeVar("T")
@@ -82,7 +84,7 @@ class RerankRoutes:
         self.state.check_model(getattr(body, "model", None))
         try:
             with self._charged(request, _pairs([job])) as charge:
-                ranking = await run_while_connected(request, self._run(job))
+                ranking = await run_while_connected(request, self._run(job, context_of(request.scope).trace))
                 charge.used = ranking.usage.tokens
         except BentorankError as error:
             error.message = _renamed(error.message, dialect.documents_field)
@@ -101,7 +103,8 @@ class RerankRoutes:
             self.state.check_model(body.model)
         largest = max(len(job.documents) for _, job in works)
         turns = asyncio.Semaphore(max(1, BATCH_DOCUMENTS_AT_ONCE // largest))
-        runs = [self._run_nth(i, job, turns) for i, (_, job) in enumerate(works)]
+        trace = context_of(request.scope).trace
+        runs = [self._run_nth(i, job, trace, turns) for i, (_, job) in enumerate(works)]
         with self._charged(request, _pairs(job for _, job in works)) as charge:
             rankings = await run_while_connected(request, _gather(runs))
             charge.used = sum(ranking.usage.tokens for ranking in rankings)
@@ -124,11 +127,13 @@ class RerankRoutes:
         job = to_job(body, self.rules, self._deadline(request, body.deadline_ms), field_prefix=f"{place}.")
         return body, _completed(job, request, warnings)
 
-    async def _run_nth(self, index: int, job: RerankJob, turns: asyncio.Semaphore) -> Ranking:
+    async def _run_nth(
+        self, index: int, job: RerankJob, trace: RequestTrace | None, turns: asyncio.Semaphore
+    ) -> Ranking:
         try:
             async with turns:
                 # The first asks for all: once it is let in, the others are its own work.
-                return await self._run(job, let_in=index > 0)
+                return await self._run(job, trace, index)
         except BentorankError as error:
             # Messages about one document start with its place, which belongs to this request.
             joint = "." if error.message.startswith("documents") else ": "
@@ -140,9 +145,11 @@ class RerankRoutes:
         await asyncio.sleep(0)  # other callers' turn
         return orjson.Fragment(orjson.dumps(to_native_response(body, job, ranking, Answer(self.state.model_name))))
 
-    async def _run(self, job: RerankJob, *, let_in: bool = False) -> Ranking:
+    async def _run(self, job: RerankJob, trace: RequestTrace | None, index: int | None = None) -> Ranking:
         metrics.DOCUMENT_COUNT.observe(len(job.documents))
-        ranking = await self.state.reranker.rerank(job, let_in=let_in)
+        with TracedWork(trace, "rerank", len(job.documents), self.state.model_name, index) as work:
+            ranking = await self.state.reranker.rerank(job, let_in=bool(index))
+            work.ranked(ranking)
         metrics.TRUNCATED_DOCUMENTS.inc(ranking.usage.truncated_documents)
         metrics.EMPTY_DOCUMENTS.inc(ranking.empty_documents)
         metrics.record_unscored(ranking.unscored_documents)
@@ -165,13 +172,16 @@ class RerankRoutes:
         length = self.rules.length(overflow, max_tokens_per_doc=tokens_of_text or None, keep_end=keep_end)
         reranker = self.state.reranker
         terms = Terms(length, self._deadline(request, None), cache=cache_use(request.headers))
-        work = reranker.score_all(pairs, terms)
-        with self._charged(request, pairs) as charge:
-            logits, tokens = await run_while_connected(request, work)
-            charge.used = tokens
+        with (
+            self._charged(request, pairs) as charge,
+            TracedWork(context_of(request.scope).trace, "score", len(pairs), self.state.model_name) as work,
+        ):
+            scores = await run_while_connected(request, reranker.score_all(pairs, terms))
+            work.scored(scores)
+            charge.used = scores.tokens
         mode = ScoreMode.LOGIT if body.use_activation is False else ScoreMode.PROBABILITY
-        scores = [present(logit, mode, reranker.info.activation) for logit in logits]
-        content = score.to_response(scores, tokens, Answer(self.state.model_name))
+        presented = [present(logit, mode, reranker.info.activation) for logit in scores.logits]
+        content = score.to_response(presented, scores.tokens, Answer(self.state.model_name))
         return json_response(content, headers=warning_header(warnings))
 
     def _charged(self, request: Request, pairs: Iterable[Pair]) -> AbstractContextManager[Charge]:
