@@ -20,8 +20,9 @@ def make_tracer():
     def make(share=1.0):
         kept = InMemorySpanExporter()
         provider = TracerProvider(ParentBasedTraceIdRatio(share), shutdown_on_exit=False)
-        provider.add_span_processor(SimpleSpanProcessor(kept))
-        return RequestTracer(provider.get_tracer("test")), kept
+        processor = SimpleSpanProcessor(kept)
+        provider.add_span_processor(processor)
+        return RequestTracer(provider, processor), kept
 
     return make
 

@@ -80,12 +80,11 @@ def test_a_missing_package_is_named(monkeypatch, variables, package, sentence):
     assert str(refused.value).startswith(sentence)
 
 
-def test_a_variable_that_the_exporter_cannot_use_is_refused_without_its_value(monkeypatch):
-    """It may be a secret in the wrong place."""
-    monkeypatch.setenv("OTEL_EXPORTER_OTLP_COMPRESSION", "hidden")
-    with pytest.raises(ConfigurationError, match="OTEL_EXPORTER_OTLP_") as refused:
+def test_a_variable_that_the_sdk_cannot_use_is_refused(monkeypatch):
+    """Rather than raise in a worker that would be started again and again."""
+    monkeypatch.setenv("OTEL_BSP_MAX_QUEUE_SIZE", "0")
+    with pytest.raises(ConfigurationError, match="OTEL_EXPORTER_OTLP_… or OTEL_BSP_…"):
         Tracing(TracingOptions())
-    assert "hidden" not in str(refused.value)
 
 
 def test_what_opentelemetry_logs_loses_its_values(caplog, monkeypatch):
