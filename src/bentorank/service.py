@@ -193,15 +193,11 @@ class BentoRank:
 
     @bentoml.on_shutdown
     async def close(self) -> None:
-        """Let the running batch finish and end the model thread; give back the cache's connections."""
+        """Let the running batch finish and end the model thread; give back the cache's connections; send last spans."""
         if state.loaded is not None:
             if state.loaded.cache is not None:
                 await state.loaded.cache.close()
             state.loaded.close()
-
-    @bentoml.on_shutdown
-    async def send_last_spans(self) -> None:
-        """Every answer has left; its spans have two seconds to do so."""
         if state.tracing is not None:
             await asyncio.to_thread(state.tracing.close)
 
