@@ -4,6 +4,8 @@ import logging
 import sys
 
 import pytest
+import yaml
+from support.server import REPOSITORY
 
 from bentorank.errors import ConfigurationError
 from bentorank.observability.tracing.export_log import log_without_values
@@ -57,6 +59,13 @@ def test_what_would_send_nothing_is_refused(variables, sentence):
     """In a sentence that names the variable and not its value."""
     with pytest.raises(ConfigurationError, match=sentence):
         read_tracing_options(variables)
+
+
+@pytest.mark.parametrize("bentofile", ["bentofile.yaml", "bentofile.gpu.yaml"])
+def test_what_an_image_sets_does_not_forbid_tracing(bentofile):
+    """BENTORANK_TRACING alone turns it on there, too."""
+    variables = yaml.safe_load((REPOSITORY / bentofile).read_text()).get("envs", [])
+    read_tracing_options({variable["name"]: variable.get("value", "") for variable in variables})
 
 
 @pytest.mark.parametrize(
