@@ -1,7 +1,9 @@
 """Spans of a real service reach a collector: their tree, their times, what they tell, and what never is in them."""
 
 import asyncio
+import json
 import random
+import socket
 import subprocess
 import time
 import uuid
@@ -81,6 +83,7 @@ def asked(tmp_path_factory):
             asked["late"] = ask("/rerank", {"query": "x", "documents": ["y"], "deadline_ms": 0.001})
             asked["no key"] = ask("/rerank", {"query": "x", "documents": ["y"]}, **{"x-api-key": "wrong"})
             asked["nowhere"] = ask(f"/{CANARY}", {})
+            asked["left"] = leaves(server)
             asked["not sampled"] = ask("/rerank", {"query": "x", "documents": ["y"]}, flags="00")
             asked["broken"] = ask("/rerank", {"query": "x", "documents": ["y"]}, traceparent=f"00-{CANARY}-1-01")
             asked["client"] = asked_by_clients(server.url)
@@ -93,6 +96,18 @@ def asked(tmp_path_factory):
             assert not collector.received
         log = server.log
     return asked, collector, log
+
+
+def leaves(server):
+    """The id of the trace of a caller who asks for much and hangs up."""
+    trace_id = uuid.uuid4().hex
+    body = json.dumps({"query": "alpha", "documents": [f"word{number}" for number in range(200)]}).encode()
+    head = f"POST /rerank HTTP/1.1\r\nhost: x\r\nx-api-key: {KEY}\r\ntraceparent: 00-{trace_id}-{'1' * 16}-01\r\n"
+    head += f"content-type: application/json\r\ncontent-length: {len(body)}\r\n\r\n"
+    with socket.create_connection(("127.0.0.1", server.port)) as connection:
+        connection.sendall(head.encode() + body)
+        time.sleep(PASS_S)
+    return trace_id
 
 
 def asked_by_clients(url):
@@ -238,11 +253,23 @@ def test_what_fails_says_its_code(asked, tree, name, code, status, stages):  # n
     assert ("http.route" in root.attributes) is (name != "nowhere")
 
 
+def test_of_a_caller_who_left_it_says_so(asked, tree):
+    """By nginx's status, which is no error of the service."""
+    root, _ = tree(asked[0]["left"])
+    assert root.attributes["http.response.status_code"] == 499
+    assert root.attributes["error.type"] == "499"
+    assert root.status == "unset"
+    assert root.attributes["bentorank.documents"] == 200
+
+
 def test_an_answer_names_its_span(asked, tree):
-    """For a caller who has no tracing: the header `traceresponse`."""
-    trace_id, answer = asked[0]["rerank"]
+    """For a caller who has no tracing: the header `traceresponse`. The log line of the request has both ids."""
+    said, _, log = asked
+    trace_id, answer = said["rerank"]
     root, _ = tree(trace_id)
     assert answer.headers["traceresponse"] == f"00-{trace_id}-{root.id}-01"
+    (line,) = [line for line in log.splitlines() if answer.headers["x-request-id"] in line]
+    assert trace_id in line
 
 
 def test_only_traces_that_their_callers_record_are_sent(asked):

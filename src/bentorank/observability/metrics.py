@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 name_files_after_worker(bentoml.server_context.worker_index)
 
+# What nginx logs for a caller who left before the answer; nobody receives it.
+CLIENT_CLOSED_REQUEST = 499
 REQUESTS = Counter("rerank_requests_total", "Rerank requests answered, by HTTP status.", ["status"])
 REFUSED = Counter("rerank_refused_total", "Requests turned away before their work began, by why.", ["reason"])
 for _reason in Refusal:

@@ -20,6 +20,7 @@ from bentorank.http.edge.model_paths import contains_model, templated
 from bentorank.http.edge.paths import meant_path
 from bentorank.http.edge.request_context import RequestContext, begin_request
 from bentorank.observability import metrics
+from bentorank.observability.metrics import CLIENT_CLOSED_REQUEST
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -92,12 +93,13 @@ class Edge:
         if self._access_log:
             milliseconds = (time.monotonic() - started) * 1e3
             logger.info(
-                "%s %s %d %.1f ms %s",
+                "%s %s %d %.1f ms %s%s",
                 scope["method"],
                 scope["path"] if scope["path"] in self._methods else "(unknown path)",
                 answer.status,
                 milliseconds,
                 context.request_id,
+                "" if context.trace is None else f" trace {context.trace_id}",
             )
 
     def _with_known_path(self, scope: Scope, context: RequestContext) -> Scope:
@@ -150,7 +152,8 @@ class _Answer:
         if self._started or (self._replaced_status is None and self._context.error is None):
             return
         error = self._context.error or error_of(self._replaced_status or 500, self._replaced_body)
-        self.status = error.status
+        # Log and trace tell of a caller who left; nobody receives what is sent.
+        self.status = CLIENT_CLOSED_REQUEST if self._replaced_status == CLIENT_CLOSED_REQUEST else error.status
         response = error_response(error, self._context.request_id)
         response.raw_headers += self._context.answer_headers
         await response(scope, receive, self._send)

@@ -30,6 +30,7 @@ from bentorank.http.routes.body import read_as, read_json
 from bentorank.http.routes.disconnect import ClientDisconnectedError, run_while_connected
 from bentorank.http.routes.timing_headers import timing_headers, warning_header
 from bentorank.observability import metrics
+from bentorank.observability.metrics import CLIENT_CLOSED_REQUEST
 from bentorank.observability.tracing.traced_work import TracedWork
 from bentorank.ranking import present
 from bentorank.reading import Terms
@@ -46,8 +47,6 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-# What nginx logs for a caller who left before the answer; nobody receives it.
-CLIENT_CLOSED_REQUEST = 499
 # Enough to fill any device. Requests that end together are ranked together, while nobody else has a turn.
 BATCH_DOCUMENTS_AT_ONCE = 8_000
 
