@@ -28,8 +28,9 @@ from bentorank.http.routes.bentoml_score import ScoreGate
 from bentorank.http.routes.rerank import RerankRoutes
 from bentorank.http.service_state import ServiceState
 from bentorank.observability import metrics
-from bentorank.observability.logging import configure_logging
+from bentorank.observability.logging.configuring import configure_logging
 from bentorank.observability.reporting import report_for_ever
+from bentorank.observability.start_up import say_what_is_served
 from bentorank.observability.tracing.bentoml_middleware import leave_out_tracing
 from bentorank.process import exit_status
 from bentorank.process.garbage import settle_garbage_collector
@@ -43,6 +44,7 @@ from bentorank.scheduling import Scheduler
 from bentorank.settings import read_settings
 from bentorank.types import Pair
 from bentorank.wiring import (
+    access_log,
     bentoml_config,
     cache_options,
     connection_limits,
@@ -50,7 +52,9 @@ from bentorank.wiring import (
     job_rules,
     key_budgets,
     key_ring,
+    log_options,
     scheduler_limits,
+    serving,
     stop_within_s,
     tracing_options,
 )
@@ -72,10 +76,16 @@ class CannotServeError(ConfigurationError, BentoMLException):
         super().__init__(error.message)
 
 
+def _process_name() -> str:
+    """In the log."""
+    index = bentoml.server_context.worker_index
+    return "supervisor" if index is None else f"worker {index}"
+
+
 forbid_usage_tracking()
 try:
     settings = read_settings()
-    configure_logging(settings.log_level)
+    configure_logging(log_options(settings), _process_name())
     limit_connections(connection_limits(settings))
     keys = key_ring(settings)
     budgets = key_budgets(settings)
@@ -122,7 +132,7 @@ class EdgeService(Service[Any]):
             methods=methods_of(app, SCORE_ROUTE),
             keys=keys,
             bodies=BodyLimits(settings.max_body_bytes, settings.max_bodies_bytes),
-            access_log=settings.access_log,
+            access_log=access_log(settings),
             tracer=None if state.tracing is None else state.tracing.requests,
         )
         return with_cors(edge, settings.cors_origins)
@@ -138,6 +148,7 @@ class BentoRank:
         if _has_supervisor():
             stop_when_orphaned(grace_s=stop_within_s(settings))
         worker_index = bentoml.server_context.worker_index or 1
+        began = time.monotonic()
         try:
             cache = open_cache(cache_options(settings))
             engine = load_engine(engine_options(settings, worker_index))
@@ -161,6 +172,10 @@ class BentoRank:
             max_request_tokens=settings.max_request_tokens,
             cache=cache,
         )
+        if worker_index == 1:
+            say_what_is_served(serving(settings, engine.info, keys.count), time.monotonic() - began)
+        else:
+            logger.info("ready: as worker 1")
 
     @bentoml.on_deployment
     def look_after_workers() -> None:

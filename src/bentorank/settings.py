@@ -22,6 +22,7 @@ from pydantic_settings import (
 
 from bentorank.errors import ConfigurationError
 from bentorank.http.edge.key_rule import KEY_RULE, is_usable_key
+from bentorank.observability.logging.options import LogFormat
 from bentorank.process.env_file import read_env_file
 
 if TYPE_CHECKING:
@@ -223,7 +224,26 @@ class Settings(BaseSettings):
         " `OTEL_TRACES_SAMPLER_ARG` unless the caller's trace says; needs the extra `tracing`.",
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least severe log line.")
-    access_log: bool = Field(default=False, description="Log one line for each request: route, status, milliseconds.")
+    log_format: LogFormat = Field(
+        LogFormat.CONSOLE, description="`console`, lines for people, or `json`, an object a line; to standard output."
+    )
+    log_file: Path | None = Field(
+        None, description="Write the log to this file too, which all workers share; it is renamed when it is full."
+    )
+    log_file_max_bytes: Annotated[int, Field(ge=1024)] = Field(
+        50 * 2**20, description="Bytes at which the log file is renamed, and a new one begun."
+    )
+    log_file_count: Annotated[int, Field(ge=2, le=100)] = Field(
+        5, description="Log files that are kept, the one being written among them; older ones are deleted."
+    )
+    access_log: bool = Field(
+        default=False, description="Log a line for each request: route, status, sizes, tokens, times; never its texts."
+    )
+    access_log_share: Annotated[float, Field(ge=0, le=1)] = Field(
+        1.0,
+        description="Share of requests in the access log; those that end with 5xx, and slow ones, are always in it.",
+    )
+    access_log_slow_s: PositiveSeconds = Field(1.0, description="A request that takes so long is slow.")
 
     # The fake engine
     fake_batch_delay_ms: Annotated[float, Field(ge=0, le=60_000)] = Field(

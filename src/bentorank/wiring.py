@@ -6,15 +6,19 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from bentorank import __version__
 from bentorank.cache import CacheOptions
 from bentorank.engines.options import EngineKind, EngineOptions, FakeOptions, Precision
 from bentorank.errors import ConfigurationError
 from bentorank.http.dialects.dialect import JobRules
 from bentorank.http.dialects.limits import RequestLimits
+from bentorank.http.edge.access_log import AccessLog
 from bentorank.http.edge.connection.limits import ConnectionLimits
 from bentorank.http.edge.key_budgets import KeyBudgets
 from bentorank.http.edge.keys import KeyRing
 from bentorank.installing import install_package
+from bentorank.observability.logging.options import LogFile, LogOptions
+from bentorank.observability.start_up import Serving
 from bentorank.observability.tracing.options import TracingOptions, read_tracing_options
 from bentorank.process.descriptors import room_for_connections
 from bentorank.scheduling import SchedulerLimits
@@ -166,6 +170,41 @@ def key_budgets(settings: Settings) -> KeyBudgets | None:
     if settings.key_tokens_per_s is None:
         return None
     return KeyBudgets(settings.key_tokens_per_s, settings.key_burst_tokens)
+
+
+def log_options(settings: Settings) -> LogOptions:
+    """What is logged, how and where to."""
+    path = settings.log_file
+    file = None
+    if path is not None:
+        file = LogFile(path.expanduser().absolute(), settings.log_file_max_bytes, settings.log_file_count)
+    return LogOptions(settings.log_level, settings.log_format, file)
+
+
+def access_log(settings: Settings) -> AccessLog | None:
+    """Which requests are logged, if any."""
+    return AccessLog(settings.access_log_share, settings.access_log_slow_s) if settings.access_log else None
+
+
+def serving(settings: Settings, info: EngineInfo, keys: int) -> Serving:
+    """What a worker says when it begins to serve; with so many keys."""
+    remembers = [
+        *([f"in {settings.cache_bytes / 2**20:g} MiB of memory"] if settings.cache and settings.cache_bytes else []),
+        *(["in Redis"] if settings.cache_url is not None else []),
+    ]
+    return Serving(
+        version=__version__,
+        model=settings.served_model_name or info.model,
+        engine=info,
+        max_documents=settings.max_documents,
+        max_request_tokens=settings.max_request_tokens,
+        max_body_bytes=settings.max_body_bytes,
+        request_timeout_s=settings.request_timeout_s,
+        keys=keys,
+        metrics_need_key=settings.metrics_need_key,
+        remembers=" and ".join(remembers) or None,
+        tracing=settings.tracing,
+    )
 
 
 def tracing_options(settings: Settings) -> TracingOptions | None:

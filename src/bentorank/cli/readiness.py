@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import logging
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,7 @@ from rich.panel import Panel
 from rich.text import Text
 
 from bentorank.cli.terminal import terminal
+from bentorank.observability.logging.options import LogFormat
 
 if TYPE_CHECKING:
     from bentorank.settings import Settings
@@ -29,14 +31,18 @@ TRY_IT = (
 SHOW_KEY = '-H "Authorization: Bearer $BENTORANK_API_KEY" '
 
 
+logger = logging.getLogger(__name__)
+
+
 class ReadyBanner:
-    """Waits for the service and shows where it is."""
+    """Waits for the service and shows where it is; where programs read the log, by a line of it."""
 
     def __init__(self, settings: Settings) -> None:
         self._host = ANY_ADDRESS.get(settings.host, settings.host)
         self._port = settings.port
         self._needs_key = bool(settings.api_keys or settings.api_keys_file)
         self._has_docs = settings.docs
+        self._log_format = settings.log_format
 
     def watch(self) -> None:
         """Poll until ready, then print the banner. Runs on a thread of its own."""
@@ -60,6 +66,9 @@ class ReadyBanner:
     def _print(self, about: dict[str, Any], seconds: float) -> None:
         shown = f"[{self._host}]" if ":" in self._host else self._host
         url = f"http://{shown}:{self._port}"
+        if self._log_format is LogFormat.JSON:
+            logger.info("answers at %s after %.1f s", url, seconds)
+            return
         facts = Text.assemble(
             (url, "bold"),
             f"   documentation at {url}/docs\n" if self._has_docs else "\n",

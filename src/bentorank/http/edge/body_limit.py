@@ -80,7 +80,7 @@ class LimitedBody:
         except (PayloadTooLargeError, OverloadedError) as error:
             self._context.error = error
             raise
-        self._received = received
+        self._received = self._context.body_bytes = received
         return message
 
     def forget(self) -> None:

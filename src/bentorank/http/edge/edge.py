@@ -7,8 +7,6 @@ metrics with raw paths, and knows no limit on bodies. See docs/design.md.
 from __future__ import annotations
 
 import logging
-import time
-import traceback
 from typing import TYPE_CHECKING
 
 from bentorank.errors import BentorankError, NotFoundError
@@ -20,6 +18,7 @@ from bentorank.http.edge.model_paths import contains_model, templated
 from bentorank.http.edge.paths import meant_path
 from bentorank.http.edge.request_context import RequestContext, begin_request
 from bentorank.observability import metrics
+from bentorank.observability.logging.privacy import told_without_text
 from bentorank.observability.metrics import CLIENT_CLOSED_REQUEST
 
 if TYPE_CHECKING:
@@ -27,6 +26,7 @@ if TYPE_CHECKING:
 
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+    from bentorank.http.edge.access_log import AccessLog
     from bentorank.http.edge.body_limit import BodyLimits
     from bentorank.http.edge.keys import KeyRing
     from bentorank.observability.tracing.request_trace import RequestTracer
@@ -48,7 +48,7 @@ class Edge:
         methods: Mapping[str, frozenset[str]],
         keys: KeyRing,
         bodies: BodyLimits,
-        access_log: bool = False,
+        access_log: AccessLog | None = None,
         tracer: RequestTracer | None = None,
     ) -> None:
         """`methods` are those that the application handles, by path: no other path is known."""
@@ -63,7 +63,6 @@ class Edge:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        started = time.monotonic()
         context = begin_request(scope)
         scope = self._with_known_path(scope, context)
         if self._tracer is not None:
@@ -90,17 +89,9 @@ class Edge:
             metrics.record_refusal(context.error)
         if context.trace is not None:
             context.trace.end(answer.status, context.error, context.request_id)
-        if self._access_log:
-            milliseconds = (time.monotonic() - started) * 1e3
-            logger.info(
-                "%s %s %d %.1f ms %s%s",
-                scope["method"],
-                scope["path"] if scope["path"] in self._methods else "(unknown path)",
-                answer.status,
-                milliseconds,
-                context.request_id,
-                "" if context.trace is None else f" trace {context.trace_id}",
-            )
+        if self._access_log is not None:
+            route = scope["path"] if scope["path"] in self._methods else None
+            self._access_log.record(scope["method"], route, answer.status, context)
 
     def _with_known_path(self, scope: Scope, context: RequestContext) -> Scope:
         """The scope with the path that is guarded, served, counted and logged: one of a few, if it means one."""
@@ -161,6 +152,4 @@ class _Answer:
 
 def _log_failure(error: Exception, request_id: str) -> None:
     """Where it failed and with which type; never the message, which may quote the input."""
-    frames = traceback.extract_tb(error.__traceback__)
-    place = f"{frames[-1].name}, line {frames[-1].lineno}" if frames else "unknown place"
-    logger.error("request %s failed: %s in %s", request_id, type(error).__name__, place)
+    logger.error("a request failed: %s", told_without_text(error), extra={"request_id": request_id})

@@ -73,6 +73,11 @@ class KeyRing:
         """Whether requests need a key at all."""
         return bool(self._fixed) or self._file is not None
 
+    @property
+    def count(self) -> int:
+        """How many are good now."""
+        return len(self._fixed) + len(self._from_file)
+
     def check(self, scope: Scope) -> bytes | None:
         """The digest of the key shown, None where none is needed.
 

@@ -26,7 +26,7 @@ class RequestContext:
 
     `model_id` is the model's name in the path, of those paths that have one. `key` is the digest of the caller's API
     key, where one is needed. It `began` with its head, on the monotonic clock in seconds. `trace` is that of a
-    traced request.
+    traced request. `body_bytes` have arrived; `work` is what the access log tells of what was done.
     """
 
     request_id: str
@@ -35,6 +35,8 @@ class RequestContext:
     key: bytes | None = None
     began: float = field(default_factory=time.monotonic)
     trace: RequestTrace | None = None
+    body_bytes: int = 0
+    work: dict[str, object] = field(default_factory=dict)
 
     @property
     def trace_id(self) -> str | None:

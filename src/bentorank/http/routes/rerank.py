@@ -28,6 +28,7 @@ from bentorank.http.edge.key_budgets import Charge
 from bentorank.http.edge.request_context import context_of
 from bentorank.http.routes.body import read_as, read_json
 from bentorank.http.routes.disconnect import ClientDisconnectedError, run_while_connected
+from bentorank.http.routes.logged_work import logged_work
 from bentorank.http.routes.timing_headers import timing_headers, warning_header
 from bentorank.observability import metrics
 from bentorank.observability.metrics import CLIENT_CLOSED_REQUEST
@@ -88,6 +89,7 @@ class RerankRoutes:
         except BentorankError as error:
             error.message = _renamed(error.message, dialect.documents_field)
             raise
+        context_of(request.scope).work = logged_work(dialect.name, self.state.model_name, [ranking])
         content = dialect.to_response(body, job, ranking, Answer(self.state.model_name))
         return json_response(content, headers=timing_headers(job, ranking, self.state.reranker.info.device))
 
@@ -107,6 +109,7 @@ class RerankRoutes:
         with self._charged(request, _pairs(job for _, job in works)) as charge:
             rankings = await run_while_connected(request, _gather(runs))
             charge.used = sum(ranking.usage.tokens for ranking in rankings)
+        context_of(request.scope).work = logged_work("batch", self.state.model_name, rankings)
         responses = [
             await self._write_nth(body, job, ranking) for (body, job), ranking in zip(works, rankings, strict=True)
         ]

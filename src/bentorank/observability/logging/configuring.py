@@ -1,0 +1,55 @@
+"""One stream, one format and one place for every logger of the process."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from typing import TYPE_CHECKING
+
+from bentoml._internal.log import TraceRecordFilter
+
+from bentorank.observability.logging.file import open_log_file
+from bentorank.observability.logging.formats import make_formatter
+from bentorank.observability.logging.privacy import leave_out_quotations, log_uncaught_exceptions
+
+if TYPE_CHECKING:
+    from bentorank.observability.logging.options import LogOptions
+
+# They come with handlers of their own, by BentoML's configuration.
+LOGGERS_OF_OTHERS = ("bentoml", "circus", "uvicorn", "uvicorn.error", "py.warnings")
+
+
+def configure_logging(options: LogOptions, process: str) -> None:
+    """Write to standard output, and to the file if there is one. `process` names this one in each line.
+
+    Only where BentoML has prepared the process to serve: whoever builds, tests or imports the service keeps their own
+    configuration. Raises ConfigurationError for a file that cannot be written to.
+    """
+    root = logging.getLogger()
+    if not any(isinstance(each, TraceRecordFilter) for handler in root.handlers for each in handler.filters):
+        return
+    formatter = make_formatter(options.format, process)
+    stream = logging.StreamHandler(sys.stdout)
+    stream.setFormatter(formatter)
+    handlers: list[logging.Handler] = [stream]
+    if options.file is not None:
+        handlers.append(open_log_file(options.file, formatter, _complaints(stream)))
+    root.handlers = handlers
+    root.setLevel(logging.WARNING)
+    for name in LOGGERS_OF_OTHERS:
+        other = logging.getLogger(name)
+        other.handlers, other.propagate = [], True
+        # BentoML tells of each of its hooks; our own lines say what started.
+        other.setLevel(logging.DEBUG if options.level == "debug" else logging.WARNING)
+    # Where it listens, which only the supervisor knows.
+    logging.getLogger("bentoml.serve").setLevel(logging.INFO)
+    logging.getLogger("bentorank").setLevel(options.level.upper())
+    logging.captureWarnings(capture=True)
+    leave_out_quotations()
+    log_uncaught_exceptions()
+
+
+def _complaints(stream: logging.Handler) -> logging.Logger:
+    logger = logging.getLogger("bentorank.log_file")
+    logger.handlers, logger.propagate = [stream], False
+    return logger
