@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
+import subprocess
 from concurrent.futures import ThreadPoolExecutor
 
 import httpx2
 import pytest
 from support.keys import KEY
-from support.server import BIN, Server, running_server, wait_until
+from support.server import BIN, REPOSITORY, Server, running_server, wait_until
 
 CONSOLE_LINE = re.compile(
     r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z (INFO|WARNING|ERROR|CRITICAL) +\[(supervisor|worker \d)\] "
@@ -79,6 +81,21 @@ def test_a_refused_request_has_its_code_and_nothing_of_its_texts(json_server):
     assert line["code"] == answer.json()["code"]
     written = server.log + "".join(path.read_text() for path in home.glob("rank.log*"))
     assert CANARY not in written.lower()
+
+
+@pytest.mark.skipif(not shutil.which("jq"), reason="needs jq (Debian: jq)")
+def test_the_documentations_questions_are_answered_by_jq(json_server):
+    """What it gives for a terminal finds what is in the file."""
+    server, home = json_server
+    refused = ask(server.url, documents=[]).headers["x-request-id"]
+    wait_until(lambda: refused in (home / "rank.log").read_text(), within_s=10)
+    commands = re.findall(r"```sh\n(.*?)```", (REPOSITORY / "docs" / "logs.md").read_text(), re.DOTALL)
+    slow, codes = [
+        subprocess.run(["sh", "-ec", command.replace("> 500", "> 0")], cwd=home, stdout=subprocess.PIPE, check=True)
+        for command in commands
+    ]
+    assert json.loads(slow.stdout.splitlines()[0]).keys() >= {"request_id", "queue_ms", "tokens"}
+    assert re.search(rb"\d+ /rerank \w+", codes.stdout)
 
 
 def test_probes_that_go_well_are_not_logged(json_server):
