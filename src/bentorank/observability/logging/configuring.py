@@ -39,8 +39,8 @@ def configure_logging(options: LogOptions, process: str) -> None:
     for name in LOGGERS_OF_OTHERS:
         other = logging.getLogger(name)
         other.handlers, other.propagate = [], True
-        # BentoML tells of each of its hooks; our own lines say what started.
-        other.setLevel(logging.DEBUG if options.level == "debug" else logging.WARNING)
+        # BentoML tells of each of its hooks; and what others tell below a warning may quote paths and bodies.
+        other.setLevel(logging.WARNING)
     # Where it listens, which only the supervisor knows.
     logging.getLogger("bentoml.serve").setLevel(logging.INFO)
     logging.getLogger("bentorank").setLevel(options.level.upper())
