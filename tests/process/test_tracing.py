@@ -372,8 +372,12 @@ def test_tracing_that_would_send_nothing_ends_the_service(tmp_path):
         )
         for number, (command, variable, _) in enumerate(cases)
     ]
-    for process, (_, _, sentence) in zip(started, cases, strict=True):
-        said, _ = process.communicate(timeout=60)
+    try:
+        ended = [process.communicate(timeout=60)[0] for process in started]
+    finally:
+        for process in started:
+            process.kill()
+    for process, said, (_, _, sentence) in zip(started, ended, cases, strict=True):
         assert process.returncode in (1, 2), said
         assert sentence in said
         assert "Traceback" not in said
