@@ -1,0 +1,354 @@
+"""The Helm chart: rendered by Helm's own engine, valid for Kubernetes, and safe by policies that are seen to fail."""
+
+from __future__ import annotations
+
+import json
+import runpy
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import yaml
+from support.helm import CHART, VALUE_SETS, error_of, read_values, render, render_files
+from support.helm_policies import POLICIES, violations
+from support.server import REPOSITORY
+
+import bentorank
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from support.helm import Rendered
+
+helm_python = pytest.importorskip("helm_python", reason="helm-python-sdk has no wheel for this platform")
+pytest.importorskip("kubernetes_validate")
+
+KUBERNETES = ("1.32", "1.33", "1.34", "1.35", "1.36", "1.37")
+SETS = {path.stem: read_values(path) for path in VALUE_SETS}
+RENDERED = {name: render(values) for name, values in SETS.items()}
+
+every_set = pytest.mark.parametrize("name", SETS)
+
+
+@every_set
+@pytest.mark.parametrize("kubernetes", KUBERNETES)
+def test_manifests_are_valid(name, kubernetes):
+    """Strictly: a field that Kubernetes of that version does not know is an error."""
+    assert [error for manifest in RENDERED[name].manifests if (error := error_of(manifest, kubernetes))] == []
+
+
+@pytest.mark.parametrize("kubernetes", KUBERNETES)
+def test_a_field_that_does_not_exist_is_seen(kubernetes):
+    """In each kind of manifest, the ones that others than Kubernetes define included."""
+    for manifest in (*RENDERED["everything"].manifests, RENDERED["hpa"].one("HorizontalPodAutoscaler")):
+        part = "data" if manifest["kind"] == "ConfigMap" else "spec" if "spec" in manifest else "metadata"
+        value = 1 if part == "data" else "x"
+        assert error_of({**manifest, part: {**manifest[part], "misspelt": value}}, kubernetes), manifest["kind"]
+
+
+@every_set
+@pytest.mark.parametrize("policy", POLICIES, ids=lambda policy: policy.__name__)
+def test_policies_are_kept(name, policy):
+    """By every set of values."""
+    assert violations(policy, RENDERED[name]) == []
+
+
+def _properties(schema: dict[str, Any], path: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Each value that the schema knows, by its path."""
+    for name, described in schema.get("properties", {}).items():
+        yield f"{path}.{name}", described
+        yield from _properties(described, f"{path}.{name}")
+
+
+def _names(values: dict[str, Any], path: str) -> Iterator[str]:
+    """Each value that there is, by its path."""
+    for name, value in values.items():
+        yield f"{path}.{name}"
+        if isinstance(value, dict):
+            yield from _names(value, f"{path}.{name}")
+
+
+def _server(rendered: Rendered) -> dict[str, Any]:
+    return rendered.server
+
+
+def _spec(rendered: Rendered, kind: str = "Deployment") -> dict[str, Any]:
+    return rendered.one(kind)["spec"]
+
+
+def _pod(rendered: Rendered) -> dict[str, Any]:
+    return _spec(rendered)["template"]["spec"]
+
+
+def _add_env(rendered: Rendered, name: str, value: str) -> None:
+    rendered.server["env"].append({"name": name, "value": value})
+
+
+def _scale_by(kind: str) -> dict[str, Any]:
+    return {"kind": kind, "spec": {"scaleTargetRef": {"name": "search-bentorank"}, "minReplicas": 2}}
+
+
+# What is done to the manifests of `everything`, and the words in which the policy of that name must say so.
+MUTATIONS: dict[str, list[tuple[str, Callable[[Rendered], object]]]] = {
+    "runs_as_nobody": [
+        ("may run as root", lambda r: _pod(r)["securityContext"].pop("runAsNonRoot")),
+        ("may run as root", lambda r: _pod(r)["securityContext"].update(runAsUser=0)),
+        ("make any system call", lambda r: _pod(r)["securityContext"].pop("seccompProfile")),
+        ("may gain rights", lambda r: _server(r)["securityContext"].pop("allowPrivilegeEscalation")),
+        ("may gain rights", lambda r: _server(r)["securityContext"].update(privileged=True)),
+        ("has capabilities", lambda r: _server(r)["securityContext"].pop("capabilities")),
+        ("has capabilities", lambda r: _server(r)["securityContext"]["capabilities"].update(add=["NET_RAW"])),
+        ("-test may run as root", lambda r: _spec(r, "Pod").pop("securityContext")),
+    ],
+    "writes_to_scratch_alone": [
+        ("write to its image", lambda r: _server(r)["securityContext"].update(readOnlyRootFilesystem=False)),
+        ("/tmp without a limit", lambda r: _pod(r)["volumes"][1]["emptyDir"].pop("sizeLimit")),
+        ("/models without a limit", lambda r: [mount.pop("readOnly", None) for mount in _server(r)["volumeMounts"]]),
+        ("the server writes to", lambda r: _server(r)["volumeMounts"].pop(0)),
+    ],
+    "keeps_to_itself": [
+        ("a token of Kubernetes", lambda r: _pod(r).pop("automountServiceAccountToken")),
+        ("BENTORANK_PORT", lambda r: _pod(r).pop("enableServiceLinks")),
+        ("the host's network", lambda r: _pod(r).update(hostNetwork=True)),
+        ("a folder of the host", lambda r: _pod(r)["volumes"].append({"name": "x", "hostPath": {"path": "/"}})),
+        ("hands out its token", lambda r: r.one("ServiceAccount").pop("automountServiceAccountToken")),
+    ],
+    "has_limits": [
+        ("no limits", lambda r: _server(r)["resources"].pop("limits")),
+        ("no requests of ['cpu']", lambda r: _server(r)["resources"]["requests"].pop("cpu")),
+        ("-test has no limits", lambda r: _spec(r, "Pod")["containers"][0].pop("resources")),
+    ],
+    "probes_are_coherent": [
+        ("no ['readiness'] probe", lambda r: _server(r).pop("readinessProbe")),
+        ("probes ask", lambda r: _server(r)["livenessProbe"]["httpGet"].update(path="/readyz")),
+        ("loading may take", lambda r: _server(r)["startupProbe"].update(failureThreshold=6)),
+        ("before it is taken out", lambda r: _server(r)["livenessProbe"].update(periodSeconds=3)),
+        ("before bentorank has ended it", lambda r: _server(r)["livenessProbe"].update(failureThreshold=1)),
+        ("longer than the time between", lambda r: _server(r)["readinessProbe"].update(timeoutSeconds=60)),
+    ],
+    "grace_is_long_enough": [
+        ("killed after 30 s", lambda r: _pod(r).pop("terminationGracePeriodSeconds")),
+        ("stopping may take", lambda r: r.one("ConfigMap")["data"].update(BENTORANK_DRAIN_S="60")),
+        ("stopping may take", lambda r: r.one("ConfigMap")["data"].update(BENTORANK_REQUEST_TIMEOUT_S="60")),
+        ("no drain", lambda r: r.one("ConfigMap")["data"].pop("BENTORANK_DRAIN_S")),
+    ],
+    "rollouts_lose_nobody": [
+        ("before others are ready", lambda r: _spec(r)["strategy"]["rollingUpdate"].update(maxUnavailable=1)),
+        ("before others are ready", lambda r: _spec(r)["strategy"].update(type="Recreate")),
+        ("may not add a pod", lambda r: _spec(r)["strategy"]["rollingUpdate"].update(maxSurge=0)),
+        ("given up", lambda r: _spec(r).pop("progressDeadlineSeconds")),
+    ],
+    "settings_roll_the_pods": [
+        ("no checksum", lambda r: _spec(r)["template"]["metadata"]["annotations"].pop("checksum/config")),
+    ],
+    "nodes_can_be_drained": [
+        ("no node can be drained", lambda r: _spec(r, "PodDisruptionBudget").update(minAvailable=2)),
+        ("no node can be drained", lambda r: _spec(r, "PodDisruptionBudget").update(maxUnavailable=0)),
+        ("may go at once", lambda r: _spec(r, "PodDisruptionBudget").update(maxUnavailable=2)),
+        ("keeps its node", lambda r: _spec(r, "PodDisruptionBudget").pop("unhealthyPodEvictionPolicy")),
+    ],
+    "one_scales": [
+        ("two autoscalers", lambda r: r.add(_scale_by("HorizontalPodAutoscaler"))),
+        ("sets the number of pods back", lambda r: _spec(r).update(replicas=2)),
+        ("scales something else", lambda r: _spec(r, "ScaledObject")["scaleTargetRef"].update(name="other")),
+        ("a budget for one pod", lambda r: _spec(r, "ScaledObject").update(minReplicaCount=1)),
+        ("nothing says how many", lambda r: r.remove("ScaledObject")),
+    ],
+    "selectors_match": [
+        ("Service selects other", lambda r: _spec(r, "Service")["selector"].update({"app.kubernetes.io/name": "x"})),
+        ("Service selects the test", lambda r: _spec(r, "Service")["selector"].pop("app.kubernetes.io/component")),
+        ("NetworkPolicy selects other", lambda r: _spec(r, "NetworkPolicy").update(podSelector={"matchLabels": {}})),
+        ("Budget selects other", lambda r: _spec(r, "PodDisruptionBudget")["selector"]["matchLabels"].update(app="x")),
+        ("another Service", lambda r: r.one("Service")["metadata"].update(labels={})),
+        ("the job is not", lambda r: _spec(r, "ServiceMonitor").update(jobLabel="app.kubernetes.io/instance")),
+    ],
+    "ports_match": [
+        ("Service names port", lambda r: _spec(r, "Service")["ports"][0].update(targetPort=8080)),
+        ("Probe names port", lambda r: _server(r)["livenessProbe"]["httpGet"].update(port="web")),
+        ("NetworkPolicy names", lambda r: _spec(r, "NetworkPolicy")["ingress"][0]["ports"][0].update(port=80)),
+        ("on another port", lambda r: _server(r)["ports"][0].update(containerPort=8080)),
+        ("the Ingress names", lambda r: _spec(r, "Service")["ports"][0].update(name="web")),
+        ("the ServiceMonitor names", lambda r: _spec(r, "ServiceMonitor")["endpoints"][0].update(port="metrics")),
+    ],
+    "images_are_named": [
+        ("runs whatever", lambda r: _server(r).update(image="registry.example:5000/bentorank:latest")),
+        ("runs whatever", lambda r: _server(r).update(image="registry.example:5000/bentorank")),
+        ("-test runs whatever", lambda r: _spec(r, "Pod")["containers"][0].update(image="python")),
+    ],
+    "secrets_are_references": [
+        ("made of values", lambda r: r.add({"kind": "Secret"})),
+        ("HF_TOKEN of", lambda r: _add_env(r, "HF_TOKEN", "x")),
+        ("PROXY of", lambda r: _add_env(r, "PROXY", "http://me:secret@proxy")),
+        ("BENTORANK_API_KEYS of", lambda r: _add_env(r, "BENTORANK_API_KEYS", "x")),
+        ("BENTORANK_CACHE_URL is", lambda r: r.one("ConfigMap")["data"].update(BENTORANK_CACHE_URL="redis://r")),
+    ],
+    "strangers_need_keys": [
+        ("everybody may use", lambda r: _unset(r, "BENTORANK_API_KEYS_FILE", "BENTORANK_METRICS_NEED_KEY")),
+        ("read /metrics", lambda r: _unset(r, "BENTORANK_METRICS_NEED_KEY")),
+        ("no key for", lambda r: _spec(r, "ServiceMonitor")["endpoints"][0].pop("authorization")),
+    ],
+    "settings_exist": [
+        ("no setting", lambda r: r.one("ConfigMap")["data"].update(BENTORANK_MAX_BATCH_TOKEN="1024")),
+        ("would not start", lambda r: r.one("ConfigMap")["data"].update(BENTORANK_MAX_DOCUMENTS="5e+02")),
+        ("would not start", lambda r: r.one("ConfigMap")["data"].update(BENTORANK_CACHE="false")),
+    ],
+    "mounts_have_volumes": [
+        ("mounts other volumes", lambda r: _pod(r)["volumes"].pop()),
+        ("models may be written", lambda r: [mount.pop("readOnly", None) for mount in _server(r)["volumeMounts"]]),
+        ("never arrive", lambda r: [mount.update(subPath="api-keys") for mount in _server(r)["volumeMounts"]]),
+        ("keys is not mounted", lambda r: _unmount(r, "api-keys")),
+        ("the model is not mounted", lambda r: _unmount(r, "models")),
+    ],
+    "network_lets_through_what_is_needed": [
+        ("names cannot", lambda r: _spec(r, "NetworkPolicy")["egress"].pop(0)),
+        ("cannot be reached", lambda r: _spec(r, "NetworkPolicy")["egress"].pop()),
+        ("every port", lambda r: _spec(r, "NetworkPolicy")["egress"].append({})),
+        ("leaves a direction open", lambda r: _spec(r, "NetworkPolicy")["policyTypes"].pop()),
+        ("test's pod cannot", lambda r: _spec(r, "NetworkPolicy")["ingress"][0]["from"].pop(0)),
+    ],
+}
+
+
+def _unset(rendered: Rendered, *names: str) -> None:
+    rendered.server["env"] = [variable for variable in rendered.server["env"] if variable["name"] not in names]
+    for name in names:
+        rendered.one("ConfigMap")["data"].pop(name, None)
+
+
+def _unmount(rendered: Rendered, name: str) -> None:
+    pod = _pod(rendered)
+    pod["volumes"] = [volume for volume in pod["volumes"] if volume["name"] != name]
+    rendered.server["volumeMounts"] = [mount for mount in rendered.server["volumeMounts"] if mount["name"] != name]
+
+
+@pytest.mark.parametrize("policy", POLICIES, ids=lambda policy: policy.__name__)
+def test_policies_are_seen_to_fail(policy):
+    """Each on manifests that were spoilt in every way that it speaks of; on a copy that was not, it is content."""
+    assert MUTATIONS[policy.__name__]
+    for words, spoil in MUTATIONS[policy.__name__]:
+        spoilt = RENDERED["everything"].copy()
+        assert violations(policy, spoilt) == []
+        spoil(spoilt)
+        found = violations(policy, spoilt)
+        assert any(words in sentence for sentence in found), (words, found)
+
+
+TYPOS = {
+    "a name that does not exist": ({"replicas": 3}, "additional properties 'replicas' not allowed"),
+    "one further down": ({"apiKeys": {"secret": "keys"}}, "additional properties 'secret' not allowed"),
+    "a setting that does not exist": (
+        {"config": {"BENTORANK_MAX_BATCH_TOKEN": 1024}},
+        "additional properties 'BENTORANK_MAX_BATCH_TOKEN' not allowed",
+    ),
+    "a word that a setting does not know": (
+        {"config": {"BENTORANK_PRECISION": "int9"}},
+        "must be one of 'auto', 'f32'",
+    ),
+    "a setting out of its bounds": ({"config": {"BENTORANK_DRAIN_S": 900}}, "maximum: got 900, want 600"),
+    "a number as text": ({"config": {"BENTORANK_WORKERS": 1, "BENTORANK_THREADS": "2"}}, "got string, want integer"),
+    "no pods": ({"replicaCount": 0}, "minimum: got 0, want 1"),
+    "an amount of nothing known": ({"resources": {"limits": {"memory": "2 GB"}}}, "/resources/limits/memory"),
+    "no limit": ({"resources": {"limits": {"memory": None}}}, "missing property 'memory'"),
+    "both autoscalers": ({"autoscaling": {"kind": "hpa,keda"}}, "must be one of 'none', 'hpa', 'keda'"),
+    "a tag in the repository": ({"image": {"repository": "bentorank:1"}}, "/image/repository"),
+}
+
+
+@pytest.mark.parametrize(("values", "sentence"), TYPOS.values(), ids=TYPOS)
+def test_typos_are_refused(values, sentence):
+    """By the schema, with the place and what was expected there."""
+    with pytest.raises(helm_python.HelmError) as refused:
+        render_files(values)
+    assert sentence in str(refused.value)
+
+
+CONTRADICTIONS = {
+    "keys": ({"config": {"BENTORANK_API_KEYS": "x"}}, "put keys into a Secret"),
+    "url": ({"config": {"BENTORANK_CACHE_URL": "redis://r"}}, "redis.existingSecret"),
+    "workers": ({"config": {"BENTORANK_WORKERS": 2}}, "config.BENTORANK_WORKERS is the chart's business"),
+    "latest": ({"image": {"tag": "latest"}}, "image.tag is latest"),
+    "budget of one": ({"replicaCount": 1}, "podDisruptionBudget.enabled needs two pods"),
+    "budget of one, scaled": (
+        {"autoscaling": {"kind": "hpa", "minReplicas": 1}},
+        "podDisruptionBudget.enabled needs two pods",
+    ),
+    "budget of all": ({"podDisruptionBudget": {"maxUnavailable": 2}}, "nobody would be left"),
+    "no rollout": ({"rollout": {"maxSurge": 0}}, "no pod could ever be replaced"),
+    "more than most": ({"autoscaling": {"kind": "hpa", "minReplicas": 20}}, "maxReplicas is 10 but"),
+    "by nothing": ({"autoscaling": {"kind": "hpa", "hpa": {"cpuPercent": None}}}, "says by what"),
+    "a GPU by CPU": ({"gpu": {"enabled": True}, "autoscaling": {"kind": "hpa"}}, "says nothing of a GPU"),
+    "no prometheus": ({"autoscaling": {"kind": "keda"}}, "keda.serverAddress"),
+    "metrics without keys": ({"config": {"BENTORANK_METRICS_NEED_KEY": True}}, "set apiKeys.existingSecret"),
+    "shares without keys": ({"config": {"BENTORANK_KEY_TOKENS_PER_S": 9}}, "set apiKeys.existingSecret"),
+    "open to all": ({"ingress": {"enabled": True, "hosts": ["a.example"]}}, "whoever knows the address"),
+    "open to all, balanced": ({"service": {"type": "LoadBalancer"}}, "reaches beyond the cluster"),
+    "no host": ({"ingress": {"enabled": True}, "apiKeys": {"existingSecret": "k"}}, "ingress.hosts is empty"),
+    "a monitor without a key": (
+        {
+            "serviceMonitor": {"enabled": True},
+            "apiKeys": {"existingSecret": "k"},
+            "config": {"BENTORANK_METRICS_NEED_KEY": True},
+        },
+        "serviceMonitor.keySecret names none",
+    ),
+    "a monitor from outside": (
+        {
+            "serviceMonitor": {"enabled": True},
+            "apiKeys": {"existingSecret": "k"},
+            "ingress": {"enabled": True, "hosts": ["a.example"]},
+        },
+        "/metrics wants a key here",
+    ),
+    "redis for no cache": (
+        {"redis": {"existingSecret": "r"}, "config": {"BENTORANK_CACHE": False}},
+        "config.BENTORANK_CACHE is false",
+    ),
+    "a model on no volume": ({"config": {"BENTORANK_MODEL": "/models/x"}}, "model.existingClaim names no volume"),
+    "a volume for no model": ({"model": {"existingClaim": "m"}}, "BENTORANK_MODEL is not below it"),
+    "a model out of reach": ({"config": {"BENTORANK_MODEL": "BAAI/bge"}}, "networkPolicy lets nothing out"),
+    "an idle GPU": ({"gpu": {"enabled": True}, "config": {"BENTORANK_DEVICE": "cpu"}}, "the GPU would idle"),
+    "restarted at once": ({"probes": {"liveness": {"failureThreshold": 1}}}, "a pod must be out before"),
+    "restarted too soon": (
+        {"probes": {"liveness": {"periodSeconds": 4}, "readiness": {"periodSeconds": 3}}},
+        "leave it 15",
+    ),
+    "slow probes": ({"probes": {"readiness": {"timeoutSeconds": 9}}}, "longer than its period"),
+}
+
+
+@pytest.mark.parametrize(("values", "sentence"), CONTRADICTIONS.values(), ids=CONTRADICTIONS)
+def test_contradictions_are_refused(values, sentence):
+    """In a sentence that names both values, before anything is installed."""
+    with pytest.raises(helm_python.HelmError) as refused:
+        render_files(values)
+    assert sentence in str(refused.value)
+
+
+def test_the_chart_refuses_what_bentorank_refuses():
+    """`python deploy/helm/settings_schema.py` makes it so after a change of settings."""
+    schema = json.loads((CHART / "values.schema.json").read_text(encoding="utf-8"))
+    made = runpy.run_path(str(REPOSITORY / "deploy" / "helm" / "settings_schema.py"))["settings_schema"]()
+    assert schema["properties"]["config"] == made
+
+
+def test_every_value_is_described():
+    """In values.yaml, where whoever installs the chart looks, and in the schema, which editors show."""
+    schema = json.loads((CHART / "values.schema.json").read_text(encoding="utf-8"))
+    values = yaml.safe_load((CHART / "values.yaml").read_text(encoding="utf-8"))
+    described = dict(_properties(schema, ""))
+    assert [name for name, value in described.items() if "description" not in value] == []
+    set_here = {name for name in _names(values, "") if not name.startswith(".config.")}
+    ours = {name for name in described if not name.startswith(".config.")}
+    assert ours - set_here == {".global"}
+
+
+def test_the_chart_is_of_this_version():
+    """The tag of the image is the version of the package."""
+    assert yaml.safe_load((CHART / "Chart.yaml").read_text(encoding="utf-8"))["appVersion"] == bentorank.__version__
+
+
+def test_helm_has_nothing_to_say():
+    """`helm lint --strict`, for the oldest and the newest Kubernetes."""
+    for kubernetes in (KUBERNETES[0], KUBERNETES[-1]):
+        report = helm_python.lint(str(CHART), SETS["everything"], strict=True, kube_version=f"v{kubernetes}.0")
+        assert [message for message in report["messages"] if message["severity"] > 1] == []
+        assert report["errors"] in (None, [])
