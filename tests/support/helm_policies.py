@@ -236,6 +236,21 @@ def secrets_are_references(rendered: Rendered) -> Iterator[str]:
                 yield f"{key} is there to be read"
 
 
+def gpus_are_used(rendered: Rendered) -> Iterator[str]:
+    """A pod with a GPU, one, runs the image for it and does not fall back to the CPU; one without asks for none."""
+    limits, requests = (rendered.server["resources"][kind] for kind in ("limits", "requests"))
+    gpus = [name for name in limits if "/" in name]
+    is_for_gpus = rendered.server["image"].partition("@")[0].endswith("-gpu")
+    if bool(gpus) != is_for_gpus:
+        yield "a GPU and the image for a CPU" if gpus else "the image for a GPU, and none"
+    if gpus and not settings_of(rendered).device.startswith("cuda"):
+        yield "it may serve on the CPU without a word"
+    if any(int(limits[name]) != 1 or requests.get(name) != limits[name] for name in gpus):
+        yield "one worker has one GPU"
+    if gpus and not rendered.one("Deployment")["spec"]["template"]["spec"].get("tolerations"):
+        yield "nodes with GPUs are not tolerated"
+
+
 def strangers_need_keys(rendered: Rendered) -> Iterator[str]:
     """Where callers come from outside the cluster, for everything that has something to tell, /metrics too."""
     is_published = any(rendered.of("Ingress")) or rendered.one("Service")["spec"]["type"] != "ClusterIP"
@@ -319,6 +334,7 @@ POLICIES: tuple[Policy, ...] = (
     images_are_named,
     secrets_are_references,
     strangers_need_keys,
+    gpus_are_used,
     settings_exist,
     mounts_have_volumes,
     network_lets_through_what_is_needed,

@@ -5,6 +5,11 @@
   value: "3000"
 - name: BENTORANK_WORKERS
   value: "1"
+{{- if and .Values.gpu.enabled (not (hasKey .Values.config "BENTORANK_DEVICE")) }}
+# Without it a pod that sees no GPU would serve on its CPU, slowly and without a word.
+- name: BENTORANK_DEVICE
+  value: cuda
+{{- end }}
 {{- if not (include "bentorank.modelIsFetched" .) }}
 # The model is here: nothing is to be asked of Hugging Face.
 - name: HF_HUB_OFFLINE
