@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import runpy
+import shutil
+import subprocess
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -93,7 +95,7 @@ def _scale_by(kind: str) -> dict[str, Any]:
     return {"kind": kind, "spec": {"scaleTargetRef": {"name": "search-bentorank"}, "minReplicas": 2}}
 
 
-# What is done to the manifests of `everything`, or of `everything-gpu`, and the words in which the policy of that name must say so.
+# What is done to the manifests of `everything` or `everything-gpu`, and words in which that policy must say so.
 MUTATIONS: dict[str, list[tuple[str, Callable[[Rendered], object]]]] = {
     "runs_as_nobody": [
         ("may run as root", lambda r: _pod(r)["securityContext"].pop("runAsNonRoot")),
@@ -354,9 +356,34 @@ def test_every_value_is_described():
     assert ours - set_here == {".global"}
 
 
+def test_the_rules_are_those_of_prometheus():
+    """`cp deploy/prometheus/rules.yml deploy/helm/bentorank/files/` makes it so: a chart has no files but its own."""
+    ours = (REPOSITORY / "deploy" / "prometheus" / "rules.yml").read_text(encoding="utf-8")
+    assert (CHART / "files" / "rules.yml").read_text(encoding="utf-8") == ours
+    rule = render({"prometheusRule": {"enabled": True}}).one("PrometheusRule")
+    assert rule["spec"] == yaml.safe_load(ours)
+
+
+def test_alerts_link_to_where_the_docs_are_read():
+    """Each to its own section."""
+    values = {"prometheusRule": {"enabled": True, "docsUrl": "https://docs.example/bentorank/"}}
+    groups = render(values).one("PrometheusRule")["spec"]["groups"]
+    alerts = {rule["alert"]: rule["annotations"] for group in groups for rule in group["rules"] if "alert" in rule}
+    links = {alert: annotations["runbook_url"] for alert, annotations in alerts.items()}
+    assert links
+    assert links == {alert: f"https://docs.example/bentorank/operations.md#{alert.lower()}" for alert in links}
+
+
 def test_the_chart_is_of_this_version():
     """The tag of the image is the version of the package."""
     assert yaml.safe_load((CHART / "Chart.yaml").read_text(encoding="utf-8"))["appVersion"] == bentorank.__version__
+
+
+def test_names_are_never_too_long():
+    """With the longest name that a release may have, those of all objects have at most 63 characters."""
+    names = [manifest["metadata"]["name"] for manifest in render({}, release="a" * 53).manifests]
+    assert names
+    assert max(map(len, names)) <= 63
 
 
 def test_helm_has_nothing_to_say():
@@ -365,6 +392,20 @@ def test_helm_has_nothing_to_say():
         report = helm_python.lint(str(CHART), SETS["everything"], strict=True, kube_version=f"v{kubernetes}.0")
         assert [message for message in report["messages"] if message["severity"] > 1] == []
         assert report["errors"] in (None, [])
+
+
+@pytest.mark.skipif(shutil.which("promtool") is None, reason="promtool comes with Debian's package prometheus")
+@pytest.mark.parametrize("name", ["keda", "everything"])
+def test_keda_asks_what_prometheus_understands(tmp_path, name):
+    """Its queries, quoted twice on their way, are PromQL with the labels that were meant."""
+    queries = [trigger["metadata"]["query"] for trigger in RENDERED[name].one("ScaledObject")["spec"]["triggers"]]
+    labels = 'app="rerank"' if name == "everything" else 'namespace="rag",service="search-bentorank"'
+    assert all(f"{{{labels}}}" in query for query in queries)
+    rules = [{"record": f"query:{number}", "expr": query} for number, query in enumerate(queries)]
+    file = tmp_path / "rules.yml"
+    file.write_text(yaml.safe_dump({"groups": [{"name": "keda", "rules": rules}]}))
+    checked = subprocess.run(["promtool", "check", "rules", str(file)], capture_output=True, text=True, check=False)
+    assert checked.returncode == 0, checked.stdout + checked.stderr
 
 
 @needs_bubblewrap
@@ -378,7 +419,8 @@ def test_a_pod_starts_ranks_and_drains(tmp_path):
     rendered = render({**values, "apiKeys": {"existingSecret": "keys"}})
     with running_pod(rendered, keys, tmp_path / "log") as pod:
         assert pod.probe("readiness") == pod.probe("liveness") == 200
-        assert fetch(f"{pod.url}/metrics", 5)[0] == 401
+        # By whatever path: a proxy in front that hides one hides nothing.
+        assert [fetch(pod.url + path, 5)[0] for path in ("/metrics", "/v1/metrics")] == [401, 401]
         passed = pod.test(keys)
         assert passed.returncode == 0, passed.stderr
         refused = pod.test(wrong)

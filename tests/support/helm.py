@@ -41,10 +41,10 @@ def read_values(path: Path) -> dict[str, Any]:
     return helm_python.values_from_yaml(path.read_text(encoding="utf-8"))
 
 
-def render_files(values: dict[str, Any], **options: Any) -> dict[str, str]:
+def render_files(values: dict[str, Any], release: str = RELEASE) -> dict[str, str]:
     """Each template's text. Raises helm_python.HelmError where values are refused."""
     chart().validate_schema(values)
-    return chart().render(values, name=RELEASE, namespace=NAMESPACE, **options)
+    return chart().render(values, name=release, namespace=NAMESPACE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,9 +87,9 @@ class Rendered:
         self.manifests[:] = [manifest for manifest in self.manifests if manifest["kind"] != kind]
 
 
-def render(values: dict[str, Any]) -> Rendered:
+def render(values: dict[str, Any], release: str = RELEASE) -> Rendered:
     """Every manifest of a release with `values`."""
-    texts = [text for name, text in sorted(render_files(values).items()) if name.endswith(".yaml")]
+    texts = [text for name, text in sorted(render_files(values, release).items()) if name.endswith(".yaml")]
     items = (item for text in texts for item in yaml.load_all(text, Loader=yaml.CSafeLoader))
     return Rendered([item for item in items if item is not None])
 

@@ -1,4 +1,4 @@
-"""A pod of the chart, as near as a machine without Kubernetes comes: its variables, its user, its places to write to."""
+"""A pod of the chart, as near as a machine without Kubernetes comes: its variables, user and places to write to."""
 
 from __future__ import annotations
 
