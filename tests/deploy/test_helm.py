@@ -280,6 +280,7 @@ CONTRADICTIONS = {
     "keys": ({"config": {"BENTORANK_API_KEYS": "x"}}, "put keys into a Secret"),
     "url": ({"config": {"BENTORANK_CACHE_URL": "redis://r"}}, "redis.existingSecret"),
     "workers": ({"config": {"BENTORANK_WORKERS": 2}}, "config.BENTORANK_WORKERS is the chart's business"),
+    "a setting aside": ({"extraEnv": [{"name": "BENTORANK_DEVICE", "value": "cpu"}]}, "extraEnv has BENTORANK_DEVICE"),
     "latest": ({"image": {"tag": "latest"}}, "image.tag is latest"),
     "budget of one": ({"replicaCount": 1}, "podDisruptionBudget.enabled needs two pods"),
     "budget of one, scaled": (
@@ -377,6 +378,23 @@ def test_alerts_link_to_where_the_docs_are_read():
 def test_the_chart_is_of_this_version():
     """The tag of the image is the version of the package."""
     assert yaml.safe_load((CHART / "Chart.yaml").read_text(encoding="utf-8"))["appVersion"] == bentorank.__version__
+
+
+@pytest.mark.parametrize(
+    ("name", "told", "not_told"),
+    [
+        ("minimal", "There are no API keys", "From outside"),
+        ("ingress", "https://rerank.example.com", "There are no API keys"),
+        ("hub-model", "fetches the model from Hugging Face", "From outside"),
+        ("servicemonitor", "http://search-bentorank.rag:3000", "Nothing here tells Prometheus"),
+        ("keda", "3 pods, up to 10 by keda", "Hugging Face"),
+    ],
+)
+def test_notes_say_what_matters(name, told, not_told):
+    """After an installation: where it is, and what is open or missing."""
+    notes = render_files(SETS[name])["bentorank/templates/NOTES.txt"]
+    assert told in notes
+    assert not_told not in notes
 
 
 def test_names_are_never_too_long():

@@ -35,7 +35,8 @@ def runs_as_nobody(rendered: Rendered) -> Iterator[str]:
     """Not root, no capability, no way to gain one, and the system calls of ordinary programs alone."""
     for name, pod in rendered.pods:
         context = pod["spec"].get("securityContext", {})
-        if context.get("runAsNonRoot") is not True or context.get("runAsUser") != NOBODY:
+        # Where no user is named the platform assigns one, and Kubernetes starts none that is root.
+        if context.get("runAsNonRoot") is not True or context.get("runAsUser", NOBODY) != NOBODY:
             yield f"{name} may run as root"
         if context.get("seccompProfile") != {"type": "RuntimeDefault"}:
             yield f"{name} may make any system call"

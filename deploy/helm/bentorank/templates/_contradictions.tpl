@@ -22,6 +22,10 @@
 {{- if hasKey $config $name -}}{{- fail (printf "config.%s is the chart's business: %s" $name $way) -}}{{- end -}}
 {{- end -}}
 
+{{- range .Values.extraEnv -}}
+{{- if hasPrefix "BENTORANK_" (upper .name) -}}{{- fail (printf "extraEnv has %s: bentorank's settings stand in config, its secrets in apiKeys and redis" .name) -}}{{- end -}}
+{{- end -}}
+
 {{- if eq .Values.image.tag "latest" -}}
 {{- fail "image.tag is latest: pods of one release would differ; name a version" -}}
 {{- end -}}

@@ -2,10 +2,12 @@
 
 {{- define "bentorank.podSecurityContext" -}}
 runAsNonRoot: true
-runAsUser: 10001
-runAsGroup: 10001
+{{- with .Values.runAsUser }}
+runAsUser: {{ . }}
+runAsGroup: {{ . }}
 # Makes scratch volumes writable, and the file of keys readable, for that group.
-fsGroup: 10001
+fsGroup: {{ . }}
+{{- end }}
 # A volume of models is not gone through file by file at each start.
 fsGroupChangePolicy: OnRootMismatch
 seccompProfile:
