@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
 import runpy
 import shutil
 import subprocess
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -355,6 +357,23 @@ def test_every_value_is_described():
     set_here = {name for name in _names(values, "") if not name.startswith(".config.")}
     ours = {name for name in described if not name.startswith(".config.")}
     assert ours - set_here == {".global"}
+
+
+def test_every_value_has_a_comment():
+    """Above it or beside it, amounts of CPU and memory aside, which are one value together."""
+    lines = (CHART / "values.yaml").read_text(encoding="utf-8").splitlines()
+    values = [(above, line) for above, line in pairwise(lines) if re.match(r" *[a-z]\w*: *[^ #]", line, re.IGNORECASE)]
+    assert values
+    bare = [line.strip() for above, line in values if "#" not in above + line]
+    assert {line for line in bare if not re.match(r"(cpu|memory|operator|effect|cidr|kubernetes)", line)} == set()
+
+
+def test_the_links_of_its_page_lead_somewhere():
+    """Files of this repository, with the headings that are named."""
+    text = (CHART / "README.md").read_text(encoding="utf-8")
+    links = [link.partition("#")[0] for link in re.findall(r"\]\(([^)]+)\)", text)]
+    assert links
+    assert [link for link in links if not (CHART / link).exists()] == []
 
 
 def test_the_rules_are_those_of_prometheus():
