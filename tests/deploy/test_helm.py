@@ -7,6 +7,7 @@ import re
 import runpy
 import shutil
 import subprocess
+from functools import cache
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,7 @@ import pytest
 import yaml
 from support.fetching import fetch
 from support.helm import CHART, VALUE_SETS, error_of, read_values, render, render_files
+from support.helm_mutations import MUTATIONS
 from support.helm_pod import running_pod
 from support.helm_policies import POLICIES, gpus_are_used, violations
 from support.keys import FILE_KEY
@@ -25,7 +27,7 @@ from bentorank.errors import ConfigurationError
 from bentorank.settings import read_settings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     from support.helm import Rendered
 
@@ -34,22 +36,27 @@ pytest.importorskip("kubernetes_validate")
 
 KUBERNETES = ("1.32", "1.33", "1.34", "1.35", "1.36", "1.37")
 SETS = {path.stem: read_values(path) for path in VALUE_SETS}
-RENDERED = {name: render(values) for name, values in SETS.items()}
 
 every_set = pytest.mark.parametrize("name", SETS)
+
+
+@cache
+def rendered(name: str) -> Rendered:
+    """The manifests of a set of values."""
+    return render(SETS[name])
 
 
 @every_set
 def test_manifests_are_valid(name):
     """Strictly, for each version: a field that Kubernetes of that version does not know is an error."""
-    errors = [(version, error_of(manifest, version)) for version in KUBERNETES for manifest in RENDERED[name].manifests]
+    errors = [(version, error_of(manifest, version)) for version in KUBERNETES for manifest in rendered(name).manifests]
     assert [(version, error) for version, error in errors if error is not None] == []
 
 
 @pytest.mark.parametrize("kubernetes", KUBERNETES)
 def test_a_field_that_does_not_exist_is_seen(kubernetes):
     """In each kind of manifest, the ones that others than Kubernetes define included."""
-    for manifest in (*RENDERED["everything"].manifests, RENDERED["hpa"].one("HorizontalPodAutoscaler")):
+    for manifest in (*rendered("everything").manifests, rendered("hpa").one("HorizontalPodAutoscaler")):
         part = "data" if manifest["kind"] == "ConfigMap" else "spec" if "spec" in manifest else "metadata"
         value = 1 if part == "data" else "x"
         assert error_of({**manifest, part: {**manifest[part], "misspelt": value}}, kubernetes), manifest["kind"]
@@ -58,7 +65,7 @@ def test_a_field_that_does_not_exist_is_seen(kubernetes):
 @every_set
 def test_policies_are_kept(name):
     """By every set of values."""
-    found = {policy.__name__: violations(policy, RENDERED[name]) for policy in POLICIES}
+    found = {policy.__name__: violations(policy, rendered(name)) for policy in POLICIES}
     assert {name: sentences for name, sentences in found.items() if sentences} == {}
 
 
@@ -77,173 +84,12 @@ def _names(values: dict[str, Any], path: str) -> Iterator[str]:
             yield from _names(value, f"{path}.{name}")
 
 
-def _server(rendered: Rendered) -> dict[str, Any]:
-    return rendered.server
-
-
-def _spec(rendered: Rendered, kind: str = "Deployment") -> dict[str, Any]:
-    return rendered.one(kind)["spec"]
-
-
-def _pod(rendered: Rendered) -> dict[str, Any]:
-    return _spec(rendered)["template"]["spec"]
-
-
-def _add_env(rendered: Rendered, name: str, value: str) -> None:
-    rendered.server["env"].append({"name": name, "value": value})
-
-
-def _scale_by(kind: str) -> dict[str, Any]:
-    return {"kind": kind, "spec": {"scaleTargetRef": {"name": "search-bentorank"}, "minReplicas": 2}}
-
-
-# What is done to the manifests of `everything` or `everything-gpu`, and words in which that policy must say so.
-MUTATIONS: dict[str, list[tuple[str, Callable[[Rendered], object]]]] = {
-    "runs_as_nobody": [
-        ("may run as root", lambda r: _pod(r)["securityContext"].pop("runAsNonRoot")),
-        ("may run as root", lambda r: _pod(r)["securityContext"].update(runAsUser=0)),
-        ("make any system call", lambda r: _pod(r)["securityContext"].pop("seccompProfile")),
-        ("may gain rights", lambda r: _server(r)["securityContext"].pop("allowPrivilegeEscalation")),
-        ("may gain rights", lambda r: _server(r)["securityContext"].update(privileged=True)),
-        ("has capabilities", lambda r: _server(r)["securityContext"].pop("capabilities")),
-        ("has capabilities", lambda r: _server(r)["securityContext"]["capabilities"].update(add=["NET_RAW"])),
-        ("-test may run as root", lambda r: _spec(r, "Pod").pop("securityContext")),
-    ],
-    "writes_to_scratch_alone": [
-        ("write to its image", lambda r: _server(r)["securityContext"].update(readOnlyRootFilesystem=False)),
-        ("/tmp without a limit", lambda r: _pod(r)["volumes"][1]["emptyDir"].pop("sizeLimit")),
-        ("/models without a limit", lambda r: [mount.pop("readOnly", None) for mount in _server(r)["volumeMounts"]]),
-        ("the server writes to", lambda r: _server(r)["volumeMounts"].pop(0)),
-    ],
-    "keeps_to_itself": [
-        ("a token of Kubernetes", lambda r: _pod(r).pop("automountServiceAccountToken")),
-        ("BENTORANK_PORT", lambda r: _pod(r).pop("enableServiceLinks")),
-        ("the host's network", lambda r: _pod(r).update(hostNetwork=True)),
-        ("a folder of the host", lambda r: _pod(r)["volumes"].append({"name": "x", "hostPath": {"path": "/"}})),
-        ("hands out its token", lambda r: r.one("ServiceAccount").pop("automountServiceAccountToken")),
-    ],
-    "has_limits": [
-        ("no limits", lambda r: _server(r)["resources"].pop("limits")),
-        ("no requests of ['cpu']", lambda r: _server(r)["resources"]["requests"].pop("cpu")),
-        ("-test has no limits", lambda r: _spec(r, "Pod")["containers"][0].pop("resources")),
-    ],
-    "probes_are_coherent": [
-        ("no ['readiness'] probe", lambda r: _server(r).pop("readinessProbe")),
-        ("probes ask", lambda r: _server(r)["livenessProbe"]["httpGet"].update(path="/readyz")),
-        ("loading may take", lambda r: _server(r)["startupProbe"].update(failureThreshold=6)),
-        ("before it is taken out", lambda r: _server(r)["livenessProbe"].update(periodSeconds=3)),
-        ("before bentorank has ended it", lambda r: _server(r)["livenessProbe"].update(failureThreshold=1)),
-        ("longer than the time between", lambda r: _server(r)["readinessProbe"].update(timeoutSeconds=60)),
-    ],
-    "grace_is_long_enough": [
-        ("killed after 30 s", lambda r: _pod(r).pop("terminationGracePeriodSeconds")),
-        ("stopping may take", lambda r: r.one("ConfigMap")["data"].update(BENTORANK_DRAIN_S="60")),
-        ("stopping may take", lambda r: r.one("ConfigMap")["data"].update(BENTORANK_REQUEST_TIMEOUT_S="60")),
-        ("no drain", lambda r: r.one("ConfigMap")["data"].pop("BENTORANK_DRAIN_S")),
-    ],
-    "rollouts_lose_nobody": [
-        ("before others are ready", lambda r: _spec(r)["strategy"]["rollingUpdate"].update(maxUnavailable=1)),
-        ("before others are ready", lambda r: _spec(r)["strategy"].update(type="Recreate")),
-        ("may not add a pod", lambda r: _spec(r)["strategy"]["rollingUpdate"].update(maxSurge=0)),
-        ("given up", lambda r: _spec(r).pop("progressDeadlineSeconds")),
-    ],
-    "settings_roll_the_pods": [
-        ("no checksum", lambda r: _spec(r)["template"]["metadata"]["annotations"].pop("checksum/config")),
-    ],
-    "nodes_can_be_drained": [
-        ("no node can be drained", lambda r: _spec(r, "PodDisruptionBudget").update(minAvailable=2)),
-        ("no node can be drained", lambda r: _spec(r, "PodDisruptionBudget").update(maxUnavailable=0)),
-        ("may go at once", lambda r: _spec(r, "PodDisruptionBudget").update(maxUnavailable=2)),
-        ("keeps its node", lambda r: _spec(r, "PodDisruptionBudget").pop("unhealthyPodEvictionPolicy")),
-    ],
-    "one_scales": [
-        ("two autoscalers", lambda r: r.add(_scale_by("HorizontalPodAutoscaler"))),
-        ("sets the number of pods back", lambda r: _spec(r).update(replicas=2)),
-        ("scales something else", lambda r: _spec(r, "ScaledObject")["scaleTargetRef"].update(name="other")),
-        ("a budget for one pod", lambda r: _spec(r, "ScaledObject").update(minReplicaCount=1)),
-        ("nothing says how many", lambda r: r.remove("ScaledObject")),
-    ],
-    "selectors_match": [
-        ("Service selects other", lambda r: _spec(r, "Service")["selector"].update({"app.kubernetes.io/name": "x"})),
-        ("Service selects the test", lambda r: _spec(r, "Service")["selector"].pop("app.kubernetes.io/component")),
-        ("NetworkPolicy selects other", lambda r: _spec(r, "NetworkPolicy").update(podSelector={"matchLabels": {}})),
-        ("Budget selects other", lambda r: _spec(r, "PodDisruptionBudget")["selector"]["matchLabels"].update(app="x")),
-        ("another Service", lambda r: r.one("Service")["metadata"].update(labels={})),
-        ("the job is not", lambda r: _spec(r, "ServiceMonitor").update(jobLabel="app.kubernetes.io/instance")),
-    ],
-    "ports_match": [
-        ("Service names port", lambda r: _spec(r, "Service")["ports"][0].update(targetPort=8080)),
-        ("Probe names port", lambda r: _server(r)["livenessProbe"]["httpGet"].update(port="web")),
-        ("NetworkPolicy names", lambda r: _spec(r, "NetworkPolicy")["ingress"][0]["ports"][0].update(port=80)),
-        ("on another port", lambda r: _server(r)["ports"][0].update(containerPort=8080)),
-        ("the Ingress names", lambda r: _spec(r, "Service")["ports"][0].update(name="web")),
-        ("the ServiceMonitor names", lambda r: _spec(r, "ServiceMonitor")["endpoints"][0].update(port="metrics")),
-    ],
-    "images_are_named": [
-        ("runs whatever", lambda r: _server(r).update(image="registry.example:5000/bentorank:latest")),
-        ("runs whatever", lambda r: _server(r).update(image="registry.example:5000/bentorank")),
-        ("-test runs whatever", lambda r: _spec(r, "Pod")["containers"][0].update(image="python")),
-    ],
-    "secrets_are_references": [
-        ("made of values", lambda r: r.add({"kind": "Secret"})),
-        ("HF_TOKEN of", lambda r: _add_env(r, "HF_TOKEN", "x")),
-        ("PROXY of", lambda r: _add_env(r, "PROXY", "http://me:secret@proxy")),
-        ("BENTORANK_API_KEYS of", lambda r: _add_env(r, "BENTORANK_API_KEYS", "x")),
-        ("BENTORANK_CACHE_URL is", lambda r: r.one("ConfigMap")["data"].update(BENTORANK_CACHE_URL="redis://r")),
-    ],
-    "strangers_need_keys": [
-        ("everybody may use", lambda r: _unset(r, "BENTORANK_API_KEYS_FILE", "BENTORANK_METRICS_NEED_KEY")),
-        ("read /metrics", lambda r: _unset(r, "BENTORANK_METRICS_NEED_KEY")),
-        ("no key for", lambda r: _spec(r, "ServiceMonitor")["endpoints"][0].pop("authorization")),
-    ],
-    "gpus_are_used": [
-        ("image for a CPU", lambda r: _server(r).update(image="bentorank:1.2.3")),
-        ("for a GPU, and none", lambda r: _server(r)["resources"]["limits"].pop("nvidia.com/gpu")),
-        ("without a word", lambda r: r.one("ConfigMap")["data"].pop("BENTORANK_DEVICE")),
-        ("one worker has one", lambda r: _server(r)["resources"]["limits"].update({"nvidia.com/gpu": 2})),
-        ("a quarter of what", lambda r: _unset(r, "MALLOC_ARENA_MAX")),
-        ("not tolerated", lambda r: _pod(r).pop("tolerations")),
-    ],
-    "settings_exist": [
-        ("no setting", lambda r: r.one("ConfigMap")["data"].update(BENTORANK_MAX_BATCH_TOKEN="1024")),
-        ("would not start", lambda r: r.one("ConfigMap")["data"].update(BENTORANK_MAX_DOCUMENTS="5e+02")),
-        ("would not start", lambda r: r.one("ConfigMap")["data"].update(BENTORANK_CACHE="false")),
-    ],
-    "mounts_have_volumes": [
-        ("mounts other volumes", lambda r: _pod(r)["volumes"].pop()),
-        ("models may be written", lambda r: [mount.pop("readOnly", None) for mount in _server(r)["volumeMounts"]]),
-        ("never arrive", lambda r: [mount.update(subPath="api-keys") for mount in _server(r)["volumeMounts"]]),
-        ("keys is not mounted", lambda r: _unmount(r, "api-keys")),
-        ("the model is not mounted", lambda r: _unmount(r, "models")),
-    ],
-    "network_lets_through_what_is_needed": [
-        ("names cannot", lambda r: _spec(r, "NetworkPolicy")["egress"].pop(0)),
-        ("cannot be reached", lambda r: _spec(r, "NetworkPolicy")["egress"].pop()),
-        ("every port", lambda r: _spec(r, "NetworkPolicy")["egress"].append({})),
-        ("leaves a direction open", lambda r: _spec(r, "NetworkPolicy")["policyTypes"].pop()),
-        ("test's pod cannot", lambda r: _spec(r, "NetworkPolicy")["ingress"][0]["from"].pop(0)),
-    ],
-}
-
-
-def _unset(rendered: Rendered, *names: str) -> None:
-    rendered.server["env"] = [variable for variable in rendered.server["env"] if variable["name"] not in names]
-    for name in names:
-        rendered.one("ConfigMap")["data"].pop(name, None)
-
-
-def _unmount(rendered: Rendered, name: str) -> None:
-    pod = _pod(rendered)
-    pod["volumes"] = [volume for volume in pod["volumes"] if volume["name"] != name]
-    rendered.server["volumeMounts"] = [mount for mount in rendered.server["volumeMounts"] if mount["name"] != name]
-
-
 @pytest.mark.parametrize("policy", POLICIES, ids=lambda policy: policy.__name__)
 def test_policies_are_seen_to_fail(policy):
     """Each on manifests that were spoilt in every way that it speaks of; on a copy that was not, it is content."""
     assert MUTATIONS[policy.__name__]
     for words, spoil in MUTATIONS[policy.__name__]:
-        spoilt = RENDERED["everything-gpu" if policy is gpus_are_used else "everything"].copy()
+        spoilt = rendered("everything-gpu" if policy is gpus_are_used else "everything").copy()
         assert violations(policy, spoilt) == []
         spoil(spoilt)
         found = violations(policy, spoilt)
@@ -436,7 +282,7 @@ def test_helm_has_nothing_to_say():
 @pytest.mark.parametrize("name", ["keda", "everything"])
 def test_keda_asks_what_prometheus_understands(tmp_path, name):
     """Its queries, quoted twice on their way, are PromQL with the labels that were meant."""
-    queries = [trigger["metadata"]["query"] for trigger in RENDERED[name].one("ScaledObject")["spec"]["triggers"]]
+    queries = [trigger["metadata"]["query"] for trigger in rendered(name).one("ScaledObject")["spec"]["triggers"]]
     labels = 'app="rerank"' if name == "everything" else 'namespace="rag",service="search-bentorank"'
     assert all(f"{{{labels}}}" in query for query in queries)
     rules = [{"record": f"query:{number}", "expr": query} for number, query in enumerate(queries)]
@@ -449,13 +295,15 @@ def test_keda_asks_what_prometheus_understands(tmp_path, name):
 @needs_bubblewrap
 @pytest.mark.process
 def test_a_pod_starts_ranks_and_drains(tmp_path):
-    """With the variables, the user and the two places to write to that the manifests give it; `helm test` passes."""
+    """With the variables, the user and the two places to write to that the manifests give it; `helm test` passes.
+
+    The fake engine, since `tests/process/test_sandbox.py` has the shipped model in such a place.
+    """
     keys, wrong = tmp_path / "keys", tmp_path / "wrong"
     keys.write_text(f"# of this release\n{FILE_KEY}\n")
     wrong.write_text("another-key-that-is-long-enough\n")
-    values = {"config": {"BENTORANK_METRICS_NEED_KEY": True, "BENTORANK_DRAIN_S": 1}}
-    rendered = render({**values, "apiKeys": {"existingSecret": "keys"}})
-    with running_pod(rendered, keys, tmp_path / "log") as pod:
+    values = {"config": {"BENTORANK_METRICS_NEED_KEY": True, "BENTORANK_DRAIN_S": 1, "BENTORANK_ENGINE": "fake"}}
+    with running_pod(render({**values, "apiKeys": {"existingSecret": "keys"}}), keys, tmp_path / "log") as pod:
         assert pod.probe("readiness") == pod.probe("liveness") == 200
         # By whatever path: a proxy in front that hides one hides nothing.
         assert [fetch(pod.url + path, 5)[0] for path in ("/metrics", "/v1/metrics")] == [401, 401]
