@@ -11,6 +11,7 @@
   "BENTORANK_API_KEYS_FILE" "name a Secret in apiKeys.existingSecret"
   "BENTORANK_CACHE_DIR" "it is in the scratch volume"
   "BENTORANK_CACHE_URL" "put the URL into a Secret and name it in redis.existingSecret"
+  "BENTORANK_CACHE_URL_FILE" "put the URL into a Secret and name it in redis.existingSecret"
   "BENTORANK_ENV_FILE" "write its lines into config"
   "BENTORANK_GPUS" "a pod has one GPU or none: gpu.enabled"
   "BENTORANK_HOST" "a container listens on every address"
