@@ -8,6 +8,7 @@ import subprocess
 import pytest
 import yaml
 from promql_parser import MatchOp, MatrixSelector, VectorSelector, parse, walk
+from support.alert_mutants import cases_pass, mutants, recordings_for
 from support.metrics import settled_scrape
 from support.prometheus_server import CONFIG, FOLDER, RULES, needs, running_prometheus
 from support.server import REPOSITORY, wait_until
@@ -99,7 +100,7 @@ def test_every_metric_is_one_that_a_server_has(remembering_service):
     values = {(name, label, value) for name, labels in page.series for label, value in labels}
     for selector in named:
         for matcher in selector.matchers.matchers:
-            if matcher.name in {"le", "code"} and matcher.op in {MatchOp.Equal, MatchOp.Re}:
+            if matcher.name in {"le", "code"} and matcher.op in (MatchOp.Equal, MatchOp.Re):
                 for value in matcher.value.split("|"):
                     assert (selector.name, matcher.name, value) in values
 
@@ -138,16 +139,19 @@ def test_alerts_fire_stay_silent_and_end(file, tmp_path):
 
 def _rules_for(cases):
     """Those that the cases ask for, and what they rest on: promtool evaluates all of them at every step."""
-    rules = yaml.safe_load(RULES.read_text())
-    wanted = [rule["expr"] for rule in ALERTS if rule["alert"] in cases or "ALERTS" in cases]
-    for group in rules["groups"]:
-        group["rules"] = [
-            rule
-            for rule in group["rules"]
-            if (rule["expr"] in wanted if "alert" in rule else any(rule["record"] in expr for expr in wanted))
-            or rule.get("record") == "bentorank:cache_lookups:rate30m"
-        ]
-    return rules
+    alerts = [rule for rule in ALERTS if rule["alert"] in cases or "ALERTS" in cases]
+    return {"groups": [{"name": "tested", "rules": [*recordings_for(alerts), *alerts]}]}
+
+
+@pytest.mark.fault
+@needs("promtool")
+@pytest.mark.parametrize("name", NAMES)
+def test_an_alert_without_one_of_its_conditions_fails_its_cases(name, tmp_path):
+    """Each threshold, each guard and each waiting time is there for a case."""
+    as_it_is, *spoilt = mutants(name)
+    assert cases_pass(as_it_is, tmp_path / "as-it-is")
+    unnoticed = [each.missing for number, each in enumerate(spoilt) if cases_pass(each, tmp_path / f"{number}")]
+    assert unnoticed == []
 
 
 @needs("promtool")
@@ -184,10 +188,10 @@ def test_the_configuration_can_be_completed_as_the_runbook_says(tmp_path, block)
 
 @pytest.mark.process
 @pytest.mark.skipif(shutil.which("curl") is None, reason="the runbook's commands need curl")
-def test_the_runbook_s_questions_to_an_instance_are_answered(starter_service):
+def test_the_runbook_s_questions_to_an_instance_are_answered(remembering_service):
     """Ready, ranks, and tells what the runbook says that it tells."""
     ready, ranks, tells = [block for block in blocks("sh") if INSTANCE in block]
-    ready, ranks, tells = (block.replace(INSTANCE, starter_service.url) for block in (ready, ranks, tells))
+    ready, ranks, tells = (block.replace(INSTANCE, remembering_service.url) for block in (ready, ranks, tells))
     assert runbook_shell(ready).strip() == "200"
     assert json.loads(runbook_shell(ranks))["results"][0]["index"] == 1
     told = runbook_shell(tells)
