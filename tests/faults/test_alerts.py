@@ -89,17 +89,22 @@ def test_a_redis_that_is_stopped(tmp_path):
         wait_for("inactive")
 
 
-def test_a_service_without_redis_misses_none(tmp_path):
-    """Its gauge is 0, as one's that has lost Redis."""
+def test_more_work_than_there_is_capacity(tmp_path):
+    """What is refused is told while it lasts."""
+    names = ["BentorankOverloaded", "BentorankRefusing"]
+    settings = {"engine": "fake", "cache": False, "fake_batch_delay_ms": 200, "max_batch_tokens": 16}
     with (
-        running_server(tmp_path / "server", engine="fake") as server,
-        running_prometheus(tmp_path / "prometheus", server.url, rules=quick("BentorankRedisDown")) as prometheus,
-        OpenLoad(server.url, 20),
+        running_server(tmp_path / "server", **settings) as server,
+        running_prometheus(tmp_path / "prometheus", server.url, rules=quick(*names)) as prometheus,
     ):
-        wait_until(lambda: prometheus.query('rerank_cache_requests_total{level="memory"} > 20'), within_s=WITHIN_S)
-        time.sleep(WAITS_S)
-        assert prometheus.query("rerank_cache_redis_up == 0")
-        assert prometheus.states("BentorankRedisDown") == set()
+        alerts = [follow(prometheus, name) for name in names]
+        wait_until(lambda: prometheus.query('up{job="bentorank"} == 1'), within_s=WITHIN_S)
+        assert all(prometheus.states(name) == set() for name in names)
+        with OpenLoad(server.url, 60):
+            for wait_for in alerts:
+                wait_for("firing")
+        for wait_for in alerts:
+            wait_for("inactive")
 
 
 def test_a_queue_that_stands(tmp_path):
