@@ -14,6 +14,8 @@ from support.metrics import settled_scrape
 from support.prometheus_server import CONFIG, FOLDER, RULES, needs, running_prometheus
 from support.server import REPOSITORY, wait_until
 
+from bentorank.settings import Settings, environment_name
+
 PAGE = (REPOSITORY / "docs" / "operations.md").read_text(encoding="utf-8")
 ALL_RULES = [rule for group in yaml.safe_load(RULES.read_text())["groups"] for rule in group["rules"]]
 ALERTS = [rule for rule in ALL_RULES if "alert" in rule]
@@ -79,6 +81,12 @@ def test_every_alert_has_its_section_and_every_section_its_alert():
         assert re.findall(r"^- \*\*(\w+)", text, flags=re.MULTILINE) == ["Callers", "Look", "Causes", "Do", "Ends"], (
             name
         )
+
+
+def test_every_setting_of_the_runbook_is_there():
+    """By its variable; the key is a caller's."""
+    known = {environment_name(name) for name in Settings.model_fields} | {"BENTORANK_API_KEY"}
+    assert set(re.findall(r"BENTORANK_[A-Z_]+", PAGE)) <= known
 
 
 def test_every_link_of_the_runbook_leads_somewhere():
@@ -179,6 +187,16 @@ def test_the_rules_can_be_changed_as_the_runbook_says(tmp_path, named, gone):
     assert [old for old in gone if old in copy.read_text()] == []
 
 
+def test_an_operator_s_rule_has_the_same_groups(tmp_path):
+    """As the runbook makes it of the rules."""
+    (command,) = [block for block in blocks("sh") if "PrometheusRule" in block]
+    shutil.copytree(FOLDER, tmp_path / "deploy" / "prometheus")
+    runbook_shell(command, cwd=tmp_path)
+    rule = yaml.safe_load((tmp_path / "prometheusrule.yaml").read_text())
+    assert rule["kind"] == "PrometheusRule"
+    assert rule["spec"] == yaml.safe_load(RULES.read_text())
+
+
 @needs("promtool")
 @pytest.mark.parametrize("block", blocks("yaml"), ids=lambda block: block.split(":")[0])
 def test_the_configuration_can_be_completed_as_the_runbook_says(tmp_path, block):
@@ -199,8 +217,8 @@ def test_the_runbook_s_questions_to_an_instance_are_answered(remembering_service
     assert runbook_shell(ready).strip() == "200"
     assert json.loads(runbook_shell(ranks))["results"][0]["index"] == 1
     told = runbook_shell(tells)
-    for name in re.search(r"rerank_\((.*?)\)", tells)[1].split("|"):
-        assert f"\nrerank_{name}" in f"\n{told}", name
+    named = {f"rerank_{name}" for name in re.search(r"rerank_\((.*?)\)", tells)[1].split("|")}
+    assert [name for name in named - OF_REDIS if f"\n{name}" not in f"\n{told}"] == []
 
 
 @pytest.mark.process
