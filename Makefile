@@ -35,7 +35,7 @@ unit: $(VENV)/.test ## Run the tests alone
 	$(BIN)/python -m pytest tests/faults
 
 test-faults: $(VENV)/.test ## Test what happens when workers are stopped, hang or die over and over (minutes)
-	$(BIN)/python -m pytest -m fault tests/faults
+	$(BIN)/python -m pytest -m fault tests/faults tests/deploy
 
 test-families: $(VENV)/.test ## Test every family of models against sentence-transformers (minutes)
 	$(BIN)/python -m pytest -m families tests/unit/engines

@@ -33,6 +33,9 @@ def test_sigterm_answers_everybody_first(tmp_path):
         time.sleep(0.2)
         server.terminate()
         wait_until(lambda: server.status_of("/readyz") == 503, within_s=1.5)
+        # Probes that say no are no requests that were refused.
+        assert server.status_of("/v1/health/ready") == 503
+        assert Scrape(server.url)("rerank_edge_refusals_total") == 0
         late = [threads.submit(rerank, server.url, ["w"]) for _ in range(2)]
         assert server.status_of("/livez") == 200
         assert server.status_of("/health") == 503

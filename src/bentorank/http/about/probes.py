@@ -10,7 +10,8 @@ from starlette.requests import Request  # noqa: TC002 - FastAPI reads the annota
 from starlette.responses import Response  # noqa: TC002
 
 from bentorank.errors import UnavailableError
-from bentorank.http.edge.envelope import json_response
+from bentorank.http.edge.envelope import error_response, json_response
+from bentorank.http.edge.request_context import context_of
 
 if TYPE_CHECKING:
     from bentorank.http.service_state import ServiceState
@@ -22,32 +23,31 @@ class ProbeRoutes:
 
     state: ServiceState
 
-    async def health(self, _request: Request) -> Response:
+    async def health(self, request: Request) -> Response:
         """Whether the model is loaded and its thread alive."""
-        self._check_ready()
-        return json_response(
-            {
-                "status": "healthy",
-                "model_loaded": True,
-                "timestamp": datetime.now(UTC).isoformat(timespec="milliseconds"),
-            }
-        )
+        content = {
+            "status": "healthy",
+            "model_loaded": True,
+            "timestamp": datetime.now(UTC).isoformat(timespec="milliseconds"),
+        }
+        return self._answer(request, content, well=self.state.is_ready)
 
-    async def live(self, _request: Request) -> Response:
+    async def live(self, request: Request) -> Response:
         """NVIDIA NIM's liveness probe."""
-        if not self.state.is_alive:
-            raise UnavailableError(self.state.why_not_ready, retry_after_s=1)
-        return json_response(_nim_health("live"))
+        return self._answer(request, _nim_health("live"), well=self.state.is_alive)
 
-    async def ready(self, _request: Request) -> Response:
+    async def ready(self, request: Request) -> Response:
         """NVIDIA NIM's readiness probe."""
-        self._check_ready()
-        return json_response(_nim_health("ready"))
+        return self._answer(request, _nim_health("ready"), well=self.state.is_ready)
 
-    def _check_ready(self) -> None:
-        if not self.state.is_ready:
-            raise UnavailableError(self.state.why_not_ready, retry_after_s=1)
+    def _answer(self, request: Request, content: dict[str, object], *, well: bool) -> Response:
+        """`content`, or 503: answered and not raised, since the edge counts what is raised as a refused request."""
+        if well:
+            return json_response(content)
+        context = context_of(request.scope)
+        context.error = UnavailableError(self.state.why_not_ready, retry_after_s=1)
+        return error_response(context.error, context.request_id)
 
 
-def _nim_health(status: str) -> dict[str, str]:
+def _nim_health(status: str) -> dict[str, object]:
     return {"object": "health.response", "message": f"Service is {status}.", "status": status}
