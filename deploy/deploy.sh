@@ -21,7 +21,8 @@ Run it again at any time: what is as it should be stays as it is.
   BASE_URL     where it is reached; the published port
 
 Exit status: 0 deployed; 1 failed, and what ran before runs again (or bentorank is stopped: there was nothing before);
-2 nothing was changed; 3 failed, and so did going back; 130 interrupted, and what ran before runs again.
+2 nothing was changed; 3 failed, and so did going back; 4 deployed, but Redis, Prometheus or Grafana does not start;
+130 interrupted, and what ran before runs again.
 END
 }
 
@@ -66,6 +67,7 @@ find_compose() {
 COMPOSE=${COMPOSE:-$(find_compose)}
 [ -n "$COMPOSE" ] || give_up "neither docker compose nor podman-compose answers: is the engine running, and may this user use it?"
 ENGINE=${ENGINE:-$(engine_of "$COMPOSE")}
+export ENGINE
 command -v curl >/dev/null || give_up "curl is not installed"
 
 compose() {
@@ -99,7 +101,7 @@ compose config >/dev/null || give_up "compose does not accept deploy/compose/com
 
 if command -v flock >/dev/null; then
   exec 9>.deploy.lock
-  flock --nonblock 9 || give_up "another deployment is at work"
+  flock -n 9 || give_up "another deployment is at work"
 fi
 
 version=$(sed -n 's/^__version__ = "\(.*\)"$/\1/p' ../../src/bentorank/__init__.py)
@@ -194,9 +196,15 @@ fi
 
 trap 'echo; say "interrupted"; go_back 130' INT TERM HUP
 say "starting $image with $COMPOSE"
-serves --remove-orphans || go_back 1
+serves bentorank || go_back 1
+trap - INT TERM HUP
+say "deployed: $image serves at $base"
 
+# What only watches does not send a good version back.
+if ! compose up -d --remove-orphans; then
+  say "but Redis, Prometheus or Grafana does not start"
+  exit 4
+fi
 # It finds changed rules beside its configuration.
 prometheus=$(container prometheus)
 [ -z "$prometheus" ] || "$ENGINE" kill --signal HUP "$prometheus" >/dev/null
-say "deployed: $image serves at $base"

@@ -49,8 +49,18 @@ good() { printf 'ok    %-8s %s\n' "$1" "$2"; }
 bad() { printf 'FAIL  %-8s %s\n' "$1" "$2"; failures=$((failures + 1)); }
 
 # ask METHOD PATH KEY [BODY]: sets $status and $body; status 000 means that nothing answered, and $body says why.
-# curl reads the key from a pipe, so that no list of processes shows it.
+# A service that is busy with others is asked a few times.
 ask() {
+  ask_once "$@"
+  for _ in 1 2 3 4 5; do
+    [ "$status" = 429 ] || return 0
+    sleep 1
+    ask_once "$@"
+  done
+}
+
+# curl reads the key from a pipe, so that no list of processes shows it.
+ask_once() {
   method=$1 path=$2 shown=$3
   shift 3
   answer=$(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
 import signal
@@ -15,7 +16,7 @@ import psutil
 import pytest
 from support.keys import FILE_KEY
 from support.scripted_server import status
-from support.server import BIN, REPOSITORY, free_port, wait_until
+from support.server import REPOSITORY, free_port, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -152,9 +153,9 @@ def test_keys_that_are_not_in_force_are_noticed(starter_service, key_file):
     assert [check for check, verdict in verdicts(done).items() if verdict == "FAIL"] == ["auth"]
 
 
-def test_a_service_that_ranks_wrongly_fails(service):
+def test_a_service_that_ranks_wrongly_fails(guarded_fake, key_file):
     """The fake engine counts words: the checks of order see it, those of form do not."""
-    done = smoke(service.url)
+    done = smoke("--key-file", key_file, guarded_fake.url)
     assert done.returncode == 1
     failed = [check for check, verdict in verdicts(done).items() if verdict == "FAIL"]
     assert "order" in failed
@@ -169,6 +170,12 @@ def test_nothing_that_listens_is_said_in_a_sentence():
     assert done.returncode == 1
     assert f"nothing answers at {url} (no answer: curl: (7) " in said_of("health", done)
     assert list(verdicts(done)) == ["health"]
+
+
+def test_a_busy_service_is_asked_again(scripted):
+    """Refused for a moment: no reason to go back to an older version."""
+    done = smoke(scripted(status(429), status(429), status(200)).url)
+    assert said_of("auth", done) == "ok    auth     no key was given, and none is asked for"
 
 
 def test_something_else_that_listens_fails_every_check(scripted):
@@ -295,7 +302,7 @@ def test_the_first_version_is_deployed(host):
     assert "this is the first version here" in output
     assert "deployed: bentorank:0.1.0 serves at http://127.0.0.1:" in output
     assert output.count("\nok ") == len(CHECKS)
-    assert "compose -f compose.yaml up -d --remove-orphans" in host.told
+    assert "compose -f compose.yaml up -d bentorank" in host.told
     assert host.told[-1] == "kill --signal HUP prometheus"
 
 
@@ -327,14 +334,14 @@ def test_a_compose_that_does_not_see_a_new_image_is_told(host):
     ("behaviour", "sentence"),
     [
         ("wrong", "FAIL  order"),
-        ("silent", "it is not ready after 2 s"),
+        ("silent", "it is not ready after 1 s"),
         ("crashing", "the container does not stay up (restarting 3)"),
     ],
 )
 def test_a_version_that_fails_makes_way_for_the_one_before(host, behaviour, sentence):
     """Which is asked as well; the name means it again, and the log of the other was shown."""
     host.runs("good")
-    code, output = host.deploy(building=behaviour, WAIT_S="2")
+    code, output = host.deploy(building=behaviour, WAIT_S="1")
     assert code == 1, output
     assert sentence in output
     assert f"the log of {behaviour}" in output
@@ -396,7 +403,7 @@ def test_interrupted_while_it_waits_it_goes_back(host):
 def test_interrupted_while_it_builds_it_changes_nothing(host):
     """What runs was not touched."""
     host.runs("good")
-    process = host.start(BUILD=f"touch {host.state}/building; sleep 2")
+    process = host.start(BUILD=f"touch {host.state}/building; sleep 1")
     with ended(process):
         wait_until((host.state / "building").exists, within_s=20)
         process.send_signal(signal.SIGTERM)
@@ -429,7 +436,41 @@ def test_with_a_gpu_the_override_is_used(host):
     host.has_image("bentorank:0.1.0-gpu", "good")
     code, output = host.deploy("--gpu", "--no-build")
     assert code == 0, output
-    assert "compose -f compose.yaml -f compose.gpu.yaml up -d --remove-orphans" in host.told
+    assert "compose -f compose.yaml -f compose.gpu.yaml up -d bentorank" in host.told
+
+
+def test_what_only_watches_sends_no_good_version_back(host):
+    """Prometheus does not start: bentorank serves, and the status tells."""
+    host.runs("good")
+    (host.state / "prometheus-is-broken").touch()
+    code, output = host.deploy(building="better")
+    assert (code, host.running) == (4, "better"), output
+
+
+def test_two_deployments_do_not_mix(host):
+    """The second one does nothing."""
+    with (host.folder / "compose" / ".deploy.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        code, output = host.deploy(building="good")
+    assert (code, host.running) == (2, None), output
+    assert "another deployment is at work" in output
+
+
+def test_an_engine_that_does_not_answer_is_passed_over(host):
+    """A client of Docker without its engine, and podman that works: found by itself."""
+    folder = host.state / "bin"
+    folder.mkdir()
+    stand_in = REPOSITORY / "tests" / "deploy" / "stand-in-engine"
+    for name, line in [
+        ("docker", "exit 1"),
+        ("podman", f'{stand_in} "$@"'),
+        ("podman-compose", f'{stand_in} compose "$@"'),
+    ]:
+        (folder / name).write_text(f"#!/bin/sh\n{line}\n")
+        (folder / name).chmod(0o755)
+    code, output = host.deploy(building="good", COMPOSE="", ENGINE="", PATH=f"{folder}:{os.environ['PATH']}")
+    assert code == 0, output
+    assert "starting bentorank:0.1.0 with podman-compose" in output
 
 
 @pytest.mark.parametrize(
@@ -475,11 +516,3 @@ def test_help_says_what_the_status_means(script):
     done = subprocess.run([str(DEPLOY / script), "--help"], capture_output=True, text=True, timeout=10, check=True)
     assert done.stdout.startswith(f"usage: {script}")
     assert "Exit status" in " ".join(done.stdout.split())
-
-
-@pytest.mark.parametrize("script", ["deploy.sh", "smoke.sh", "compose/make-secrets"])
-def test_scripts_are_clean(script):
-    """For shellcheck."""
-    command = [str(BIN / "shellcheck"), str(DEPLOY / script)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
-    assert done.returncode == 0, done.stdout
