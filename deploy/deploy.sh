@@ -9,7 +9,7 @@ usage: deploy.sh [--gpu] [--no-build]
 
 Builds bentorank's image, starts it with Redis, Prometheus and Grafana (deploy/compose), waits until it is ready and asks it
 with smoke.sh. If it fails, the image that ran before is started again; with none before, bentorank is stopped.
-Run it again at any time: what is as it should be stays as it is.
+Run it again at any time: what is as it should be stays as it is. compose/compose.override.yaml is read if it is there.
 
   --gpu        with compose.gpu.yaml, on one NVIDIA GPU
   --no-build   start the image that is there already; so it is, too, where RERANK_IMAGE (here or in compose/.env) names one
@@ -70,10 +70,13 @@ ENGINE=${ENGINE:-$(engine_of "$COMPOSE")}
 export ENGINE
 command -v curl >/dev/null || give_up "curl is not installed"
 
+files="-f compose.yaml${gpu:+ -f compose.gpu.yaml}"
+[ ! -e compose.override.yaml ] || files="$files -f compose.override.yaml"
+
 compose() {
   # Words of a command, split on purpose.
   # shellcheck disable=SC2086
-  $COMPOSE -f compose.yaml ${gpu:+-f compose.gpu.yaml} "$@" 9>&-
+  $COMPOSE $files "$@" 9>&-
 }
 
 # from_env_file NAME: its value in .env.

@@ -7,7 +7,8 @@ usage() {
 usage: smoke.sh [--key-file FILE] [BASE_URL]
 
 Asks the service at BASE_URL (http://127.0.0.1:3000 unless given): health, ranking, order, two other dialects, metrics,
-and, where a key is given, that nobody is served without one. Exit status: 0 all is well, 1 a check failed, 2 wrong usage.
+and, where a key is given, that nobody is served without one. The questions are English: a model that reads none fails `order`.
+Exit status: 0 all is well, 1 a check failed, 2 wrong usage.
 
   --key-file FILE       a file whose first line that is not a comment is an API key, as BENTORANK_API_KEYS_FILE has them
   BENTORANK_API_KEY     the key itself, where no file is given; it is never an argument of a program

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import copy
 import hashlib
 import os
@@ -11,18 +12,19 @@ import stat
 import subprocess
 from typing import TYPE_CHECKING, Any
 
-import httpx2
 import pytest
 import redis
 import yaml
 from redis.exceptions import NoPermissionError
 from support.compose_rules import RULES, Project
-from support.metrics import Scrape
 from support.redis_server import redis_program
-from support.server import BIN, REPOSITORY, free_port, running_server, wait_until
+from support.server import BIN, REPOSITORY, free_port, wait_until
 
 import bentorank
+from bentorank.cache import document_keys, open_cache
 from bentorank.settings import CLIENT_NAMES, Settings, environment_name
+from bentorank.types import LengthPolicy, Pair, ScoredChunk, ScoredDocument
+from bentorank.wiring import cache_options, key_ring
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -219,6 +221,24 @@ def test_the_panels_and_rules_are_where_they_are_mounted():
     assert [path.name for path in (deploy / "grafana").rglob("*.json")] == ["bentorank.json"]
 
 
+# The page beside it
+
+
+def test_the_page_names_what_is_there(projects):
+    """Links and scripts; and how long stopping takes, from what, and what Redis keeps."""
+    page = (FOLDER / "README.md").read_text()
+    links = re.findall(r"\]\((?!http)([^)#]+)", page)
+    scripts = re.findall(r"\bdeploy/[\w/-]+(?:\.sh)?(?= |$)", page, flags=re.MULTILINE)
+    assert [link for link in links if not (FOLDER / link).exists()] == []
+    assert [name for name in scripts if not os.access(REPOSITORY / name, os.X_OK)] == []
+    service = projects["compose.yaml",].services["bentorank"]
+    timing = service["environment"]
+    assert f"up to {service['stop_grace_period'].removesuffix('s')} s: {timing['BENTORANK_DRAIN_S']} s in which" in page
+    assert f"{timing['BENTORANK_REQUEST_TIMEOUT_S']} s for the longest request" in page
+    memory = re.search(r"^maxmemory (\d+)mb$", (FOLDER / "redis" / "redis.conf").read_text(), flags=re.MULTILINE)[1]
+    assert f"Redis is a cache: {memory} MB" in page
+
+
 # Secrets
 
 
@@ -258,7 +278,6 @@ def test_made_secrets_stay_as_they_are(secrets):
     )
 
 
-@pytest.mark.process
 @pytest.mark.skipif(
     not (shutil.which("redis-server") and shutil.which("redis-cli")),
     reason="needs Debian's redis-server, which brings both",
@@ -271,18 +290,13 @@ def test_bentorank_and_redis_understand_the_secrets_as_made(secrets, project, tm
     url = tmp_path / "cache_url"
     url.write_text((secrets / "secrets" / "cache_url").read_text().replace("redis:6379", f"127.0.0.1:{port}"))
     process = subprocess.Popen([redis_program(), str(tmp_path / "redis.conf")], cwd=tmp_path, stdout=subprocess.DEVNULL)
-    settings = {
-        "engine": "fake",
-        "cache_bytes": 0,
-        "cache_url_file": url,
-        "api_keys_file": secrets / "secrets" / "api_keys",
-    }
     try:
         wait_until(lambda: answers_health_check(project, port), within_s=10)
-        with running_server(tmp_path / "home", **settings) as server:
-            wait_until(lambda: Scrape(server.url)("rerank_cache_redis_up") == 1, within_s=10)
-            assert_remembered(server.url, (secrets / "secrets" / "api_keys").read_text().strip())
-            assert url.read_text().split(":")[2].split("@")[0] not in server.log
+        settings = Settings(
+            cache_bytes=0, cache_url_file=url, api_keys_file=secrets / "secrets" / "api_keys", engine="fake"
+        )
+        assert key_ring(settings).is_required
+        assert asyncio.run(remembered_by_another(settings, documents=300))
         assert_closed_to_others(port, url.read_text().strip())
         assert list(tmp_path.glob("*.rdb")) == []
     finally:
@@ -290,24 +304,31 @@ def test_bentorank_and_redis_understand_the_secrets_as_made(secrets, project, tm
         process.wait()
 
 
+async def remembered_by_another(settings: Settings, documents: int) -> bool:
+    """Whether one cache finds what another stored, as two instances of bentorank open them."""
+    pairs = [Pair("alpha", f"passage {number}") for number in range(documents)]
+    keys = document_keys("model", LengthPolicy(), pairs)
+    for entries in ([], [(key, ScoredDocument((ScoredChunk(1.0),))) for key in keys]):
+        cache = open_cache(cache_options(settings))
+        await cache.connect()
+        found = await cache.get_many(keys)
+        cache.put_many(entries)
+        await asyncio.sleep(0.5)
+        (report,) = cache.collect_reports()
+        assert (report.is_up, report.errors, report.failed, report.written) == (True, 0, 0, len(entries))
+        await cache.close()
+        assert found.count(None) == documents
+    cache = open_cache(cache_options(settings))
+    found = await cache.get_many(keys)
+    await cache.close()
+    return None not in found
+
+
 def answers_health_check(project: Project, port: int) -> bool:
     """Whether the health check of compose.yaml, to this port, is content."""
     _, program, *words = project.services["redis"]["healthcheck"]["test"]
     command = [program.replace("valkey-cli", "redis-cli"), "-p", str(port), *words]
     return subprocess.run(command, capture_output=True, timeout=10, check=False).returncode == 0
-
-
-def assert_remembered(url: str, key: str) -> None:
-    """The same asked again is found in Redis."""
-    body = {"query": "alpha", "documents": ["alpha", "beta"]}
-
-    def cached() -> int:
-        answer = httpx2.post(f"{url}/rerank", json=body, headers={"authorization": f"Bearer {key}"})
-        assert answer.status_code == 200
-        return answer.json()["usage"]["cached_pairs"]
-
-    assert cached() == 0
-    wait_until(lambda: cached() == 2, within_s=5)
 
 
 def assert_closed_to_others(port: int, url: str) -> None:

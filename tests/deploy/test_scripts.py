@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import fcntl
+import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -85,10 +87,10 @@ def test_a_good_service_passes(starter_service):
     assert done.stderr == ""
 
 
-@pytest.mark.parametrize("name", ["http_proxy", "HTTP_PROXY", "ALL_PROXY"])
-def test_a_proxy_for_the_world_is_not_asked_for_this_host(starter_service, name):
+def test_a_proxy_for_the_world_is_not_asked_for_this_host(starter_service):
     """As many hosts have one set."""
-    assert smoke(starter_service.url, **{name: "http://127.0.0.1:9"}).returncode == 0
+    proxies = dict.fromkeys(("http_proxy", "HTTP_PROXY", "ALL_PROXY"), "http://127.0.0.1:9")
+    assert smoke(starter_service.url, **proxies).returncode == 0
 
 
 def test_a_guarded_service_passes_with_a_key(guarded_starter, key_file):
@@ -98,6 +100,17 @@ def test_a_guarded_service_passes_with_a_key(guarded_starter, key_file):
     assert "401 without a key" in said_of("auth", from_file)
     from_environment = smoke(guarded_starter.url, BENTORANK_API_KEY='"quotes\\and-backslashes"')
     assert from_environment.returncode == 0, from_environment.stdout
+
+
+def test_the_example_of_the_page_is_answered(guarded_starter, key_file, tmp_path):
+    """With the key that make-secrets would have made."""
+    page = (DEPLOY / "compose" / "README.md").read_text()
+    (example,) = re.findall(r"^curl .*?^```$", page, flags=re.MULTILINE | re.DOTALL)
+    (tmp_path / "key").write_text(f"{FILE_KEY}\n")
+    example = example.removesuffix("```").replace("http://127.0.0.1:3000", guarded_starter.url)
+    example = example.replace("deploy/compose/secrets/api_keys", str(tmp_path / "key"))
+    done = subprocess.run(["sh", "-c", example], capture_output=True, timeout=30, check=True)
+    assert [result["index"] for result in json.loads(done.stdout)["results"]] == [0, 1]
 
 
 def test_no_key_stands_in_a_list_of_processes(guarded_starter, key_file):
@@ -431,12 +444,15 @@ def test_an_image_from_a_registry_is_not_built(host):
     assert host.image("registry.example/bentorank:1.2") == "good"
 
 
-def test_with_a_gpu_the_override_is_used(host):
-    """And the image for it."""
+def test_with_a_gpu_the_overrides_are_used(host):
+    """And the image for it; the operator's own override comes last."""
     host.has_image("bentorank:0.1.0-gpu", "good")
+    override = host.folder / "compose" / "compose.override.yaml"
+    override.touch()
     code, output = host.deploy("--gpu", "--no-build")
+    override.unlink()
     assert code == 0, output
-    assert "compose -f compose.yaml -f compose.gpu.yaml up -d bentorank" in host.told
+    assert "compose -f compose.yaml -f compose.gpu.yaml -f compose.override.yaml up -d bentorank" in host.told
 
 
 def test_what_only_watches_sends_no_good_version_back(host):
