@@ -116,16 +116,14 @@ wait_s=${wait_s:-180}
 
 # The steps ------------------------------------------------------------------------------------------------------------
 
-# Compares what runs with what should: not every compose notices that a name means another image now.
-start() { # arguments of `up`
+start() {
   RERANK_IMAGE=$image
   export RERANK_IMAGE
-  compose up -d "$@" || return 1
-  wanted=$(image_id "$image")
-  if [ "$(image_of_container "$(container bentorank --all)")" != "$wanted" ]; then
-    compose up -d --force-recreate --no-deps bentorank || return 1
-  fi
-  [ "$(image_of_container "$(container bentorank --all)")" = "$wanted" ] || { say "$image is not what was started"; return 1; }
+  # With Redis, which it depends on, or else without: a cache is never needed.
+  compose up -d bentorank || compose up -d --no-deps bentorank || return 1
+  # Not every compose notices that a name means another image now.
+  [ "$(image_of_container "$(container bentorank --all)")" = "$(image_id "$image")" ] ||
+    compose up -d --force-recreate --no-deps bentorank
 }
 
 find_base_url() {
@@ -152,7 +150,7 @@ wait_until_ready() {
   done
 }
 
-serves() { start "$@" && wait_until_ready && "$here/smoke.sh" --key-file secrets/api_keys "$base"; }
+serves() { start && wait_until_ready && "$here/smoke.sh" --key-file secrets/api_keys "$base"; }
 
 # Back to what ran before; ends the script with $1, or with 3 if that fails too.
 go_back() {
@@ -175,7 +173,7 @@ go_back() {
   RERANK_PULL_POLICY=never
   export RERANK_PULL_POLICY
   say "going back to the version before"
-  if serves --no-deps bentorank; then
+  if serves; then
     say "FAILED: the version before serves again as $image; the other one is kept as bentorank:failed"
     exit "$1"
   fi
@@ -199,7 +197,7 @@ fi
 
 trap 'echo; say "interrupted"; go_back 130' INT TERM HUP
 say "starting $image with $COMPOSE"
-serves bentorank || go_back 1
+serves || go_back 1
 trap - INT TERM HUP
 say "deployed: $image serves at $base"
 

@@ -9,9 +9,12 @@ import re
 import shutil
 import signal
 import subprocess
+import threading
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass
+from http.client import HTTPConnection
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING
 
 import psutil
@@ -48,9 +51,32 @@ def guarded_starter(fleet, key_file) -> Server:
 
 
 @pytest.fixture(scope="session")
-def guarded_fake(fleet, key_file) -> Server:
-    """A server that counts words instead of ranking."""
-    return fleet("guarded-fake", engine="fake", api_keys_file=key_file)
+def confused(guarded_starter) -> Iterator[int]:
+    """The port of that server with its first two documents mistaken for each other: all else is as it should be."""
+
+    class Confusing(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.do_POST()
+
+        def do_POST(self) -> None:
+            connection = HTTPConnection("127.0.0.1", guarded_starter.port, timeout=30)
+            body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            connection.request(self.command, self.path, body, dict(self.headers))
+            answer = connection.getresponse()
+            text = re.sub(rb'"index":([01])', lambda found: b'"index":%d' % (1 - int(found[1])), answer.read())
+            connection.close()
+            self.send_response(answer.status)
+            self.end_headers()
+            self.wfile.write(text)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Confusing)
+    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
+    yield server.server_port
+    server.shutdown()
+    server.server_close()
 
 
 def smoke(*arguments: object, **variables: str) -> subprocess.CompletedProcess[str]:
@@ -166,9 +192,9 @@ def test_keys_that_are_not_in_force_are_noticed(starter_service, key_file):
     assert [check for check, verdict in verdicts(done).items() if verdict == "FAIL"] == ["auth"]
 
 
-def test_a_service_that_ranks_wrongly_fails(guarded_fake, key_file):
-    """The fake engine counts words: the checks of order see it, those of form do not."""
-    done = smoke("--key-file", key_file, guarded_fake.url)
+def test_a_service_that_ranks_wrongly_fails(confused, key_file):
+    """The checks of order see it, those of form do not."""
+    done = smoke("--key-file", key_file, f"http://127.0.0.1:{confused}")
     assert done.returncode == 1
     failed = [check for check, verdict in verdicts(done).items() if verdict == "FAIL"]
     assert "order" in failed
@@ -187,7 +213,7 @@ def test_nothing_that_listens_is_said_in_a_sentence():
 
 def test_a_busy_service_is_asked_again(scripted):
     """Refused for a moment: no reason to go back to an older version."""
-    done = smoke(scripted(status(429), status(429), status(200)).url)
+    done = smoke(scripted(status(429), status(200)).url)
     assert said_of("auth", done) == "ok    auth     no key was given, and none is asked for"
 
 
@@ -297,12 +323,12 @@ def deploy_folder(tmp_path_factory, key_file) -> Path:
 
 
 @pytest.fixture
-def host(deploy_folder, guarded_starter, guarded_fake, tmp_path) -> Host:
+def host(deploy_folder, guarded_starter, confused, tmp_path) -> Host:
     """Images are good, better, wrong (ranks wrongly), silent (never ready) or crashing."""
     for folder in ("images", "addresses"):
         (tmp_path / folder).mkdir()
     nobody = free_port()
-    ports = {"good": guarded_starter.port, "better": guarded_starter.port, "wrong": guarded_fake.port}
+    ports = {"good": guarded_starter.port, "better": guarded_starter.port, "wrong": confused}
     for behaviour in ("good", "better", "wrong", "silent", "crashing"):
         (tmp_path / "addresses" / behaviour).write_text(f"0.0.0.0:{ports.get(behaviour, nobody)}\n[::]:1\n")
     return Host(deploy_folder, tmp_path)
@@ -455,10 +481,11 @@ def test_with_a_gpu_the_overrides_are_used(host):
     assert "compose -f compose.yaml -f compose.gpu.yaml -f compose.override.yaml up -d bentorank" in host.told
 
 
-def test_what_only_watches_sends_no_good_version_back(host):
-    """Prometheus does not start: bentorank serves, and the status tells."""
+@pytest.mark.parametrize("other", ["prometheus", "redis"])
+def test_what_is_not_needed_sends_no_good_version_back(host, other):
+    """It does not start: bentorank serves, and the status tells."""
     host.runs("good")
-    (host.state / "prometheus-is-broken").touch()
+    (host.state / f"{other}-is-broken").touch()
     code, output = host.deploy(building="better")
     assert (code, host.running) == (4, "better"), output
 
