@@ -58,6 +58,7 @@ lint: $(VENV)/.test ## Check style, types and layers
 	$(BIN)/lint-imports
 	$(BIN)/bandit --configfile pyproject.toml --quiet --recursive --severity-level medium src integrations/*/src models/starter/src
 	$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
+	$(BIN)/shellcheck deploy/*.sh deploy/compose/make-secrets
 
 format: $(VENV)/.test ## Format the code
 	$(BIN)/ruff format .

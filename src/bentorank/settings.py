@@ -122,6 +122,9 @@ class Settings(BaseSettings):
         description="Redis or Valkey to remember scores in, for all workers and over restarts: `redis://host:6379/0`,"
         " `rediss://user:password@host:6380`, `unix:///path`. None unless set.",
     )
+    cache_url_file: Path | None = Field(
+        None, description="A file with that URL in it, such as a mounted secret: a password stands in no environment."
+    )
 
     # Requests
     request_timeout_s: PositiveSeconds = Field(
@@ -312,8 +315,11 @@ class Settings(BaseSettings):
             raise ValueError(f"device {self.device} puts all {self.workers} workers on one GPU: use device cuda")
         if self.gpus is not None and 0 < self.gpus < self.workers:
             raise ValueError(f"workers is {self.workers} but gpus is {self.gpus}: each worker needs its own GPU")
-        if self.cache_url is not None and not self.cache:
-            raise ValueError("cache_url is set, but cache is off: unset one of them")
+        if self.cache_url is not None and self.cache_url_file is not None:
+            raise ValueError("cache_url and cache_url_file are both set: unset one of them")
+        for name in ("cache_url", "cache_url_file"):
+            if getattr(self, name) is not None and not self.cache:
+                raise ValueError(f"{name} is set, but cache is off: unset one of them")
         return self
 
     @model_validator(mode="after")

@@ -117,13 +117,28 @@ def scheduler_limits(settings: Settings, info: EngineInfo) -> SchedulerLimits:
 
 
 def cache_options(settings: Settings) -> CacheOptions:
-    """What is to be remembered, and where."""
-    url = settings.cache_url
+    """What is to be remembered, and where. Raises ConfigurationError if the file of the URL cannot be used."""
     return CacheOptions(
         memory_bytes=settings.cache_bytes if settings.cache else 0,
         ttl_s=settings.cache_ttl_s,
-        redis_url=url.get_secret_value() if url is not None else None,
+        redis_url=_cache_url(settings),
     )
+
+
+def _cache_url(settings: Settings) -> str | None:
+    if settings.cache_url is not None:
+        return settings.cache_url.get_secret_value()
+    if settings.cache_url_file is None:
+        return None
+    try:
+        url = settings.cache_url_file.expanduser().read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        # Without the path, which is nobody's business who reads the log.
+        reason = error.strerror if isinstance(error, OSError) else "is not UTF-8 text"
+        raise ConfigurationError(f"BENTORANK_CACHE_URL_FILE: {reason}") from None
+    if not url:
+        raise ConfigurationError("BENTORANK_CACHE_URL_FILE: has no URL in it")
+    return url
 
 
 def finish_within_s(settings: Settings) -> float:

@@ -51,6 +51,9 @@ def test_defaults_are_safe(read_with):
         ({"metrics_need_key": "true"}, "metrics_need_key is set, but there are no keys"),
         ({"key_tokens_per_s": "1000"}, "key_tokens_per_s is set, but there are no keys"),
         ({"key_burst_tokens": "1000"}, "key_burst_tokens is set, but key_tokens_per_s is not"),
+        ({"cache_url": "redis://a", "cache_url_file": "b"}, "cache_url and cache_url_file are both set"),
+        ({"cache_url": "redis://a", "cache": "false"}, "cache_url is set, but cache is off"),
+        ({"cache_url_file": "a", "cache": "false"}, "cache_url_file is set, but cache is off"),
     ],
     ids=str,
 )

@@ -406,7 +406,7 @@ def test_writes_are_bounded(server):
 @pytest.mark.parametrize("url", ["http://localhost", "localhost:6379", "redis://host:port", ""])
 def test_an_address_that_is_none_is_refused_without_repeating_it(url):
     """At start, in a sentence that names the setting."""
-    with pytest.raises(ConfigurationError, match=r"^BENTORANK_CACHE_URL: not an address") as refused:
+    with pytest.raises(ConfigurationError, match=r"^BENTORANK_CACHE_URL, or its file: no address") as refused:
         RedisCache(url, 1)
     assert not url or url not in str(refused.value)
 

@@ -29,7 +29,7 @@ def check_url(url: str) -> None:
         ConnectionPool.from_url(url)
     except ValueError:
         raise ConfigurationError(
-            "BENTORANK_CACHE_URL: not an address of Redis, such as redis://host:6379/0, rediss://… or unix://…"
+            "BENTORANK_CACHE_URL, or its file: no address of Redis, such as redis://host:6379/0, rediss://… or unix://…"
         ) from None
 
 
