@@ -128,6 +128,7 @@ def test_typos_are_refused(values, sentence):
 CONTRADICTIONS = {
     "keys": ({"config": {"BENTORANK_API_KEYS": "x"}}, "put keys into a Secret"),
     "url": ({"config": {"BENTORANK_CACHE_URL": "redis://r"}}, "redis.existingSecret"),
+    "url in a file": ({"config": {"BENTORANK_CACHE_URL_FILE": "/x"}}, "redis.existingSecret"),
     "workers": ({"config": {"BENTORANK_WORKERS": 2}}, "config.BENTORANK_WORKERS is the chart's business"),
     "a setting aside": ({"extraEnv": [{"name": "BENTORANK_DEVICE", "value": "cpu"}]}, "extraEnv has BENTORANK_DEVICE"),
     "latest": ({"image": {"tag": "latest"}}, "image.tag is latest"),
