@@ -19,7 +19,7 @@ SERVE  := $(VENV)/.serve$(subst [,-,$(subst ],,$(EXTRAS)))
 # The tests start hundreds of Python processes: what is imported is compiled when it is first used, and kept.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help serve test unit test-faults test-families test-integrations test-clients test-notebooks lint format bench soak eval build lock audit clean
+.PHONY: help serve test unit test-faults test-families test-integrations test-clients test-notebooks lint format bench soak eval build image image-gpu test-image lock audit clean
 
 help: ## Show the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -58,7 +58,8 @@ lint: $(VENV)/.test ## Check style, types and layers
 	$(BIN)/lint-imports
 	$(BIN)/bandit --configfile pyproject.toml --quiet --recursive --severity-level medium src integrations/*/src models/starter/src
 	$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
-	$(BIN)/shellcheck deploy/*.sh deploy/compose/make-secrets
+	$(BIN)/shellcheck deploy/*.sh deploy/compose/make-secrets deploy/image/build deploy/image/build-without-engine \
+		deploy/image/slim deploy/image/start
 
 format: $(VENV)/.test ## Format the code
 	$(BIN)/ruff format .
@@ -73,6 +74,16 @@ soak: $(VENV)/.test ## Half an hour of mixed load with faults among it: what gro
 build: $(VENV)/.test ## Build the Bento, with a list of what its image installs (CycloneDX)
 	deploy/make-sbom $(BIN)
 	BENTOML_DO_NOT_TRACK=True $(BIN)/bentoml build
+
+image: $(VENV)/.test ## Build the image for a CPU with docker, podman or buildah; make image ENGINE=podman
+	BIN=$(BIN) deploy/image/build
+
+image-gpu: $(VENV)/.test ## The same for a GPU
+	BIN=$(BIN) deploy/image/build --gpu
+
+test-image: $(VENV)/.test ## Build the image without an engine (Debian's buildah, debootstrap and bubblewrap), and run it
+	BIN=$(BIN) deploy/image/build-without-engine build/image-root
+	BENTORANK_IMAGE_ROOT=$(abspath build/image-root) $(BIN)/python -m pytest -m image tests/deploy/test_built_image.py
 
 lock: $(VENV)/.test ## Lock what images install, with hashes, after a change of dependencies or constraints
 	deploy/make-lock $(BIN)

@@ -28,7 +28,7 @@ from bentorank.http.routes.bentoml_score import ScoreGate
 from bentorank.http.routes.rerank import RerankRoutes
 from bentorank.http.service_state import ServiceState
 from bentorank.observability import metrics
-from bentorank.observability.logging.configuring import configure_logging
+from bentorank.observability.logging.configuring import SUPERVISOR, configure_logging
 from bentorank.observability.reporting import report_for_ever
 from bentorank.observability.start_up import say_what_is_served
 from bentorank.observability.tracing.bentoml_middleware import leave_out_tracing
@@ -79,7 +79,7 @@ class CannotServeError(ConfigurationError, BentoMLException):
 def _process_name() -> str:
     """In the log."""
     index = bentoml.server_context.worker_index
-    return "supervisor" if index is None else f"worker {index}"
+    return SUPERVISOR if index is None else f"worker {index}"
 
 
 forbid_usage_tracking()

@@ -33,6 +33,8 @@ def test_the_bento_holds_the_package_and_the_model_and_nothing_else(bento):
         "service.py",
         "bentofile.yaml",
         "deploy/sbom.cdx.json",
+        "deploy/requirements.txt",
+        *(f"deploy/image/{name}" for name in ("healthcheck.py", "slim", "start")),
     }
     assert not [name for name in files if "/training/" in name or "/src/" in name or "__pycache__" in name]
     texts = {f"bentorank/evaluation/data/{name}" for name in ("lists.json.gz", "ATTRIBUTION.md")}
@@ -44,6 +46,30 @@ def test_the_bento_holds_the_shipped_model(bento):
     model = bento / "models" / "starter"
     names = {path.name for path in model.rglob("*")}
     assert {"config.json", "tokenizer.json", "model.safetensors", "int8.xml", "int8.bin"} <= names
+
+
+@pytest.fixture(scope="module")
+def dockerfile(bento):
+    """As BentoML has rendered it for the image."""
+    return bento.parent / "env" / "docker" / "Dockerfile"
+
+
+def test_the_image_runs_without_rights_and_says_how_it_is(dockerfile):
+    """A user that is not root, a signal that drains, a question whether it is ready; nothing to compile with."""
+    text = dockerfile.read_text()
+    assert re.findall(r"^USER (.*)$", text, re.MULTILINE) == ["10001:10001"]
+    assert re.search(r"^STOPSIGNAL SIGTERM$", text, re.MULTILINE)
+    assert re.search(r"^HEALTHCHECK [^\n]*\\\n +CMD \[.*healthcheck.py", text, re.MULTILINE)
+    assert "--require-hashes" in text
+    assert not re.search(r"apt-get|build-essential|gnupg|\bgit\b|curl", text)
+
+
+def test_hadolint_finds_nothing_in_the_dockerfile(dockerfile):
+    """Nothing that it knows better."""
+    found = subprocess.run(
+        [Path(sys.executable).with_name("hadolint"), dockerfile], stdout=subprocess.PIPE, text=True, check=False
+    )
+    assert (found.returncode, found.stdout) == (0, "")
 
 
 def normal(name):

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 LOGGERS_OF_OTHERS = ("bentoml", "circus", "uvicorn", "uvicorn.error", "py.warnings")
 
 
+SUPERVISOR = "supervisor"
+
+
 def configure_logging(options: LogOptions, process: str) -> None:
     """Write to standard output, and to the file if there is one. `process` names this one in each line.
 
@@ -41,8 +44,9 @@ def configure_logging(options: LogOptions, process: str) -> None:
         other.handlers, other.propagate = [], True
         # BentoML tells of each of its hooks; and what others tell below a warning may quote paths and bodies.
         other.setLevel(logging.WARNING)
-    # Where it listens, which only the supervisor knows.
-    logging.getLogger("bentoml.serve").setLevel(logging.INFO)
+    if process == SUPERVISOR:
+        # It tells where it listens; a worker, in the same name, of each of its hooks.
+        logging.getLogger("bentoml.serve").setLevel(logging.INFO)
     logging.getLogger("bentorank").setLevel(options.level.upper())
     logging.captureWarnings(capture=True)
     leave_out_quotations()

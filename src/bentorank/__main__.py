@@ -1,0 +1,5 @@
+"""`python -m bentorank` is `bentorank`."""
+
+from bentorank.cli import main
+
+main()
