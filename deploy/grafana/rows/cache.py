@@ -1,0 +1,64 @@
+"""What remembered scores save."""
+
+from deploy.grafana.panels import BYTES, COUNT, DOCUMENTS_PER_S, NONE, SHARE, THIRD, PanelBuilder, Query, graph, number
+from deploy.grafana.queries import chosen, rate, ratio, total
+
+LOOKUPS, WRITES = "rerank_cache_requests_total", "rerank_cache_writes_total"
+
+TITLE = "Cache of scores"
+
+
+def panels() -> list[PanelBuilder]:
+    """From left to right, line by line."""
+    return [
+        graph(
+            "Hit ratio",
+            "Share of the documents looked for that each level remembered. The second level is asked for what the"
+            " first does not know.",
+            SHARE,
+            Query(ratio(rate(LOOKUPS, 'result="hit"', by=("level",)), rate(LOOKUPS, by=("level",))), "{{level}}"),
+            top=1,
+        ),
+        graph(
+            "Lookups",
+            "Documents looked for a second, by what became of it. An error is a miss because the level failed or was"
+            " slow.",
+            DOCUMENTS_PER_S,
+            Query(rate(LOOKUPS, by=("level", "result")), "{{level}} {{result}}"),
+        ),
+        graph(
+            "Writes",
+            "Documents to remember a second. Dropped ones found the queue of writes full, failed ones were refused by"
+            " Redis.",
+            DOCUMENTS_PER_S,
+            Query(rate(WRITES, by=("level", "result")), "{{level}} {{result}}"),
+        ),
+        graph(
+            "Remembered documents",
+            "In the memory of each instance.",
+            COUNT,
+            Query(total("rerank_cache_entries", by=("instance",)), "{{instance}}"),
+        ),
+        graph(
+            "Memory of the cache",
+            "Bounded by BENTORANK_CACHE_BYTES a worker.",
+            BYTES,
+            Query(total("rerank_cache_bytes", by=("instance",)), "{{instance}}"),
+        ),
+        graph(
+            "Evicted",
+            "Documents forgotten a second because there was no more room in memory. Where the hit ratio is low beside"
+            " it, more memory helps.",
+            DOCUMENTS_PER_S,
+            Query(rate("rerank_cache_evicted_total"), "evicted"),
+        ),
+        number(
+            "Redis",
+            "Whether Redis is asked by every worker; after failures it is left alone until it answers again. Scores"
+            " are computed meanwhile.",
+            NONE,
+            Query(f"min({chosen('rerank_cache_redis_up')})", "Redis"),
+            names={"0": ("down", "red"), "1": ("up", "green")},
+            columns=THIRD,
+        ),
+    ]
