@@ -8,6 +8,8 @@ import subprocess
 import pytest
 from support.faulty import rerank
 from support.metrics import settled_scrape
+from support.redis_server import running_redis
+from support.server import running_server
 
 from deploy.grafana import generate
 from deploy.grafana.dashboard import LATENCIES_S
@@ -26,11 +28,12 @@ PARTS = re.compile(r"_(bucket|sum|count)$")
 
 
 @pytest.fixture(scope="module")
-def scrape(request):
-    """Of a server that remembers scores, once everything that it counts has begun."""
-    service = request.getfixturevalue("remembering_service")
-    assert rerank(service.url, ["alpha", "beta"]) == 200
-    return settled_scrape(service.url)
+def scrape(tmp_path_factory):
+    """Of a server that remembers scores in Redis, once everything that it counts has begun."""
+    home = tmp_path_factory.mktemp("drawn")
+    with running_redis(home) as redis, running_server(home, engine="fake", cache_url=redis.url) as server:
+        assert rerank(server.url, ["alpha", "beta"]) == 200
+        yield settled_scrape(server.url)
 
 
 def labels_of(scrape, name):
@@ -80,7 +83,7 @@ def test_every_metric_is_drawn_or_left_out_for_a_reason(scrape):
 def test_a_panel_can_be_read(panel):
     """A unit, a description in sentences, named series, and the data source that is chosen."""
     assert panel["fieldConfig"]["defaults"]["unit"]
-    assert re.fullmatch(r"[A-Z].{20,}\.", panel["description"])
+    assert re.fullmatch(r"[A-Z0-9].{20,}\.", panel["description"])
     assert panel["datasource"] == CHOSEN_SOURCE
     assert panel["targets"]
     assert all(target["datasource"] == CHOSEN_SOURCE and target["legendFormat"] for target in panel["targets"])

@@ -19,12 +19,11 @@ def subclasses(error):
 
 @pytest.fixture
 def moved(service):
-    """How far each metric went since the test began."""
-    before = settled_scrape(service.url)
+    """How far a metric went since the test began: requests count before their answer."""
+    before = Scrape(service.url)
 
     def since(name, **labels):
-        after = settled_scrape(service.url)
-        return after(name, **labels) - before(name, **labels)
+        return Scrape(service.url)(name, **labels) - before(name, **labels)
 
     return since
 
@@ -144,6 +143,11 @@ def test_the_workers_are_shown_as_the_system_sees_them(client, service):
     assert 0 < scrape("rerank_process_cpu_seconds_total") <= sum(worker.cpu_times()[:2]) + 1
     assert scrape("rerank_process_open_fds") == pytest.approx(worker.num_fds(), abs=20)
     assert scrape("rerank_process_max_fds") == worker.rlimit(psutil.RLIMIT_NOFILE)[0]
+
+
+def test_where_no_redis_is_used_none_is_down(service):
+    """A metric that is 0 there would look like an outage."""
+    assert "rerank_cache_redis_up" not in Scrape(service.url).names
 
 
 def test_help_is_whole_sentences(service):

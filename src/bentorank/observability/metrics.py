@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
+from functools import cache
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
@@ -179,11 +180,6 @@ CACHE_WRITES = Counter(
 CACHE_EVICTED = Counter("rerank_cache_evicted_total", "Documents forgotten in memory because there was no more room.")
 CACHE_ENTRIES = Gauge("rerank_cache_entries", "Documents remembered in memory.", multiprocess_mode="livesum")
 CACHE_BYTES = Gauge("rerank_cache_bytes", "Memory that they take.", multiprocess_mode="livesum")
-CACHE_REDIS_UP = Gauge(
-    "rerank_cache_redis_up",
-    "1 while Redis is asked, 0 after it failed and until it answers again; the worst of the workers.",
-    multiprocess_mode="livemin",
-)
 # Prometheus' own `process_…` do not work with several processes. The supervisor, which computes nothing, is left out.
 PROCESS_MEMORY = Gauge(
     "rerank_process_resident_memory_bytes", "Resident memory of the workers.", multiprocess_mode="livesum"
@@ -257,6 +253,16 @@ def record_batches(records: Iterable[BatchRecord], streams: int) -> None:
         FAILED_PAIRS.inc(record.failed_pairs)
 
 
+@cache
+def _redis_up() -> Gauge:
+    """Made where Redis is used alone: once made it is 0, which elsewhere would look like an outage."""
+    return Gauge(
+        "rerank_cache_redis_up",
+        "1 while Redis is asked, 0 after it failed and until it answers again; the worst of the workers.",
+        multiprocess_mode="livemin",
+    )
+
+
 def record_cache(reports: Iterable[LevelReport]) -> None:
     """Count what the levels of the cache did since the last call, and show what they hold."""
     for report in reports:
@@ -273,7 +279,7 @@ def record_cache(reports: Iterable[LevelReport]) -> None:
             CACHE_ENTRIES.set(report.entries)
             CACHE_BYTES.set(report.bytes)
         else:
-            CACHE_REDIS_UP.set(report.is_up)
+            _redis_up().set(report.is_up)
 
 
 def record_queue(state: QueueState, tokens_per_s: float | None) -> None:
