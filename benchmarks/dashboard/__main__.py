@@ -35,7 +35,7 @@ from benchmarks.score_cache.redis_process import running_redis
 
 PICTURES = Path(__file__).parents[2] / "docs" / "images"
 # So little that it has to forget.
-CACHE_BYTES = 400_000
+CACHE_BYTES = 150_000
 
 
 def main(

@@ -23,13 +23,14 @@ if TYPE_CHECKING:
     from benchmarks.dashboard.traffic import Sent
 
 UNLIMITED, TIMEOUT_S = 0, 60.0
+JSON = {"content-type": "application/json"}
 CLIENTS, MEASURED_S = 4, 15.0
 HANGS_UP_AFTER_S = 0.01
-ORDINARY, TOO_MUCH = 0.6, 2.5
+ORDINARY, TOO_MUCH = 0.4, 2.0
 # Parts of the whole time.
-OVERLOAD_FROM, OVERLOAD_UNTIL = 0.35, 0.55
-REDIS_GONE_FROM, REDIS_GONE_UNTIL = 0.65, 0.75
-WORKER_KILLED_AT = 0.85
+OVERLOAD_FROM, OVERLOAD_UNTIL = 0.3, 0.45
+REDIS_GONE_FROM, REDIS_GONE_UNTIL = 0.55, 0.65
+WORKER_KILLED_AT = 0.75
 
 
 @dataclass(slots=True)
@@ -91,9 +92,6 @@ class Course:
                     self.statuses[str(answer.status)] += 1
         except (TimeoutError, aiohttp.ClientError) as error:
             self.statuses[type(error).__name__] += 1
-
-
-JSON = {"content-type": "application/json"}
 
 
 def kill_a_worker(supervisor: int) -> None:

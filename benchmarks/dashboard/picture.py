@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from math import nan
 from typing import TYPE_CHECKING, Any
 
 import matplotlib as mpl
@@ -13,6 +14,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import FancyBboxPatch
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
+from benchmarks.dashboard.panels import STEP_S
 from benchmarks.dashboard.units import with_unit
 
 if TYPE_CHECKING:
@@ -24,7 +26,11 @@ if TYPE_CHECKING:
     from benchmarks.dashboard.panels import Series, Shown
 
 COLUMNS, COLUMN, CELL, HEAD, MARGIN = 24, 0.6, 0.34, 0.42, 0.08
+# What the numbers beside a graph take.
+SCALE = 0.8
 DOTS_PER_INCH = 80
+# No line goes over a gap that is longer: nobody was there to be scraped.
+LONGEST_GAP_S = 3 * STEP_S
 PAGE, CARD, BORDER, TEXT, MUTED, GRID = "#f4f5f5", "#ffffff", "#e3e6ea", "#24292e", "#6b737c", "#eceef1"
 # Okabe and Ito's colours, in an order that keeps neighbours apart, then lighter ones.
 PALETTE = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#8a8a8a", "#b5a642", "#5e4fa2", "#7fbc41")
@@ -131,7 +137,7 @@ def _graph(sheet: Sheet, box: Box, shown: Shown) -> None:
     drawn = sorted(moving or shown.series[:1], key=lambda series: series.name)
     defaults = shown.panel["fieldConfig"]["defaults"]
     lines = -(-min(len(drawn), MOST_IN_LEGEND) // LEGEND_COLUMNS)
-    axes = _time_axes(sheet, box.inset(0.62, 0.42 + 0.15 * lines, 0.14, 0.36), defaults["unit"])
+    axes = _time_axes(sheet, box.inset(SCALE, 0.42 + 0.15 * lines, 0.14, 0.36), defaults["unit"])
     if defaults["custom"].get("stacking", {}).get("mode") == "normal" and drawn:
         times = sorted({at for series in drawn for at, _ in series.finite})
         values = [[dict(series.finite).get(at, 0.0) for at in times] for series in drawn]
@@ -139,14 +145,14 @@ def _graph(sheet: Sheet, box: Box, shown: Shown) -> None:
     else:
         for series, colour in zip(drawn, _colours(len(drawn)), strict=True):
             axes.plot(*_points(series), color=colour, linewidth=1.2)
-    axes.set_ylim(bottom=0, top=defaults.get("max"))
+    axes.set_ylim(bottom=0, top=defaults.get("max", axes.get_ylim()[1] * 1.05))
     _legend(sheet, box, [(series.name, _summary(series, defaults["unit"])) for series in drawn])
 
 
 def _spread(sheet: Sheet, box: Box, shown: Shown) -> None:
     """What each bucket has more than the one below it, over time."""
     defaults = shown.panel["fieldConfig"]["defaults"]
-    axes = _time_axes(sheet, box.inset(0.62, 0.36, 0.14, 0.36), defaults["unit"])
+    axes = _time_axes(sheet, box.inset(SCALE, 0.36, 0.14, 0.36), defaults["unit"])
     buckets = sorted((series for series in shown.series if series.name != "+Inf"), key=lambda each: float(each.name))
     if not buckets:
         return
@@ -161,7 +167,8 @@ def _spread(sheet: Sheet, box: Box, shown: Shown) -> None:
 
 
 def _table(sheet: Sheet, box: Box, shown: Shown) -> None:
-    columns = [*shown.panel["transformations"][0]["options"]["indexByName"]]
+    places = shown.panel["transformations"][0]["options"]["indexByName"]
+    columns = sorted(places, key=places.__getitem__)
     width = (box.width - 0.3) / len(columns)
     for number, name in enumerate(columns):
         left = box.left + 0.15 + number * width
@@ -179,7 +186,7 @@ def _time_axes(sheet: Sheet, box: Box, unit: str) -> Axes:
     axes.yaxis.set_major_locator(MaxNLocator(4))
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: with_unit(value, unit)))
     axes.xaxis_date(tz=UTC)
-    axes.xaxis.set_major_locator(MaxNLocator(5))
+    axes.xaxis.set_major_locator(MaxNLocator(5, prune="both"))
     axes.xaxis.set_major_formatter(DateFormatter("%H:%M:%S", tz=UTC))
     return axes
 
@@ -199,8 +206,7 @@ def _legend(sheet: Sheet, box: Box, entries: list[tuple[str, str]]) -> None:
 
 
 def _summary(series: Series, unit: str) -> str:
-    values = [value for _, value in series.finite]
-    return f"mean {with_unit(sum(values) / len(values), unit)}, max {with_unit(max(values), unit)}"
+    return f"max {with_unit(max(value for _, value in series.finite), unit)}"
 
 
 def _colours(count: int) -> list[str]:
@@ -209,7 +215,14 @@ def _colours(count: int) -> list[str]:
 
 def _points(series: Series) -> tuple[list[float], list[float]]:
     """Gaps stay gaps."""
-    return [_time(at) for at, _ in series.points], [value for _, value in series.points]
+    times, values = [], []
+    for at, value in series.points:
+        if times and at - times[-1] > LONGEST_GAP_S:
+            times.append(times[-1] + STEP_S)
+            values.append(nan)
+        times.append(at)
+        values.append(value)
+    return [_time(at) for at in times], values
 
 
 def _time(at: float) -> float:

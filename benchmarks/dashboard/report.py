@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from benchmarks.dashboard.course import ORDINARY, TOO_MUCH
 from benchmarks.harness.results_files import machine_sentence, markdown_table
 
 if TYPE_CHECKING:
@@ -43,8 +44,9 @@ def as_markdown(result: dict[str, Any]) -> str:
         f" **{with_data} of {len(panels)} panels have data**, {moved} other than 0."
     )
     load = (
-        f"The load: {outcomes}. The service does {result['requests_per_s']:.1f} such requests a second; for a fifth of"
-        " the time it got 2.5 times as many, for a tenth Redis was gone, and once the worker was killed."
+        f"The load: {outcomes}. The service does {result['requests_per_s']:.1f} such requests a second, and got"
+        f" {ORDINARY:g} of that; {TOO_MUCH:g} times as many for a while, then Redis was gone for another, and once the"
+        " worker was killed."
     )
     return "\n".join(
         [

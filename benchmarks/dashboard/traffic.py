@@ -20,13 +20,13 @@ SIZES = {1: 15, 5: 35, 10: 35, 20: 15}
 HURRY_MS = 1.0
 PATIENT_MS = 10_000.0
 # How many in a hundred are of each kind; the rest are ordinary.
-ODD = {
+ODD: dict[str, float] = {
     "blank query": 2,
     "no JSON": 1,
     "unknown path": 2,
     "no such method": 1,
     "too many documents": 1,
-    "in a hurry": 2,
+    "in a hurry": 0.1,
     "part will do": 3,
     "hangs up": 1,
     "empty documents": 3,

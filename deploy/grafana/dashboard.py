@@ -106,7 +106,7 @@ def _changes() -> AnnotationQuery:
 
 
 def _losses() -> AnnotationQuery:
-    lost = increase("rerank_worker_restarts_total", by=("reason",), window="1m")
+    lost = increase("rerank_worker_restarts_total", by=("reason",), window="2m")
     return _annotation("Worker lost", f"{lost} > 0", "red")
 
 

@@ -11,6 +11,29 @@ TITLE = "Cache of scores"
 def panels() -> list[PanelBuilder]:
     """From left to right, line by line."""
     return [
+        number(
+            "Remembered",
+            "Share of all documents looked for that some level remembered, so that they were not computed.",
+            SHARE,
+            Query(ratio(rate(LOOKUPS, 'result="hit"'), f"max ({rate(LOOKUPS, by=('level',))})"), "remembered"),
+            columns=THIRD,
+        ),
+        number(
+            "Memory of a document",
+            "What a remembered document takes in memory: BENTORANK_CACHE_BYTES divided by it is how many fit a worker.",
+            BYTES,
+            Query(ratio(total("rerank_cache_bytes"), total("rerank_cache_entries")), "a document"),
+            columns=THIRD,
+        ),
+        number(
+            "Redis",
+            "Whether Redis is asked by every worker; after failures it is left alone until it answers again. Scores"
+            " are computed meanwhile. No data where no Redis is used.",
+            NONE,
+            Query(f"min({chosen('rerank_cache_redis_up')})", "Redis"),
+            names={"0": ("down", "red"), "1": ("up", "green")},
+            columns=THIRD,
+        ),
         graph(
             "Hit ratio",
             "Share of the documents looked for that each level remembered. The second level is asked for what the"
@@ -51,14 +74,5 @@ def panels() -> list[PanelBuilder]:
             " it, more memory helps.",
             DOCUMENTS_PER_S,
             Query(rate("rerank_cache_evicted_total"), "evicted"),
-        ),
-        number(
-            "Redis",
-            "Whether Redis is asked by every worker; after failures it is left alone until it answers again. Scores"
-            " are computed meanwhile.",
-            NONE,
-            Query(f"min({chosen('rerank_cache_redis_up')})", "Redis"),
-            names={"0": ("down", "red"), "1": ("up", "green")},
-            columns=THIRD,
         ),
     ]

@@ -20,10 +20,11 @@ def panels() -> list[PanelBuilder]:
         ),
         graph(
             "Workers lost",
-            "Workers replaced, by why: `died` was killed or crashed, `stalled` hung in a forward pass, `silent` gave"
-            " no sign of life. In a container the process ends instead, which its runtime counts.",
+            "Workers replaced in the five minutes before, by why: `died` was killed or crashed, `stalled` hung in a"
+            " forward pass, `silent` gave no sign of life. In a container the process ends instead, which its runtime"
+            " counts.",
             COUNT,
-            Query(increase("rerank_worker_restarts_total", by=("reason",), window="$__rate_interval"), "{{reason}}"),
+            Query(increase("rerank_worker_restarts_total", by=("reason",), window="5m"), "{{reason}}"),
             stacked=True,
         ),
         graph(
