@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 import tempfile
 import time
 from contextlib import ExitStack
@@ -45,6 +46,8 @@ def main(
     pictures: Annotated[Path, typer.Option(help="Folder of a PNG for each row.")] = PICTURES,
 ) -> None:
     """Load a service with some of everything, and ask Prometheus what every panel of the dashboard asks."""
+    # Asked to end, as by `timeout`, this process must still stop the servers: no session leader dies with its parent.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         redis = stack.enter_context(running_redis())

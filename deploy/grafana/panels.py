@@ -146,8 +146,11 @@ def spread(title: str, description: str, unit: str, query: Query) -> PanelBuilde
     """How a histogram's values are spread over its buckets, over time."""
     builder = (
         heatmap.Panel()
-        .color(HeatmapColorOptions().mode(HeatmapColorMode.SCHEME).scheme("Oranges"))
+        .color(
+            HeatmapColorOptions().mode(HeatmapColorMode.SCHEME).scheme("Oranges").fill("orange").exponent(0.5).steps(64)
+        )
         .y_axis(YAxisConfig().unit(unit))
+        .show_tooltip()
         .targets([_target("A", query).format(PromQueryFormat.HEATMAP)])
     )
     return _finished(builder, title, description, unit, THIRD, GRAPH_HEIGHT)
@@ -163,6 +166,7 @@ def listing(title: str, description: str, query: Query, labels: Sequence[str]) -
     }
     builder = (
         table.Panel()
+        .show_header(True)
         .targets([_target("A", query).instant().format(PromQueryFormat.TABLE)])
         .with_transformation(DataTransformerConfig(id_val="organize", options=organize))
     )
