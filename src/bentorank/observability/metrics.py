@@ -214,9 +214,15 @@ def active_request() -> Iterator[None]:
         ACTIVE_REQUESTS.dec()
 
 
+@cache
+def _requests(status: int) -> Counter:
+    """Looking a child up by its labels takes as long as counting it."""
+    return REQUESTS.labels(str(status))
+
+
 def record_request(status: int, code: str | None, seconds: float) -> None:
     """Count an answered rerank request; `code` is that of the error that was the answer, if it was one."""
-    REQUESTS.labels(str(status)).inc()
+    _requests(status).inc()
     _DURATION_OF[status // 100].observe(seconds)
     if code is not None:
         ERRORS.labels(code).inc()
