@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from bentorank.observability import metrics
@@ -31,7 +32,10 @@ async def report_for_ever(reranker: Reranker) -> None:
         if cache is not None:
             metrics.record_cache(cache.collect_reports())
         metrics.ASYNCIO_TASKS.set(len(asyncio.all_tasks()))
-        before, usage = usage, process_usage()
+        before = usage
+        # Where descriptors have run out there is none to look with.
+        with suppress(OSError):
+            usage = process_usage()
         metrics.record_process(before, usage)
         MetricValues.return_to_disk()
         due = loop.time() + REPORT_EVERY_S

@@ -23,7 +23,7 @@ class ProcessUsage:
 
 
 def process_usage() -> ProcessUsage:
-    """As of now. What a system does not count so is 0."""
+    """As of now; what a system does not count so is 0. Raises OSError where there is no descriptor to look with."""
     process = psutil.Process()
     open_files = max_files = 0
     if sys.platform != "win32":
