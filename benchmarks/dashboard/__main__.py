@@ -11,6 +11,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Annotated
 
+import psutil
 import typer
 from rich.console import Console
 
@@ -30,7 +31,7 @@ from benchmarks.dashboard.traffic import Callers
 from benchmarks.harness.contenders import BENTORANK
 from benchmarks.harness.machine import describe_machine
 from benchmarks.harness.results_files import RESULTS, write_results
-from benchmarks.harness.servers import run_server
+from benchmarks.harness.servers import LOG_TAIL, ServerError, run_server
 from benchmarks.harness.texts import read_sample
 from benchmarks.score_cache.redis_process import running_redis
 
@@ -70,6 +71,8 @@ def main(
         course = Course(url, minutes * 60, iter(Callers(read_sample(), seed=1)), incidents)
         began = time.time()  # noqa: TID251 - Prometheus keeps dates
         capacity = asyncio.run(course.run())
+        if psutil.Process(server.pid).status() == psutil.STATUS_ZOMBIE:
+            raise ServerError(f"the service ended under the load:\n{server.log().decode(errors='replace')[-LOG_TAIL:]}")
         time.sleep(2 * SCRAPE_EVERY_S)
         shown = look(prometheus, began, time.time())  # noqa: TID251
     result = {
