@@ -45,8 +45,8 @@ def as_markdown(result: dict[str, Any]) -> str:
     )
     load = (
         f"The load: {outcomes}. The service does {result['requests_per_s']:.1f} such requests a second, and got"
-        f" {ORDINARY:g} of that; for a while {TOO_MUCH:g} times as many as it can, then Redis was gone for another, and once the"
-        " worker was killed."
+        f" {ORDINARY:g} of that; for a while {TOO_MUCH:g} times as many as it can, then Redis was gone for another, and"
+        " once the worker was killed."
     )
     return "\n".join(
         [
