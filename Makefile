@@ -19,7 +19,7 @@ SERVE  := $(VENV)/.serve$(subst [,-,$(subst ],,$(EXTRAS)))
 # The tests start hundreds of Python processes: what is imported is compiled when it is first used, and kept.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help serve test unit test-faults test-families test-integrations test-clients test-notebooks lint format bench soak eval build image image-gpu test-image lock audit clean
+.PHONY: help serve test unit test-faults test-families test-integrations test-clients test-notebooks lint format bench soak dashboards eval build image image-gpu test-image lock audit clean
 
 help: ## Show the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -70,6 +70,9 @@ bench: $(VENV)/.test ## Measure throughput against the tutorial baseline
 
 soak: $(VENV)/.test ## Half an hour of mixed load with faults among it: what grows? make soak MINUTES=5
 	$(BIN)/python -m benchmarks.soak --minutes $(MINUTES)
+
+dashboards: $(VENV)/.test ## Write the Grafana dashboard anew, after a change of its code
+	$(BIN)/python -m deploy.grafana.generate
 
 build: $(VENV)/.test ## Build the Bento, with a list of what its image installs (CycloneDX)
 	deploy/make-sbom $(BIN)

@@ -31,10 +31,10 @@ def main(
     """Throughput by the share of hits, latency of remembered answers, and the levels alone."""
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
-        with running_redis() as url:
-            levels = asyncio.run(measure_levels(url))
-        with running_redis() as url:
-            answers = measure_answers(folder, url)
+        with running_redis() as redis_process:
+            levels = asyncio.run(measure_levels(redis_process.url))
+        with running_redis() as redis_process:
+            answers = measure_answers(folder, redis_process.url)
         load = {"requests": requests, "documents": documents, "clients": clients}
         hits = measure_hits(folder, rounds=rounds, **load) if rounds else None
     machine = asdict(describe_machine())

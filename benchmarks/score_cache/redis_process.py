@@ -18,20 +18,39 @@ PROGRAM = "redis-server"
 LISTENING_WITHIN_S = 10.0
 
 
+class RedisProcess:
+    """One at `url`, which stays its own over restarts; each starts empty."""
+
+    def __init__(self) -> None:
+        """Raises ServerError if the program is not installed."""
+        require_program("a benchmark with Redis", PROGRAM)
+        self._port = free_port()
+        self.url = f"redis://127.0.0.1:{self._port}/0"
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Returns once it listens."""
+        options = ("--port", str(self._port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no")
+        self._process = subprocess.Popen((PROGRAM, *options), stdout=subprocess.DEVNULL)
+        _wait(self.url)
+
+    def stop(self) -> None:
+        """If it runs."""
+        if self._process is not None:
+            self._process.terminate()
+            self._process.wait()
+            self._process = None
+
+
 @contextmanager
-def running_redis() -> Iterator[str]:
-    """Its URL, while it runs. Raises typer.BadParameter if the program is not installed."""
-    require_program("score_cache", PROGRAM)
-    port = free_port()
-    options = ("--port", str(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no")
-    process = subprocess.Popen((PROGRAM, *options), stdout=subprocess.DEVNULL)
+def running_redis() -> Iterator[RedisProcess]:
+    """One that runs, and is gone in the end."""
+    redis_process = RedisProcess()
+    redis_process.start()
     try:
-        url = f"redis://127.0.0.1:{port}/0"
-        _wait(url)
-        yield url
+        yield redis_process
     finally:
-        process.terminate()
-        process.wait()
+        redis_process.stop()
 
 
 def used_bytes(url: str) -> int:

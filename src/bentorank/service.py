@@ -14,6 +14,7 @@ from _bentoml_sdk import Service
 from bentoml.exceptions import BentoMLException
 from pydantic import BaseModel, Field
 
+from bentorank import __version__
 from bentorank.cache import open_cache
 from bentorank.engines.loading import load_engine
 from bentorank.errors import BentorankError, ConfigurationError
@@ -29,7 +30,7 @@ from bentorank.http.routes.rerank import RerankRoutes
 from bentorank.http.service_state import ServiceState
 from bentorank.observability import metrics
 from bentorank.observability.logging.configuring import SUPERVISOR, configure_logging
-from bentorank.observability.reporting import report_for_ever
+from bentorank.observability.reporting import report_for_ever, report_readiness_for_ever
 from bentorank.observability.start_up import say_what_is_served
 from bentorank.observability.tracing.bentoml_middleware import leave_out_tracing
 from bentorank.process import exit_status
@@ -149,6 +150,7 @@ class BentoRank:
             stop_when_orphaned(grace_s=stop_within_s(settings))
         worker_index = bentoml.server_context.worker_index or 1
         began = time.monotonic()
+        metrics.record_start()
         try:
             cache = open_cache(cache_options(settings))
             engine = load_engine(engine_options(settings, worker_index))
@@ -172,6 +174,7 @@ class BentoRank:
             max_request_tokens=settings.max_request_tokens,
             cache=cache,
         )
+        metrics.record_model(__version__, state.model_name, engine.info)
         if worker_index == 1:
             say_what_is_served(serving(settings, engine.info, keys.count), time.monotonic() - began)
         else:
@@ -191,8 +194,9 @@ class BentoRank:
 
     @bentoml.on_startup
     async def start_reporting(self) -> None:
-        """Keep the metrics of queue and batches fresh."""
+        """Keep the metrics of queue, batches and readiness fresh."""
         self._reporting = asyncio.create_task(report_for_ever(state.reranker))
+        self._looking = asyncio.create_task(report_readiness_for_ever(state.check_ready))
 
     @bentoml.on_startup
     async def connect_cache(self) -> None:

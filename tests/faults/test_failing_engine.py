@@ -7,9 +7,9 @@ from concurrent.futures import ThreadPoolExecutor
 import httpx2
 import pytest
 from support.faulty import rerank
-from support.metrics import settled_scrape
+from support.metrics import Scrape, settled_scrape
 from support.open_load import OpenLoad
-from support.server import running_server
+from support.server import running_server, wait_until
 
 pytestmark = pytest.mark.process
 
@@ -63,6 +63,22 @@ def test_an_engine_that_fails_for_a_while_and_heals(tmp_path):
         scrape = settled_scrape(server.url)
         assert scrape("rerank_failed_pairs_total") >= 2 * len(failed)
         assert scrape("rerank_requests_total", status="500") == len(failed) + 1
+
+
+@pytest.mark.fault
+def test_the_metric_of_readiness_needs_nobody_who_asks(tmp_path):
+    """Without probes and traffic the engine is tried again all the same: the number is what /readyz would say."""
+    with running_server(tmp_path, engine="fake") as server:
+
+        def is_shown_ready():
+            return Scrape(server.url)("rerank_workers_ready")
+
+        assert is_shown_ready() == 1
+        assert [rerank(server.url, ["[[down]]"]) for _ in range(6)] == [500] * 6
+        wait_until(lambda: is_shown_ready() == 0, within_s=3)
+        assert server.status_of("/readyz") == 503
+        wait_until(lambda: is_shown_ready() == 1, within_s=DOWN_FOR_S + 3)
+        assert server.status_of("/readyz") == 200
 
 
 @pytest.fixture

@@ -43,6 +43,7 @@ def test_a_killed_worker_is_replaced_at_once_and_its_gauges_go_with_it(tmp_path)
         after = settled_scrape(server.url)
         assert after("rerank_active_requests") == 0
         assert after("rerank_queue_tokens") == 0
+        assert [after(name) for name in ("rerank_workers", "rerank_workers_ready", "rerank_info")] == [1, 1, 1]
         assert after("bentoml_service_request_in_progress", endpoint="/rerank") == 0
         assert after("rerank_tokens_total") >= tokens
         assert after("rerank_worker_restarts_total", reason="died") == 1
@@ -67,13 +68,22 @@ def test_callers_of_our_client_lose_nothing_with_the_only_worker(tmp_path):
 
 
 def test_a_worker_lost_while_another_serves_leaves_right_gauges(tmp_path):
-    """The other one answers scrapes in the meantime: of its own requests alone."""
+    """The other one answers scrapes in the meantime: of its own requests alone, and one of two is ready."""
+
+    def workers():
+        scrape = Scrape(server.url)
+        return scrape("rerank_workers"), scrape("rerank_workers_ready")
+
     settings = {"engine": "fake", "fake_batch_delay_ms": 60_000, "workers": 2}
     with running_server(tmp_path, stops_cleanly=False, **settings) as server, Load(server.url, clients=12) as load:
         wait_until(lambda: Scrape(server.url)("rerank_active_requests") == 12, within_s=10)
+        assert workers() == (2, 2)
         load.stop()
         os.kill(max(server.worker_pids, key=connections), signal.SIGKILL)
         wait_until(lambda: Scrape(server.url)("rerank_active_requests") == load.active < 12, within_s=3)
+        assert workers()[1] == 1
+        wait_until(lambda: workers() == (2, 2), within_s=30)
+        assert Scrape(server.url)("rerank_info") == 1
 
 
 @pytest.mark.parametrize(("how", "status"), [("[[die]]", 70), ("SIGKILL", 137)])

@@ -39,6 +39,7 @@ def test_sigterm_answers_everybody_first(tmp_path):
         late = [threads.submit(rerank, server.url, ["w"]) for _ in range(2)]
         assert server.status_of("/livez") == 200
         assert server.status_of("/health") == 503
+        wait_until(lambda: Scrape(server.url)("rerank_workers_ready") == 0, within_s=1.5)
         assert [request.result().status_code for request in running + late] == [200] * 6
         assert server.wait() == 0, server.log
 

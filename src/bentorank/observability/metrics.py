@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
+from functools import cache
+from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 import bentoml
@@ -13,30 +15,85 @@ from bentorank.errors import Refusal
 from bentorank.process.metric_files import name_files_after_worker
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator
 
     from bentorank.cache import LevelReport
+    from bentorank.engines.protocol import EngineInfo
     from bentorank.errors import BentorankError
+    from bentorank.process.usage import ProcessUsage
     from bentorank.scheduling.admission import QueueState
     from bentorank.scheduling.scheduler import BatchRecord
+    from bentorank.types import Ranking
 
 name_files_after_worker(bentoml.server_context.worker_index)
+
+# Counters with labels are there from the start: a rate that begins with its first event misses that.
+
+INFO = Gauge(
+    "rerank_info",
+    "1, with what serves: the version of bentorank and the model as it was loaded.",
+    ["version", "model", "engine", "device", "precision"],
+    # Prometheus' Info does not work with several processes.
+    multiprocess_mode="livemax",
+)
+WORKERS = Gauge("rerank_workers", "Living workers, those that load their model included.", multiprocess_mode="livesum")
+WORKERS_READY = Gauge(
+    "rerank_workers_ready", "Workers that would answer /readyz with 200 now.", multiprocess_mode="livesum"
+)
 
 # What nginx logs for a caller who left before the answer; nobody receives it.
 CLIENT_CLOSED_REQUEST = 499
 REQUESTS = Counter("rerank_requests_total", "Rerank requests answered, by HTTP status.", ["status"])
+ERRORS = Counter(
+    "rerank_errors_total",
+    "Rerank requests answered with an error, by its code. Those that reached no route: rerank_edge_refusals_total.",
+    ["code"],
+)
+for _error in (
+    errors.BentorankError,
+    errors.DeadlineExceededError,
+    errors.DocumentTooLongError,
+    errors.InvalidRequestError,
+    errors.MalformedBodyError,
+    errors.ModelNotFoundError,
+    errors.NonFiniteScoreError,
+    errors.OverloadedError,
+    errors.PayloadTooLargeError,
+    errors.RateLimitedError,
+    errors.RequestTimeoutError,
+    errors.ScoringError,
+    errors.UnavailableError,
+    errors.UnsupportedMediaTypeError,
+):
+    ERRORS.labels(_error.code)
+    REQUESTS.labels(str(_error.status))
+for _status in (HTTPStatus.OK, CLIENT_CLOSED_REQUEST):
+    REQUESTS.labels(str(int(_status)))
+DIALECT_REQUESTS = Counter(
+    "rerank_dialect_requests_total",
+    "Rerank requests by the API that their bodies speak; `batch` and `score` are routes of their own.",
+    ["dialect"],
+)
 REFUSED = Counter("rerank_refused_total", "Requests turned away before their work began, by why.", ["reason"])
 for _reason in Refusal:
     REFUSED.labels(_reason)
 REQUEST_DURATION = Histogram(
     "rerank_request_duration_seconds",
-    "From the parsed head of a rerank request to its answer.",
+    "From the parsed head of a rerank request to its answer, by 2xx, 4xx or 5xx: a refusal is quick.",
+    ["status_class"],
     buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60),
 )
+_DURATION_OF = {digit: REQUEST_DURATION.labels(f"{digit}xx") for digit in (2, 4, 5)}
+PHASE_DURATION = Histogram(
+    "rerank_phase_duration_seconds",
+    "Where the time of answered rerank requests went; `queue` is what was neither tokenising nor computing.",
+    ["phase"],
+    buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30),
+)
+_QUEUE, _TOKENIZE, _INFERENCE = (PHASE_DURATION.labels(phase) for phase in ("queue", "tokenize", "inference"))
 EDGE_REFUSALS = Counter(
     "rerank_edge_refusals_total", "Requests refused before they reached a route, by error code.", ["code"]
 )
-# There from the start: a rate that begins with its first event misses that.
 for _refusal in (
     errors.HeadTooLargeError,
     errors.HttpVersionError,
@@ -63,9 +120,19 @@ ACTIVE_REQUESTS = Gauge("rerank_active_requests", "Rerank requests being worked 
 DOCUMENT_COUNT = Histogram(
     "rerank_document_count", "Documents of a rerank request.", buckets=(1, 5, 10, 20, 50, 100, 200, 500, 1000)
 )
+DOCUMENTS = Counter("rerank_documents_total", "Documents of answered rerank requests.")
 QUEUE_TOKENS = Gauge("rerank_queue_tokens", "Tokens queued or computing.", multiprocess_mode="livesum")
 TOKENS_PER_SECOND = Gauge(
     "rerank_tokens_per_second", "Speed of the device over its last busy seconds.", multiprocess_mode="livesum"
+)
+QUEUE_WAIT = Gauge(
+    "rerank_queue_wait_seconds",
+    "Work queued or computing, at the measured speed; 0 when idle. That of the worst worker.",
+    multiprocess_mode="livemax",
+)
+DEVICE_BUSY = Counter(
+    "rerank_device_busy_seconds_total",
+    "Time in which devices computed; its rate is how many of them are busy, of one a worker.",
 )
 BATCH_TOKENS = Histogram(
     "rerank_batch_tokens",
@@ -93,6 +160,13 @@ UNSCORED_DOCUMENTS = Counter(
     "Documents in an answer without a score, because the caller takes such an answer, by the reason.",
     ["reason"],
 )
+for _unscored in (
+    errors.DeadlineExceededError,
+    errors.DocumentLeftOutError,
+    errors.NonFiniteScoreError,
+    errors.ScoringError,
+):
+    UNSCORED_DOCUMENTS.labels(_unscored.code)
 CACHE_REQUESTS = Counter(
     "rerank_cache_requests_total",
     "Documents looked for among remembered scores: hit, miss, or error, which is a miss because the level failed.",
@@ -106,11 +180,28 @@ CACHE_WRITES = Counter(
 CACHE_EVICTED = Counter("rerank_cache_evicted_total", "Documents forgotten in memory because there was no more room.")
 CACHE_ENTRIES = Gauge("rerank_cache_entries", "Documents remembered in memory.", multiprocess_mode="livesum")
 CACHE_BYTES = Gauge("rerank_cache_bytes", "Memory that they take.", multiprocess_mode="livesum")
-CACHE_REDIS_UP = Gauge(
-    "rerank_cache_redis_up",
-    "1 while Redis is asked, 0 after it failed and until it answers again; the worst of the workers.",
-    multiprocess_mode="livemin",
+# Prometheus' own `process_…` do not work with several processes. The supervisor, which computes nothing, is left out.
+PROCESS_MEMORY = Gauge(
+    "rerank_process_resident_memory_bytes", "Resident memory of the workers.", multiprocess_mode="livesum"
 )
+PROCESS_CPU = Counter("rerank_process_cpu_seconds_total", "Processor time that the workers have taken.")
+PROCESS_OPEN_FILES = Gauge(
+    "rerank_process_open_fds", "Open file descriptors of the worker with the most.", multiprocess_mode="livemax"
+)
+PROCESS_MAX_FILES = Gauge(
+    "rerank_process_max_fds", "File descriptors that a worker may have open.", multiprocess_mode="livemin"
+)
+
+
+def record_start() -> None:
+    """Show a worker that is about to load its model."""
+    WORKERS.set(1)
+    WORKERS_READY.set(0)
+
+
+def record_model(version: str, model: str, info: EngineInfo) -> None:
+    """Show what is loaded, under the name that it is served by."""
+    INFO.labels(version, model, info.engine, info.device, info.precision).set(1)
 
 
 @contextmanager
@@ -123,16 +214,34 @@ def active_request() -> Iterator[None]:
         ACTIVE_REQUESTS.dec()
 
 
-def record_request(status: int, seconds: float) -> None:
-    """Count an answered rerank request."""
-    REQUESTS.labels(str(status)).inc()
-    REQUEST_DURATION.observe(seconds)
+@cache
+def _requests(status: int) -> Counter:
+    """Looking a child up by its labels takes as long as counting it."""
+    return REQUESTS.labels(str(status))
 
 
-def record_unscored(documents: Mapping[str, int]) -> None:
-    """Count the documents of an answer that have no score, given by their reasons, which are codes of errors."""
-    for reason, count in documents.items():
+def record_request(status: int, code: str | None, seconds: float) -> None:
+    """Count an answered rerank request; `code` is that of the error that was the answer, if it was one."""
+    _requests(status).inc()
+    _DURATION_OF[status // 100].observe(seconds)
+    if code is not None:
+        ERRORS.labels(code).inc()
+
+
+def record_ranking(documents: int, ranking: Ranking) -> None:
+    """Count the answer to a request of so many documents, and where its time went."""
+    DOCUMENTS.inc(documents)
+    # Each write takes a microsecond of every request: these are rarely due.
+    if ranking.usage.truncated_documents:
+        TRUNCATED_DOCUMENTS.inc(ranking.usage.truncated_documents)
+    if ranking.empty_documents:
+        EMPTY_DOCUMENTS.inc(ranking.empty_documents)
+    for reason, count in ranking.unscored_documents.items():
         UNSCORED_DOCUMENTS.labels(reason).inc(count)
+    timings_ms = ranking.timings_ms
+    _QUEUE.observe(timings_ms.queue / 1e3)
+    _TOKENIZE.observe(timings_ms.tokenize / 1e3)
+    _INFERENCE.observe(timings_ms.inference / 1e3)
 
 
 def record_refusal(error: BentorankError) -> None:
@@ -141,15 +250,26 @@ def record_refusal(error: BentorankError) -> None:
         REFUSED.labels(error.refusal).inc()
 
 
-def record_batches(records: Iterable[BatchRecord]) -> None:
-    """Count the forward passes run since the last call."""
+def record_batches(records: Iterable[BatchRecord], streams: int) -> None:
+    """Count the forward passes run since the last call on a device that runs so many at a time."""
     for record in records:
+        DEVICE_BUSY.inc(record.seconds / streams)
         BATCH_TOKENS.observe(record.tokens)
         BATCH_PAIRS.observe(record.pairs)
         BATCH_SECONDS.observe(record.seconds)
         PADDING_RATIO.observe(1.0 - record.tokens / record.padded_tokens)
         TOKENS.inc(record.tokens)
         FAILED_PAIRS.inc(record.failed_pairs)
+
+
+@cache
+def _redis_up() -> Gauge:
+    """Made where Redis is used alone: once made it is 0, which elsewhere would look like an outage."""
+    return Gauge(
+        "rerank_cache_redis_up",
+        "1 while Redis is asked, 0 after it failed and until it answers again; the worst of the workers.",
+        multiprocess_mode="livemin",
+    )
 
 
 def record_cache(reports: Iterable[LevelReport]) -> None:
@@ -168,10 +288,19 @@ def record_cache(reports: Iterable[LevelReport]) -> None:
             CACHE_ENTRIES.set(report.entries)
             CACHE_BYTES.set(report.bytes)
         else:
-            CACHE_REDIS_UP.set(report.is_up)
+            _redis_up().set(report.is_up)
 
 
-def record_queue(state: QueueState) -> None:
-    """Show what waits, and how fast it is worked off."""
+def record_queue(state: QueueState, tokens_per_s: float | None) -> None:
+    """Show what waits, and how fast it is worked off: at `tokens_per_s` as far as is known."""
     QUEUE_TOKENS.set(state.tokens)
     TOKENS_PER_SECOND.set(state.tokens_per_s or 0.0)
+    QUEUE_WAIT.set(state.tokens / tokens_per_s if tokens_per_s else 0.0)
+
+
+def record_process(before: ProcessUsage, usage: ProcessUsage) -> None:
+    """Show what this process takes, and count what it took since `before`."""
+    PROCESS_MEMORY.set(usage.resident_bytes)
+    PROCESS_CPU.inc(usage.cpu_s - before.cpu_s)
+    PROCESS_OPEN_FILES.set(usage.open_files)
+    PROCESS_MAX_FILES.set(usage.max_files)

@@ -72,3 +72,6 @@ def dialects_of(path: str) -> tuple[Dialect[Any], ...]:
         return (own,)
     with_documents = () if own in (NATIVE, COHERE_V2) else (SUPERSET,)
     return tuple(dict.fromkeys((own, *with_documents, TEI, VOYAGE, NIM, MIXEDBREAD)))
+
+
+DIALECT_NAMES = sorted({dialect.name for path in RERANK_PATHS for dialect in dialects_of(path)})

@@ -20,7 +20,7 @@ from bentorank.http.dialects.lookalikes import unknown_field_warnings
 from bentorank.http.dialects.native import to_job, to_native_response
 from bentorank.http.dialects.native_request import RerankBatchBody, RerankBody
 from bentorank.http.dialects.score import ScoreBody
-from bentorank.http.dialects.selection import select
+from bentorank.http.dialects.selection import DIALECT_NAMES, select
 from bentorank.http.edge.cache_control import cache_use
 from bentorank.http.edge.deadline import deadline_of
 from bentorank.http.edge.envelope import error_response, json_response
@@ -51,6 +51,10 @@ T = TypeVar("T")
 # Enough to fill any device. Requests that end together are ranked together, while nobody else has a turn.
 BATCH_DOCUMENTS_AT_ONCE = 8_000
 
+BATCH, SCORE = "batch", "score"
+# All of them, so that each is counted from the start.
+REQUESTS_OF = {name: metrics.DIALECT_REQUESTS.labels(name) for name in (*DIALECT_NAMES, BATCH, SCORE)}
+
 
 @dataclass(frozen=True, slots=True)
 class RerankRoutes:
@@ -76,6 +80,7 @@ class RerankRoutes:
     async def _rerank(self, request: Request) -> Response:
         sent = await read_json(request, self.rules.limits)
         dialect = select(request.scope["path"], sent.object)
+        REQUESTS_OF[dialect.name].inc()
         self.rules.limits.check_count(sent.object.get(dialect.documents_field), dialect.documents_field)
         body = read_as(dialect.body, sent.object)
         job = dialect.to_job(body, self.rules, self._deadline(request, getattr(body, "deadline_ms", None)))
@@ -96,6 +101,7 @@ class RerankRoutes:
     async def _rerank_batch(self, request: Request) -> Response:
         started = time.monotonic()
         sent = await read_json(request, self.rules.limits)
+        REQUESTS_OF[BATCH].inc()
         is_list = isinstance(sent.value, list)
         requests = _requests_of({"requests": sent.value} if is_list else sent.object)
         self.rules.limits.check_batch(requests)
@@ -152,13 +158,12 @@ class RerankRoutes:
         with TracedWork(trace, "rerank", len(job.documents), self.state.model_name, index) as work:
             ranking = await self.state.reranker.rerank(job, let_in=bool(index))
             work.ranked(ranking)
-        metrics.TRUNCATED_DOCUMENTS.inc(ranking.usage.truncated_documents)
-        metrics.EMPTY_DOCUMENTS.inc(ranking.empty_documents)
-        metrics.record_unscored(ranking.unscored_documents)
+        metrics.record_ranking(len(job.documents), ranking)
         return ranking
 
     async def _score(self, request: Request) -> Response:
         sent = await read_json(request, self.rules.limits)
+        REQUESTS_OF[SCORE].inc()
         for field in (*score.QUERIES, *score.DOCUMENTS):
             self.rules.limits.check_count(sent.object.get(field), field)
         warnings = sent.warnings + unknown_field_warnings(sent.object, ScoreBody)
@@ -226,20 +231,28 @@ def _completed(job: RerankJob, request: Request, warnings: tuple[str, ...]) -> R
 async def _answer(request: Request, handle: Callable[[Request], Awaitable[Response]]) -> Response:
     """Run a handler and account for it; an error of ours becomes its answer."""
     started = time.monotonic()
-    with metrics.active_request():
-        try:
-            response = await handle(request)
-            status = response.status_code
-        except BentorankError as error:
-            context = context_of(request.scope)
-            context.error = error
-            response = error_response(error, context.request_id)
-            status = error.status
-        except (ClientDisconnectedError, ClientDisconnect):
-            status = CLIENT_CLOSED_REQUEST
-            response = json_response(None, status=status)
-    metrics.record_request(status, time.monotonic() - started)
+    # What the edge makes of a failure that nobody foresaw.
+    status = BentorankError.status
+    code: str | None = BentorankError.code
+    try:
+        with metrics.active_request():
+            response, code = await _respond(request, handle)
+        status = response.status_code
+    finally:
+        metrics.record_request(status, code, time.monotonic() - started)
     return response
+
+
+async def _respond(request: Request, handle: Callable[[Request], Awaitable[Response]]) -> tuple[Response, str | None]:
+    """The answer, and the error's code if it is one."""
+    try:
+        return await handle(request), None
+    except BentorankError as error:
+        context = context_of(request.scope)
+        context.error = error
+        return error_response(error, context.request_id), error.code
+    except (ClientDisconnectedError, ClientDisconnect):
+        return json_response(None, status=CLIENT_CLOSED_REQUEST), None
 
 
 async def _gather(runs: list[Coroutine[object, object, T]]) -> list[T]:
