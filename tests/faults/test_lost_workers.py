@@ -104,6 +104,8 @@ def test_a_dozen_kills_leave_nothing_behind(tmp_path):
     """No processes, descriptors, shared memory or files of metrics, whether the worker served or was still starting."""
     with running_server(tmp_path, engine="fake") as server:
         supervisor = psutil.Process(server.pid)
+        # Until it has printed that, the supervisor's own question whether the service is ready is open.
+        wait_until(lambda: "Try it" in server.log, within_s=10)
         before, files = (supervisor.num_fds(), shared_memory()), files_of_metrics(tmp_path)
         for number in range(12):
             (worker,) = server.worker_pids
