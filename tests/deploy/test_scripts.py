@@ -294,6 +294,8 @@ class Host:
                 "WAIT_S": "20",
                 **variables,
             },
+            # A shell that runs the tests in the background has them, and what they start, ignore it.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509 - no threads here
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,

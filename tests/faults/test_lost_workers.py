@@ -77,7 +77,7 @@ def test_a_worker_lost_while_another_serves_leaves_right_gauges(tmp_path):
     settings = {"engine": "fake", "fake_batch_delay_ms": 60_000, "workers": 2}
     with running_server(tmp_path, stops_cleanly=False, **settings) as server, Load(server.url, clients=12) as load:
         wait_until(lambda: Scrape(server.url)("rerank_active_requests") == 12, within_s=10)
-        assert workers() == (2, 2)
+        wait_until(lambda: workers() == (2, 2), within_s=10)
         load.stop()
         os.kill(max(server.worker_pids, key=connections), signal.SIGKILL)
         wait_until(lambda: Scrape(server.url)("rerank_active_requests") == load.active < 12, within_s=3)

@@ -48,6 +48,7 @@ def test_every_line_is_an_object_from_start_to_end(tmp_path):
     with running_server(tmp_path, engine="fake", log_format="json", access_log=True) as server:
         ask(server.url, documents=["[[poison]]"])
         httpx2.get(f"{server.url}/nowhere")
+        wait_until(lambda: "answers at" in server.log, within_s=10)
     lines = entries(server.log)
     assert {line["process"] for line in lines} == {"supervisor", "worker 1"}
     assert all(re.fullmatch(r"[\d-]{10}T[\d:]{8}\.\d{3}Z", line["time"]) for line in lines)

@@ -46,6 +46,8 @@ class Pod:
         command = ["bwrap", "--unshare-all", "--share-net", "--uid", str(UID), "--gid", str(UID), "--cap-drop", "ALL"]
         command += ["--clearenv", "--ro-bind", "/", "/", "--dev", "/dev", "--proc", "/proc", "--die-with-parent"]
         command += ["--tmpfs", "/tmp", "--tmpfs", "/home", "--tmpfs", HOME, "--remount-ro", "/home"]
+        # A checkout may lie below one of these.
+        command += ["--ro-bind", str(REPOSITORY), str(REPOSITORY)]
         command += ["--ro-bind", str(keys), str(keys), "--chdir", str(REPOSITORY)]
         command += [word for name, value in variables.items() for word in ("--setenv", name, str(value))]
         with log.open("wb") as output:

@@ -83,7 +83,10 @@ def test_an_exported_model_ranks_as_the_original_in_both_engines(
 
 
 @needs_int8_arithmetic
-@pytest.mark.parametrize("family", ["bert", "xlm-roberta", "modernbert", "deberta-v2"])
+@pytest.mark.parametrize(
+    "family",
+    ["bert", *(pytest.param(name, marks=pytest.mark.families) for name in ("xlm-roberta", "modernbert", "deberta-v2"))],
+)
 def test_every_family_is_calibrated(converted: Any, tmp_path: Path, family: str) -> None:
     """On the passages of one query, and compared on those of the other; NNCF says nothing of its own."""
     result = run(converted(family), tmp_path / "out", "--limit-queries", "2", "--min-correlation", "0.5")
@@ -106,6 +109,7 @@ def test_a_model_that_calibration_harms_has_its_weights_rounded_alone(converted:
     assert scales(out) == 0
 
 
+@pytest.mark.families
 @needs_int8_arithmetic
 def test_the_starter_is_calibrated_anew_and_served(tmp_path: Path) -> None:
     """From its f32 weights, within the default tolerance; queries of one's own add nDCG@10."""

@@ -21,6 +21,12 @@ WEIGHTS = "model.safetensors"
 POINTER = b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n"
 
 
+# A conversion comes after the same checks, and takes ten seconds.
+both_engines = pytest.mark.parametrize(
+    "kind", [EngineKind.TORCH, pytest.param(EngineKind.OPENVINO, marks=pytest.mark.families)]
+)
+
+
 @pytest.fixture
 def folder(tiny_model: Any, tmp_path: Path) -> Path:
     """A copy of the BERT model, to be broken."""
@@ -76,7 +82,7 @@ def test_weights_that_are_no_numbers_are_refused(folder: Path, value: float) -> 
     assert "no finite numbers: bert.embeddings.word_embeddings.weight" in refusal(folder)
 
 
-@pytest.mark.parametrize("kind", [EngineKind.TORCH, EngineKind.OPENVINO])
+@both_engines
 def test_a_missing_tokenizer_is_refused(folder: Path, kind: EngineKind) -> None:
     """transformers would make up one that reads every word as unknown."""
     for file in folder.glob("*token*"):
@@ -103,7 +109,7 @@ def test_a_tokenizer_of_a_larger_model_is_refused(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("file", [WEIGHTS, "tokenizer.json", "config.json"])
-@pytest.mark.parametrize("kind", [EngineKind.TORCH, EngineKind.OPENVINO])
+@both_engines
 def test_a_git_lfs_pointer_is_called_by_its_name(folder: Path, file: str, kind: EngineKind) -> None:
     """And the sentence says what to run."""
     (folder / file).write_bytes(POINTER)
@@ -142,7 +148,7 @@ def test_an_adapter_is_refused(folder: Path) -> None:
     assert "is an adapter (PEFT): merge it" in refusal(folder)
 
 
-@pytest.mark.parametrize("kind", [EngineKind.TORCH, EngineKind.OPENVINO])
+@both_engines
 def test_a_model_that_gives_one_score_to_all_is_refused(folder: Path, kind: EngineKind) -> None:
     """All its weights are there, and it cannot rank."""
     weights = load_file(folder / WEIGHTS)
@@ -151,7 +157,7 @@ def test_a_model_that_gives_one_score_to_all_is_refused(folder: Path, kind: Engi
     assert "gives every pair the same score" in refusal(folder, kind)
 
 
-@pytest.mark.parametrize("kind", [EngineKind.TORCH, EngineKind.OPENVINO])
+@both_engines
 def test_a_model_whose_scores_overflow_is_refused(folder: Path, kind: EngineKind) -> None:
     """Finite weights do not make finite scores."""
     weights = load_file(folder / WEIGHTS)

@@ -99,6 +99,8 @@ def test_a_variable_that_the_sdk_cannot_use_is_refused(monkeypatch):
 def test_what_opentelemetry_logs_loses_its_values(caplog, monkeypatch):
     """Headers, bodies of answers, addresses; numbers and the names of exceptions say enough. One line a minute."""
     monkeypatch.setattr(logging.getLogger("bentorank"), "propagate", True)
+    # As BentoML's configuration leaves those that were there before it.
+    monkeypatch.setattr(logging.getLogger(log_without_values.__module__), "disabled", False)
     theirs = logging.getLogger("opentelemetry")
     monkeypatch.setattr(theirs, "handlers", [])
     monkeypatch.setattr(theirs, "propagate", True)

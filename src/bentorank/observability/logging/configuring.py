@@ -48,9 +48,17 @@ def configure_logging(options: LogOptions, process: str) -> None:
         # It tells where it listens; a worker, in the same name, of each of its hooks.
         logging.getLogger("bentoml.serve").setLevel(logging.INFO)
     logging.getLogger("bentorank").setLevel(options.level.upper())
+    _enable_ours()
     logging.captureWarnings(capture=True)
     leave_out_quotations()
     log_uncaught_exceptions()
+
+
+def _enable_ours() -> None:
+    """BentoML's configuration silences every logger that was there before it."""
+    for name, each in logging.root.manager.loggerDict.items():
+        if name.partition(".")[0] == "bentorank" and isinstance(each, logging.Logger):
+            each.disabled = False
 
 
 def _complaints(stream: logging.Handler) -> logging.Logger:
