@@ -278,6 +278,7 @@ def test_made_secrets_stay_as_they_are(secrets):
     )
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(
     not (shutil.which("redis-server") and shutil.which("redis-cli")),
     reason="needs Debian's redis-server, which brings both",

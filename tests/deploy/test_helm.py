@@ -294,6 +294,7 @@ def test_keda_asks_what_prometheus_understands(tmp_path, name):
 
 
 @needs_bubblewrap
+@pytest.mark.slow
 @pytest.mark.process
 def test_a_pod_starts_ranks_and_drains(tmp_path):
     """With the variables, the user and the two places to write to that the manifests give it; `helm test` passes.

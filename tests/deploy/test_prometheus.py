@@ -222,6 +222,7 @@ def test_the_runbook_s_questions_to_an_instance_are_answered(remembering_service
 
 
 @pytest.mark.process
+@pytest.mark.slow
 @needs("prometheus")
 def test_a_real_prometheus_reads_a_real_server(remembering_service, tmp_path):
     """Every rule can be evaluated, every objective is recorded, and nothing alarms."""

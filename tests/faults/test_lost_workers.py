@@ -86,7 +86,7 @@ def test_a_worker_lost_while_another_serves_leaves_right_gauges(tmp_path):
         assert Scrape(server.url)("rerank_info") == 1
 
 
-@pytest.mark.parametrize(("how", "status"), [("[[die]]", 70), ("SIGKILL", 137)])
+@pytest.mark.parametrize(("how", "status"), [pytest.param("[[die]]", 70, marks=pytest.mark.fault), ("SIGKILL", 137)])
 def test_in_a_container_a_lost_worker_ends_the_service(tmp_path, how, status):
     """With a status that tells why, though another worker lives: the container's runtime starts all of it again."""
     command = ["env", "BENTOML_CONTAINERIZED=true", str(BIN / "bentoml"), "serve", "bentorank.service:BentoRank"]

@@ -118,7 +118,8 @@ def test_what_cannot_be_in_time_is_not_computed(calm):
     assert 0 < refusals <= sum(exchange.status != 200 for exchange in exchanges)
 
 
-@pytest.mark.parametrize("burst_s", [0.7, pytest.param(5, marks=pytest.mark.fault)])
+@pytest.mark.fault
+@pytest.mark.parametrize("burst_s", [0.7, 5])
 def test_after_a_burst_it_is_soon_as_it_was(calm, burst_s):
     """Ten times the capacity, then half of it: once 30 passes are worked off callers wait as if nothing had been."""
     before = refused(calm.url, reason="target_wait")

@@ -144,6 +144,7 @@ def test_a_worker_that_the_kernel_kills_for_its_memory_is_replaced(tmp_path):
         assert settled_scrape(server.url)("rerank_worker_restarts_total", reason="died") == 1
 
 
+@pytest.mark.fault
 def test_more_connections_than_descriptors(tmp_path):
     """New ones are told so instead of being reset, kept ones are served, and all is well once the others leave."""
     if shutil.which("prlimit") is None:

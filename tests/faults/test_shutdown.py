@@ -17,6 +17,7 @@ pytestmark = pytest.mark.process
 BUSY = {"engine": "fake", "fake_batch_delay_ms": 2000, "max_batch_tokens": 16}
 
 
+@pytest.mark.fault
 def test_who_comes_during_shutdown_is_served_or_refused(tmp_path):
     """Never accepted and then reset; and what was in flight is answered."""
     with running_server(tmp_path, **BUSY) as server:
@@ -51,7 +52,9 @@ def test_a_kept_connection_is_told_that_it_closes(tmp_path):
         assert server.wait() == 0, server.log
 
 
-@pytest.mark.parametrize(("signum", "status"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+@pytest.mark.parametrize(
+    ("signum", "status"), [(signal.SIGTERM, 143), pytest.param(signal.SIGINT, 130, marks=pytest.mark.fault)]
+)
 def test_a_second_signal_stops_at_once(tmp_path, signum, status):
     """Whatever is in flight."""
     settings = {"engine": "fake", "fake_batch_delay_ms": 60_000}

@@ -27,6 +27,7 @@ def documented(command, tmp_path):
     return shlex.split(line.replace("bentorank.env", str(tmp_path / "bentorank.env")))[1:]
 
 
+@pytest.mark.slow
 def test_what_tune_writes_is_served(tmp_path):
     """The README's two lines, on a machine where one pair a pass is in force, which nearly anything beats."""
     (tmp_path / "before.env").write_text("BENTORANK_MAX_BATCH_TOKENS=1\nBENTORANK_MAX_PAIR_TOKENS=64\n")

@@ -109,7 +109,7 @@ def test_a_model_that_calibration_harms_has_its_weights_rounded_alone(converted:
     assert scales(out) == 0
 
 
-@pytest.mark.families
+@pytest.mark.slow
 @needs_int8_arithmetic
 def test_the_starter_is_calibrated_anew_and_served(tmp_path: Path) -> None:
     """From its f32 weights, within the default tolerance; queries of one's own add nDCG@10."""
