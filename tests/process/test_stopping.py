@@ -9,7 +9,7 @@ import httpx2
 import psutil
 import pytest
 from support.metrics import Scrape
-from support.server import running_server, wait_until
+from support.server import Server, running_server, wait_until
 
 pytestmark = pytest.mark.process
 
@@ -86,3 +86,16 @@ def test_a_worker_does_not_outlive_its_supervisor(tmp_path):
         server.wait()
         wait_until(lambda: not any(psutil.pid_exists(worker) for worker in workers), within_s=10)
         assert server.status_of("/livez") is None
+
+
+def test_a_worker_that_still_starts_does_not_outlive_its_supervisor_either(tmp_path):
+    """Gone before the worker first looked who its supervisor is."""
+    server = Server(tmp_path, engine="fake")
+    try:
+        wait_until(lambda: server.worker_pids, within_s=30, every_s=0.01)
+        workers = server.worker_pids
+        os.kill(server.pid, signal.SIGKILL)
+        server.wait()
+        wait_until(lambda: not any(psutil.pid_exists(worker) for worker in workers), within_s=30)
+    finally:
+        server.kill()

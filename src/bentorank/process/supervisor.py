@@ -23,6 +23,7 @@ from bentorank.process import exit_status
 from bentorank.process.heartbeat import Heartbeats
 from bentorank.process.metric_files import FOLDER_VARIABLE, RestartCounter, remove_gauges
 from bentorank.process.silence import SilenceWatch
+from bentorank.process.supervision import name_supervisor
 
 if TYPE_CHECKING:
     from types import FrameType
@@ -40,6 +41,7 @@ logger = logging.getLogger(__name__)
 
 def supervise_workers(*, grace_s: float) -> None:
     """Call before BentoML makes its supervisor: it will be ours, which ends workers `grace_s` after a SIGTERM."""
+    name_supervisor()
     bentoml_circus.Arbiter = partial(Supervisor, grace_s, Heartbeats())  # type: ignore[misc,assignment]
 
 
@@ -147,13 +149,17 @@ class Supervisor(bentoml_circus.Arbiter):
 
     def _take_signal(self, signum: int, _frame: FrameType | None) -> None:
         if not self.running:
-            # Nothing is there to be stopped yet, and circus loses a stop that comes before its loop runs.
+            # No worker serves yet, and circus loses a stop that comes before its loop runs.
+            self._kill_workers()
             os._exit(exit_status.as_shells_say(-signum))
         if not self._stop_asked:
             self._stop_asked = True
             return
         # In flight or not: whoever asks twice does not want to wait.
         self._exception = SystemExit(exit_status.as_shells_say(-signum))
+        self._kill_workers()
+
+    def _kill_workers(self) -> None:
         for watcher in self.watchers:
             for pid in list(watcher.processes):
                 _kill(pid)
