@@ -178,7 +178,8 @@ def test_lines_for_people_have_one_form_and_begin_with_what_is_served(tmp_path):
         late = client.post("/rerank", json=QUESTION, headers={"x-request-timeout": "0.001"})
         quick = client.get("/info")
         assert (slow.status_code, late.status_code, quick.status_code) == (200, 504, 200)
-        wait_until(lambda: "lines are lost" in server.log, within_s=10)
+        expected = ("lines are lost", slow.headers["x-request-id"], late.headers["x-request-id"])
+        wait_until(lambda: all(part in server.log for part in expected), within_s=10)
         log = server.log
     said = [line for line in log.splitlines() if CONSOLE_LINE.match(line) and "[worker 1] bentorank:" in line]
     assert len(said) == 5

@@ -4,58 +4,70 @@ from __future__ import annotations
 
 import atexit
 import logging
-import queue
 import threading
 import time
-from logging.handlers import QueueHandler, QueueListener
-from typing import Any
+from collections import deque
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 # A few megabytes of lines: what a second of requests makes, while a disk or a reader has a bad moment.
 MAX_WAITING_LINES = 10_000
+# To wake a thread for each line costs as much as to make the line.
+GATHER_S = 0.02
 LAST_LINES_WITHIN_S = 1.0
+POLL_S = 0.005
 
 
-class Background(QueueHandler):
-    """Hands lines to `target` from a thread of its own; what does not fit into the queue is dropped, and counted.
+class Background(logging.Handler):
+    """Gives lines to `write` from a thread of its own; those that come while too many wait are dropped, and counted.
 
     A pipe that nobody reads, a disk that hangs, or a stopped process that holds a file's lock must not stop requests.
     """
 
-    def __init__(self, target: logging.Handler) -> None:
-        self._lines: queue.Queue[Any] = queue.Queue(MAX_WAITING_LINES)
-        super().__init__(self._lines)
+    def __init__(self, write: Callable[[str], None]) -> None:
+        super().__init__()
+        self._write = write
+        self._lines: deque[str] = deque()
         self._dropped = 0
-        self._writer = QueueListener(self._lines, target)
-        self._writer.start()
-        atexit.register(self._write_last_lines)
+        self._wake = threading.Event()
+        threading.Thread(target=self._write_for_ever, name="log", daemon=True).start()
+        atexit.register(self._wait_until_written)
 
     def emit(self, record: logging.LogRecord) -> None:
         """See logging.Handler. After a critical line the process may leave without cleaning up: it waits a little."""
-        super().emit(record)
+        try:
+            line = self.format(record)
+        except Exception:  # noqa: BLE001 - as every handler of logging's
+            self.handleError(record)
+            return
+        if len(self._lines) >= MAX_WAITING_LINES:
+            self._dropped += 1
+            return
+        if self._dropped:
+            self._lines.append(self.format(_lost(self._dropped)))
+            self._dropped = 0
+        self._lines.append(line)
+        if not self._wake.is_set():
+            self._wake.set()
         if record.levelno >= logging.CRITICAL:
             self._wait_until_written()
 
-    def enqueue(self, record: logging.LogRecord) -> None:
-        """See QueueHandler."""
-        try:
-            if self._dropped:
-                self._lines.put_nowait(self.prepare(_dropped(self._dropped)))
-                self._dropped = 0
-            self._lines.put_nowait(record)
-        except queue.Full:
-            self._dropped += 1
+    def _write_for_ever(self) -> None:
+        while self._wake.wait():
+            time.sleep(GATHER_S)
+            self._wake.clear()
+            while self._lines:
+                self._write(self._lines[0])
+                self._lines.popleft()
 
     def _wait_until_written(self) -> None:
         end = time.monotonic() + LAST_LINES_WITHIN_S
-        while self._lines.unfinished_tasks and time.monotonic() < end:
-            time.sleep(0.005)
-
-    def _write_last_lines(self) -> None:
-        ending = threading.Thread(target=self._writer.stop, daemon=True)
-        ending.start()
-        ending.join(LAST_LINES_WITHIN_S)
+        while self._lines and time.monotonic() < end:
+            time.sleep(POLL_S)
 
 
-def _dropped(count: int) -> logging.LogRecord:
+def _lost(count: int) -> logging.LogRecord:
     message = "%d lines before this one are lost: they came faster than they were written"
     return logging.LogRecord(__name__, logging.WARNING, "", 0, message, (count,), None)

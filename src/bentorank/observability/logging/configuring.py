@@ -37,10 +37,10 @@ def configure_logging(options: LogOptions, process: str) -> None:
     if not any(isinstance(each, TraceRecordFilter) for handler in root.handlers for each in handler.filters):
         return
     formatter = make_formatter(options.format, process)
-    stream = Background(StandardOutput())
+    stream = Background(StandardOutput().write)
     handlers = [stream]
     if options.file is not None:
-        handlers.append(Background(open_log_file(options.file, _complaints(stream))))
+        handlers.append(Background(open_log_file(options.file, _complaints(stream)).write))
     for handler in handlers:
         handler.setFormatter(formatter)
     root.handlers = [*handlers]

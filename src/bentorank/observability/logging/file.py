@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from typing import TYPE_CHECKING
 
@@ -10,15 +11,13 @@ from concurrent_log_handler import ConcurrentRotatingFileHandler
 from bentorank.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    import logging
-
     from bentorank.observability.logging.options import LogFile
 
 COMPLAIN_EVERY_S = 60.0
 
 
-def open_log_file(file: LogFile, complaints: logging.Logger) -> logging.Handler:
-    """A handler that writes to it. Raises ConfigurationError, without the path, if that is not possible.
+def open_log_file(file: LogFile, complaints: logging.Logger) -> RotatingFile:
+    """The file, open. Raises ConfigurationError, without the path, if that is not possible.
 
     `complaints` is told when it is not later; it must not lead back here.
     """
@@ -27,10 +26,10 @@ def open_log_file(file: LogFile, complaints: logging.Logger) -> logging.Handler:
     except OSError as error:
         reason = error.strerror or "cannot be written to"
         raise ConfigurationError(f"BENTORANK_LOG_FILE: {reason}") from None
-    return _RotatingFile(file, complaints)
+    return RotatingFile(file, complaints)
 
 
-class _RotatingFile(ConcurrentRotatingFileHandler):
+class RotatingFile(ConcurrentRotatingFileHandler):
     """Complains about what it cannot write once a minute, elsewhere."""
 
     def __init__(self, file: LogFile, complaints: logging.Logger) -> None:
@@ -39,6 +38,10 @@ class _RotatingFile(ConcurrentRotatingFileHandler):
         )
         self._complaints = complaints
         self._complained_at = float("-inf")
+
+    def write(self, line: str) -> None:
+        """Append it, perhaps to a new file."""
+        self.handle(logging.LogRecord("", logging.NOTSET, "", 0, line, None, None))
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: ARG002, N802 - logging's
         """See logging.Handler."""
