@@ -5,13 +5,23 @@ from __future__ import annotations
 import json
 import re
 import shutil
+import signal
 import subprocess
 from concurrent.futures import ThreadPoolExecutor
 
 import httpx2
 import pytest
 from support.keys import KEY
-from support.server import BIN, REPOSITORY, Server, running_server, wait_until
+from support.server import (
+    BIN,
+    REPOSITORY,
+    STOPPED_WITHIN_S,
+    Server,
+    environment,
+    free_port,
+    running_server,
+    wait_until,
+)
 
 CONSOLE_LINE = re.compile(
     r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z (INFO|WARNING|ERROR|CRITICAL) +\[(supervisor|worker \d)\] "
@@ -46,15 +56,23 @@ def json_server(tmp_path_factory):
 def test_every_line_is_an_object_from_start_to_end(tmp_path):
     """The supervisor's and the workers', BentoML's too, and those of the end; warnings of failures among them."""
     with running_server(tmp_path, engine="fake", log_format="json", access_log=True) as server:
-        ask(server.url, documents=["[[poison]]"])
+        poisoned = ask(server.url, documents=["alpha", "[[poison]]"]).headers["x-request-id"]
         httpx2.get(f"{server.url}/nowhere")
-        wait_until(lambda: "answers at" in server.log, within_s=10)
+        wait_until(lambda: '"event":"answers"' in server.log, within_s=10)
     lines = entries(server.log)
     assert {line["process"] for line in lines} == {"supervisor", "worker 1"}
     assert all(re.fullmatch(r"[\d-]{10}T[\d:]{8}\.\d{3}Z", line["time"]) for line in lines)
     assert {"level", "logger", "message", "pid"} <= lines[0].keys()
-    assert any("serves" in line["message"] and line["process"] == "worker 1" for line in lines)
+    told = {line["event"]: line for line in lines if "event" in line and line["process"] == "worker 1"}
+    assert [*told] == ["serving", "limits", "access", "cache", "ready"]
+    assert (told["serving"]["engine"], told["serving"]["device"]) == ("fake", "cpu")
+    assert (told["limits"]["max_documents"], told["access"]["keys"]) == (1000, 0)
+    (answers,) = [line for line in lines if line.get("event") == "answers"]
+    assert answers["url"] == server.url
     assert any(server.url in line["message"] for line in lines if line["process"] == "supervisor")
+    # Of work that failed: what was asked for.
+    (failed,) = [line for line in lines if line.get("request_id") == poisoned]
+    assert {"status": 500, "dialect": "native", "documents": 2}.items() <= failed.items()
 
 
 def test_the_access_log_tells_what_was_done_and_what_it_cost(json_server):
@@ -68,6 +86,19 @@ def test_the_access_log_tells_what_was_done_and_what_it_cost(json_server):
     assert line["body_bytes"] == int(answer.request.headers["content-length"])
     assert line["duration_ms"] >= line["queue_ms"] + line["tokenize_ms"] + line["inference_ms"] - 1
     assert {"model", "cached_pairs", "truncated_documents", "unscored_documents"} <= line.keys()
+
+
+def test_scores_of_pairs_are_logged_as_well(json_server):
+    """By both routes that give them."""
+    server, _ = json_server
+    answer = httpx2.post(f"{server.url}/score", json={"text_1": "alpha", "text_2": ["alpha", "beta"]}, timeout=30)
+    (line,) = wait_for(server, answer.headers["x-request-id"])
+    assert {"dialect": "score", "documents": 2, "pairs": 2}.items() <= line.items()
+    assert line["tokens"] == answer.json()["usage"]["total_tokens"]
+    assert line["duration_ms"] >= line["queue_ms"] + line["tokenize_ms"] + line["inference_ms"] - 1
+    answer = httpx2.post(f"{server.url}/bentoml/score", json={"pairs": [{"query": "a", "passage": "b"}]}, timeout=30)
+    (line,) = wait_for(server, answer.headers["x-request-id"])
+    assert {"dialect": "bentoml", "documents": 1, "status": 200}.items() <= line.items()
 
 
 def test_a_refused_request_has_its_code_and_nothing_of_its_texts(json_server):
@@ -147,7 +178,8 @@ def test_lines_for_people_have_one_form_and_begin_with_what_is_served(tmp_path):
         late = client.post("/rerank", json=QUESTION, headers={"x-request-timeout": "0.001"})
         quick = client.get("/info")
         assert (slow.status_code, late.status_code, quick.status_code) == (200, 504, 200)
-        wait_until(lambda: "lines are lost" in server.log, within_s=10)
+        expected = ("lines are lost", slow.headers["x-request-id"], late.headers["x-request-id"])
+        wait_until(lambda: all(part in server.log for part in expected), within_s=10)
         log = server.log
     said = [line for line in log.splitlines() if CONSOLE_LINE.match(line) and "[worker 1] bentorank:" in line]
     assert len(said) == 5
@@ -159,6 +191,37 @@ def test_lines_for_people_have_one_form_and_begin_with_what_is_served(tmp_path):
     assert f"request_id={slow.headers['x-request-id']}" in log
     assert "code=deadline_exceeded" in log
     assert quick.headers["x-request-id"] not in log
+
+
+def test_a_log_that_nobody_reads_stops_no_request(tmp_path):
+    """A container's engine may hold the pipe up; requests and the end of the service wait for it no longer."""
+    port = free_port()
+    server = subprocess.Popen(
+        [str(BIN / "bentorank"), "serve", "--port", str(port)],
+        env=environment(tmp_path, engine="fake", access_log=True, log_format="json"),
+        cwd=REPOSITORY,
+        stdout=subprocess.PIPE,
+    )
+    try:
+        with httpx2.Client(base_url=f"http://127.0.0.1:{port}", timeout=5) as client:
+            wait_until(lambda: answers(client), every_s=0.1)
+            # A pipe takes 64 KiB: some 150 lines.
+            assert {client.post("/rerank", json=QUESTION).status_code for _ in range(400)} == {200}
+        server.send_signal(signal.SIGTERM)
+        assert server.wait(STOPPED_WITHIN_S) == 0
+        # What the pipe had room for is whole, but for the line that was being written.
+        assert len(entries(b"\n".join(server.stdout.read().splitlines()[:-1]).decode())) > 50
+    finally:
+        server.kill()
+        server.stdout.close()
+
+
+def answers(client):
+    """Whether the service does."""
+    try:
+        return client.get("/readyz").status_code == 200
+    except httpx2.TransportError:
+        return False
 
 
 @pytest.mark.parametrize("command", [("bentorank", "serve"), ("bentoml", "serve", "bentorank.service:BentoRank")])

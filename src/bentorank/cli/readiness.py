@@ -12,7 +12,7 @@ from rich.panel import Panel
 from rich.text import Text
 
 from bentorank.cli.terminal import terminal
-from bentorank.observability.logging.options import LogFormat
+from bentorank.observability.logging.options import FIELDS, LogFormat
 
 if TYPE_CHECKING:
     from bentorank.settings import Settings
@@ -67,7 +67,8 @@ class ReadyBanner:
         shown = f"[{self._host}]" if ":" in self._host else self._host
         url = f"http://{shown}:{self._port}"
         if self._log_format is LogFormat.JSON:
-            logger.info("answers at %s after %.1f s", url, seconds)
+            fields = {"event": "answers", "url": url, "after_s": round(seconds, 3)}
+            logger.info("answers at %s after %.1f s", url, seconds, extra={FIELDS: fields})
             return
         facts = Text.assemble(
             (url, "bold"),

@@ -6,6 +6,8 @@ import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from bentorank.observability.logging.options import FIELDS
+
 if TYPE_CHECKING:
     from bentorank.engines.protocol import EngineInfo
 
@@ -35,31 +37,41 @@ class Serving:
 
 
 def say_what_is_served(serving: Serving, loaded_in_s: float) -> None:
-    """Log it."""
+    """Log it, in sentences, and in JSON in fields too."""
     engine = serving.engine
-    logger.info(
-        "bentorank %s serves %s with %s %s on %s: %d tokens at most for a query with a document",
-        serving.version,
-        serving.model,
-        engine.engine,
-        engine.precision,
-        engine.device,
-        engine.max_tokens,
+    _say(
+        f"bentorank {serving.version} serves {serving.model} with {engine.engine} {engine.precision}"
+        f" on {engine.device}: {engine.max_tokens} tokens at most for a query with a document",
+        event="serving",
+        version=serving.version,
+        model=serving.model,
+        engine=engine.engine,
+        precision=engine.precision,
+        device=engine.device,
+        max_tokens=engine.max_tokens,
     )
-    logger.info(
-        "a request may have %d documents, %d tokens, %g MiB and %g s",
-        serving.max_documents,
-        serving.max_request_tokens,
-        serving.max_body_bytes / MIB,
-        serving.request_timeout_s,
+    _say(
+        f"a request may have {serving.max_documents} documents, {serving.max_request_tokens} tokens,"
+        f" {serving.max_body_bytes / MIB:g} MiB and {serving.request_timeout_s:g} s",
+        event="limits",
+        max_documents=serving.max_documents,
+        max_request_tokens=serving.max_request_tokens,
+        max_body_bytes=serving.max_body_bytes,
+        request_timeout_s=serving.request_timeout_s,
     )
-    logger.info("%s", _who_may_ask(serving))
-    logger.info(
-        "scores are %s; requests are %s",
-        f"remembered {serving.remembers}" if serving.remembers else "not remembered",
-        "traced" if serving.tracing else "not traced",
+    _say(_who_may_ask(serving), event="access", keys=serving.keys, metrics_need_key=serving.metrics_need_key)
+    _say(
+        f"scores are {f'remembered {serving.remembers}' if serving.remembers else 'not remembered'};"
+        f" requests are {'traced' if serving.tracing else 'not traced'}",
+        event="cache",
+        remembers=serving.remembers,
+        tracing=serving.tracing,
     )
-    logger.info("ready: the model was loaded in %.1f s", loaded_in_s)
+    _say(f"ready: the model was loaded in {loaded_in_s:.1f} s", event="ready", loaded_in_s=round(loaded_in_s, 3))
+
+
+def _say(sentence: str, **fields: object) -> None:
+    logger.info("%s", sentence, extra={FIELDS: fields})
 
 
 def _who_may_ask(serving: Serving) -> str:

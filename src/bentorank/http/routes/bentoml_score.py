@@ -15,6 +15,7 @@ from starlette.requests import ClientDisconnect, Request
 
 from bentorank.http.edge.request_context import context_of
 from bentorank.http.routes.body import read_as, read_json
+from bentorank.http.routes.logged_work import asked_work
 from bentorank.types import Pair
 
 if TYPE_CHECKING:
@@ -62,9 +63,11 @@ class ScoreGate:
             body, pairs = await self._read(Request(scope, receive))
         except ClientDisconnect:
             return  # nobody is left to answer
+        context = context_of(scope)
+        context.work = asked_work("bentoml", self.state.model_name, len(pairs))
         if self.budgets is not None:
             # BentoML computes callers' pairs together: what was used for whom, nobody knows.
-            with self.budgets.charged(context_of(scope).key, self.state.reranker.forecast_tokens(pairs)):
+            with self.budgets.charged(context.key, self.state.reranker.forecast_tokens(pairs)):
                 pass
         await self.app(_with_json_headers(scope, len(body)), _replayed(body, receive), send)
 

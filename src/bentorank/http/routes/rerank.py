@@ -28,7 +28,7 @@ from bentorank.http.edge.key_budgets import Charge
 from bentorank.http.edge.request_context import context_of
 from bentorank.http.routes.body import read_as, read_json
 from bentorank.http.routes.disconnect import ClientDisconnectedError, run_while_connected
-from bentorank.http.routes.logged_work import logged_work
+from bentorank.http.routes.logged_work import asked_work, done_work, scored_work
 from bentorank.http.routes.timing_headers import timing_headers, warning_header
 from bentorank.observability import metrics
 from bentorank.observability.metrics import CLIENT_CLOSED_REQUEST
@@ -86,15 +86,17 @@ class RerankRoutes:
         job = dialect.to_job(body, self.rules, self._deadline(request, getattr(body, "deadline_ms", None)))
         job = _completed(job, request, sent.warnings + unknown_field_warnings(sent.object, dialect.body))
         del sent  # what it holds beside the job would wait for the answer too
+        context = context_of(request.scope)
+        context.work = asked_work(dialect.name, self.state.model_name, len(job.documents))
         self.state.check_model(getattr(body, "model", None))
         try:
             with self._charged(request, _pairs([job])) as charge:
-                ranking = await run_while_connected(request, self._run(job, context_of(request.scope).trace))
+                ranking = await run_while_connected(request, self._run(job, context.trace))
                 charge.used = ranking.usage.tokens
         except BentorankError as error:
             error.message = _renamed(error.message, dialect.documents_field)
             raise
-        context_of(request.scope).work = logged_work(dialect.name, self.state.model_name, [ranking])
+        context.work |= done_work([ranking])
         content = dialect.to_response(body, job, ranking, Answer(self.state.model_name))
         return json_response(content, headers=timing_headers(job, ranking, self.state.reranker.info.device))
 
@@ -106,16 +108,17 @@ class RerankRoutes:
         requests = _requests_of({"requests": sent.value} if is_list else sent.object)
         self.rules.limits.check_batch(requests)
         works = [await self._read_nth(request, i, body, sent.warnings) for i, body in enumerate(requests)]
+        context = context_of(request.scope)
+        context.work = asked_work(BATCH, self.state.model_name, sum(len(job.documents) for _, job in works))
         for body, _ in works:
             self.state.check_model(body.model)
         largest = max(len(job.documents) for _, job in works)
         turns = asyncio.Semaphore(max(1, BATCH_DOCUMENTS_AT_ONCE // largest))
-        trace = context_of(request.scope).trace
-        runs = [self._run_nth(i, job, trace, turns) for i, (_, job) in enumerate(works)]
+        runs = [self._run_nth(i, job, context.trace, turns) for i, (_, job) in enumerate(works)]
         with self._charged(request, _pairs(job for _, job in works)) as charge:
             rankings = await run_while_connected(request, _gather(runs))
             charge.used = sum(ranking.usage.tokens for ranking in rankings)
-        context_of(request.scope).work = logged_work("batch", self.state.model_name, rankings)
+        context.work |= done_work(rankings)
         responses = [
             await self._write_nth(body, job, ranking) for (body, job), ranking in zip(works, rankings, strict=True)
         ]
@@ -172,6 +175,8 @@ class RerankRoutes:
         for number, pair in enumerate(pairs):
             self.rules.limits.check_query(pair.query, f"queries[{number}]")
         self.rules.limits.check_texts([pair.passage for pair in pairs], "documents")
+        context = context_of(request.scope)
+        context.work = asked_work(SCORE, self.state.model_name, len(pairs))
         self.state.check_model(body.model)
         overflow = Overflow.ERROR if body.truncate_prompt_tokens is None else Overflow.TRUNCATE
         tokens_of_text = max(body.truncate_prompt_tokens or 0, 0)
@@ -181,11 +186,12 @@ class RerankRoutes:
         terms = Terms(length, self._deadline(request, None), cache=cache_use(request.headers))
         with (
             self._charged(request, pairs) as charge,
-            TracedWork(context_of(request.scope).trace, "score", len(pairs), self.state.model_name) as work,
+            TracedWork(context.trace, "score", len(pairs), self.state.model_name) as work,
         ):
             scores = await run_while_connected(request, reranker.score_all(pairs, terms))
             work.scored(scores)
             charge.used = scores.tokens
+        context.work |= scored_work(scores)
         mode = ScoreMode.LOGIT if body.use_activation is False else ScoreMode.PROBABILITY
         presented = [present(logit, mode, reranker.info.activation) for logit in scores.logits]
         content = score.to_response(presented, scores.tokens, Answer(self.state.model_name))

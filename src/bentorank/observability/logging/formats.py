@@ -1,4 +1,7 @@
-"""A log record as a line of text or as JSON. Both carry what a call gave as `extra`."""
+"""A log record as a line of text or as JSON. Both carry what a call gave as `extra`.
+
+`fields` among it go into JSON alone: what the message tells people, for programs.
+"""
 
 from __future__ import annotations
 
@@ -10,12 +13,12 @@ from typing import Any
 from pythonjsonlogger.core import RESERVED_ATTRS
 from pythonjsonlogger.orjson import OrjsonFormatter
 
-from bentorank.observability.logging.options import LogFormat
+from bentorank.observability.logging.options import FIELDS, LogFormat
 
 # What a terminal, or a reader of lines, would obey instead of showing it.
 CONTROL_CHARACTERS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 # Python 3.12 and uvicorn leave these on records.
-NOT_EXTRA = frozenset({*RESERVED_ATTRS, "taskName", "color_message"})
+NOT_EXTRA = frozenset({*RESERVED_ATTRS, "taskName", "color_message", FIELDS})
 
 
 def make_formatter(log_format: LogFormat, process: str) -> logging.Formatter:
@@ -40,6 +43,7 @@ class JsonFormatter(OrjsonFormatter):
             "logger": record.name,
             "message": record.message,
             **extras_of(record),
+            **getattr(record, FIELDS, {}),
         }
         if "exc_info" in message_dict:
             log_data["exception"] = message_dict["exc_info"]

@@ -10,6 +10,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+# What a line has as `extra` for programs alone: a dict under this name.
+FIELDS = "fields"
+
+
 class LogFormat(StrEnum):
     """Lines for people, or an object a line for programs."""
 

@@ -12,11 +12,12 @@ if TYPE_CHECKING:
     from types import TracebackType
 
 # BentoML logs each failed call of its API routes with the whole traceback, and pydantic's errors quote the input; what
-# asyncio and uvicorn log was raised while a request was served.
+# the others log was raised while a request was served.
 LOGGERS_THAT_QUOTE_INPUT = (
     "asyncio",
     "bentoml._internal.server.http_app",
     "bentoml._internal.marshal.dispatcher",
+    "concurrent.futures",
     "uvicorn.error",
 )
 
@@ -32,15 +33,20 @@ def leave_out_quotations() -> None:
 
 
 def log_uncaught_exceptions() -> None:
-    """What ends the process, or one of its threads, in the log's own format."""
+    """What ends the process, or one of its threads, or is raised where nobody can catch it, in the log's own format."""
     sys.excepthook = _log_end_of_process
     threading.excepthook = _log_end_of_thread
+    sys.unraisablehook = _log_unraisable
 
 
 def without_exception_text(record: logging.LogRecord) -> bool:
-    """Keep the type of a logged exception and where it was raised, and drop its message and traceback."""
+    """Keep the type of a logged exception and where it was raised, and drop its message and traceback.
+
+    Of the message itself the first line: in those after it asyncio shows the task that failed, its exception included.
+    """
     if record.exc_info:
-        record.msg = f"{record.getMessage()}: {told_without_text(record.exc_info[1])}"
+        said, _, _ = record.getMessage().partition("\n")
+        record.msg = f"{said}: {told_without_text(record.exc_info[1])}"
         record.args = None
         record.exc_info = None
     return True
@@ -62,3 +68,7 @@ def _log_end_of_process(kind: type[BaseException], error: BaseException, trace: 
 
 def _log_end_of_thread(ended: threading.ExceptHookArgs) -> None:
     logger.error("a thread ended: %s", told_without_text(ended.exc_value))
+
+
+def _log_unraisable(raised: sys.UnraisableHookArgs) -> None:
+    logger.error("an exception that nobody could catch: %s", told_without_text(raised.exc_value))
