@@ -25,8 +25,8 @@ QUESTION = {
 }
 
 
-def image_environment():
-    """What the Dockerfile sets."""
+def image_configuration():
+    """What the Dockerfile says, as Docker writes it."""
     inspected = json.loads(
         subprocess.run(
             ["buildah", "inspect", "--type", "image", "localhost/bentorank:latest"],
@@ -35,7 +35,12 @@ def image_environment():
             check=True,
         ).stdout
     )
-    return dict(each.split("=", 1) for each in inspected["OCIv1"]["config"]["Env"])
+    return inspected["Docker"]["config"]
+
+
+def image_environment():
+    """What the Dockerfile sets."""
+    return dict(each.split("=", 1) for each in image_configuration()["Env"])
 
 
 def in_image(*command, models=None, **environment):
@@ -119,6 +124,13 @@ def test_it_starts_ranks_is_healthy_and_drains(tmp_path, capsys):
         supervisor.send_signal(signal.SIGTERM)
         assert running.process.wait(40) == 0
         assert all(json.loads(line) for line in running.log.splitlines())
+
+
+def test_it_says_how_it_is_asked_and_stopped():
+    """Podman and buildah leave HEALTHCHECK out, with a warning alone, of an image in OCI's own format."""
+    said = image_configuration()
+    assert said["Healthcheck"]["Test"] == ["CMD", "python", "-I", "/opt/bento/deploy/image/healthcheck.py"]
+    assert (said["User"], said["StopSignal"]) == ("10001:10001", "SIGTERM")
 
 
 def test_a_lost_worker_ends_it(tmp_path):
