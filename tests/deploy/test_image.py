@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import http.server
+import socket
 import subprocess
 import sys
+import threading
 import time
 
 import pytest
@@ -31,6 +34,31 @@ def test_nobody_who_listens_is_not(tmp_path):
     began = time.monotonic()
     assert check_health(PORT=free_port()) == 1
     assert time.monotonic() - began < 10
+
+
+def test_a_service_that_is_not_ready_is_not():
+    """It answers, and what it answers counts: a model that loads, a service that drains."""
+
+    class NotReady(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.send_response(503 if self.path == "/readyz" else 200)
+            self.end_headers()
+
+        def log_message(self, *_):
+            pass
+
+    with http.server.HTTPServer(("127.0.0.1", 0), NotReady) as loading:
+        threading.Thread(target=loading.serve_forever, daemon=True).start()
+        assert check_health(PORT=loading.server_port) == 1
+        loading.shutdown()
+
+
+def test_a_service_that_hangs_is_not():
+    """It takes connections and never answers; the question itself must come to an end."""
+    with socket.create_server(("127.0.0.1", 0)) as hanging:
+        began = time.monotonic()
+        assert check_health(PORT=hanging.getsockname()[1]) == 1
+        assert time.monotonic() - began < 30
 
 
 @pytest.mark.parametrize(("name", "other"), [("PORT", "BENTOML_PORT"), ("BENTOML_PORT", "BENTORANK_PORT")])
