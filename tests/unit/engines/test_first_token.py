@@ -45,6 +45,7 @@ def test_the_last_layer_of_bert_is_computed_for_one_token(tiny_models: Any, tmp_
     assert sorted(tokens[6:]) == [1, 1, 1, 1, TOKENS, TOKENS]
 
 
+@pytest.mark.families
 def test_a_head_that_reads_all_tokens_keeps_them(tiny_models: Any, tmp_path: Path) -> None:
     """ModernBERT with mean pooling: nothing is cut, and the scores are those of sentence-transformers."""
     folder = tmp_path / "modernbert"

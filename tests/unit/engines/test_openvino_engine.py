@@ -55,6 +55,7 @@ def test_a_second_start_imports_no_torch_and_sends_no_telemetry(converted: Any, 
     assert child.returncode == 0, child.stderr
 
 
+@pytest.mark.slow
 def test_concurrent_starters_share_one_conversion(tiny_model: Any, tmp_path: Path) -> None:
     """Two starters get the same complete model, and no scratch folder stays behind."""
     checkpoint = open_checkpoint(str(tiny_model("bert")))
