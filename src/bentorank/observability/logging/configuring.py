@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 from bentoml._internal.log import TraceRecordFilter
 
 from bentorank.observability.logging.background import Background
-from bentorank.observability.logging.file import open_log_file
 from bentorank.observability.logging.formats import make_formatter
 from bentorank.observability.logging.options import LogFormat
 from bentorank.observability.logging.privacy import leave_out_quotations, log_uncaught_exceptions
@@ -40,6 +39,8 @@ def configure_logging(options: LogOptions, process: str) -> None:
     stream = Background(StandardOutput().write)
     handlers = [stream]
     if options.file is not None:
+        from bentorank.observability.logging.file import open_log_file  # noqa: PLC0415 - it brings Redis' client, 150 ms
+
         handlers.append(Background(open_log_file(options.file, _complaints(stream)).write))
     for handler in handlers:
         handler.setFormatter(formatter)
