@@ -65,8 +65,8 @@ class Edge:
             return
         context = begin_request(scope)
         scope = self._with_known_path(scope, context)
+        route = scope["path"] if scope["path"] in self._methods else None
         if self._tracer is not None:
-            route = scope["path"] if scope["path"] in self._methods else None
             context.trace = self._tracer.begin(scope["method"], route, scope["headers"])
         answer = _Answer(context, send)
         body = LimitedBody(receive, context, self._bodies)
@@ -90,7 +90,6 @@ class Edge:
         if context.trace is not None:
             context.trace.end(answer.status, context.error, context.request_id)
         if self._access_log is not None:
-            route = scope["path"] if scope["path"] in self._methods else None
             self._access_log.record(scope["method"], route, answer.status, context)
 
     def _with_known_path(self, scope: Scope, context: RequestContext) -> Scope:

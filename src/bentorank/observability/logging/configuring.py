@@ -22,7 +22,6 @@ NO_PROGRESS_BARS = {"TQDM_DISABLE": "1", "HF_HUB_DISABLE_PROGRESS_BARS": "1"}
 # They come with handlers of their own, by BentoML's configuration.
 LOGGERS_OF_OTHERS = ("bentoml", "circus", "uvicorn", "uvicorn.error", "py.warnings")
 
-
 SUPERVISOR = "supervisor"
 
 
