@@ -109,7 +109,9 @@ class Supervisor(bentoml_circus.Arbiter):
         if self._stop_asked:
             # Not awaited: a worker that falls silent while it stops has to be seen.
             self.stop()
-        elif now >= self._respawn_from:
+        elif now >= self._respawn_from and any(watcher.respawn for watcher in self.watchers):
+            # Where none is started again there is nothing to manage, and circus would forget a worker that ends just
+            # now, with its status.
             await self.manage_watchers()
 
     def _end_silent_workers(self, elapsed_s: float) -> None:
