@@ -77,6 +77,7 @@ class Scale:
     engines: tuple[Variant, ...]
     engine_s: float
     engine_requests: int
+    start_timeout_s: float
 
 
 @app.command()
@@ -112,14 +113,14 @@ def _scale(*, rehearse: bool) -> Scale:
     from benchmarks.device.random_models import SHAPES, TINY_SHAPES  # noqa: PLC0415
 
     if not rehearse:
-        return Scale("cuda", SHAPES, FULL, GPU_TRIALS, CPU_TRIALS, ENGINES, 1.0, 40)
+        return Scale("cuda", SHAPES, FULL, GPU_TRIALS, CPU_TRIALS, ENGINES, 1.0, 40, 75.0)
     # Inherited by every process; a trial on the CPU says otherwise.
     os.environ |= {"BENTORANK_ENGINE": "torch", "BENTORANK_DEVICE": "cpu"}
-    return Scale("cpu", TINY_SHAPES, SHORT, few(GPU_TRIALS), few(CPU_TRIALS)[:1], ENGINES, 0.2, 1)
+    return Scale("cpu", TINY_SHAPES, SHORT, few(GPU_TRIALS), few(CPU_TRIALS)[:1], ENGINES, 0.2, 1, 300.0)
 
 
 def _measure(session: Session, scale: Scale, folder: Path, tests: str) -> None:
-    from benchmarks.device.fleet import started, unknown_settings  # noqa: PLC0415
+    from benchmarks.device.fleet import contender_of, started, unknown_settings  # noqa: PLC0415
     from benchmarks.device.report import as_markdown  # noqa: PLC0415
     from benchmarks.harness.machine import describe_machine  # noqa: PLC0415
 
@@ -130,7 +131,8 @@ def _measure(session: Session, scale: Scale, folder: Path, tests: str) -> None:
     trials = [
         trial for trial in (*scale.gpu_trials, *scale.cpu_trials) if not _is_strange(session, trial, unknown_settings)
     ]
-    with started(trials, models, cache) as fleet:
+    contenders = [contender_of(trial, models, cache) for trial in trials]
+    with started(contenders, scale.start_timeout_s) as fleet:
         if tests:
             session.step("tests", STARTS_S, lambda: _run_tests(shlex.split(tests), models))
         session.step("starts", 0, fleet.wait)

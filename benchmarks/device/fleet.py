@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
     from benchmarks.device.plan import Trial
 
-START_TIMEOUT_S = 75.0
 # Loading is work for two cores: a process reads weights while threads of it convert them.
 CORES_A_START = 2
 
@@ -50,10 +49,9 @@ def contender_of(trial: Trial, models: Path, cache: Path) -> Contender:
 class Fleet:
     """Servers by the name of their trial: running, or why not."""
 
-    def __init__(self, pool: ThreadPoolExecutor, trials: Sequence[Trial], models: Path, cache: Path) -> None:
+    def __init__(self, pool: ThreadPoolExecutor, contenders: Sequence[Contender], timeout_s: float) -> None:
         self._contexts: dict[str, AbstractContextManager[RunningServer]] = {
-            trial.name: run_server(contender_of(trial, models, cache), "", timeout_s=START_TIMEOUT_S)
-            for trial in trials
+            contender.name: run_server(contender, "", timeout_s=timeout_s) for contender in contenders
         }
         self._started: dict[str, Future[RunningServer]] = {
             name: pool.submit(context.__enter__) for name, context in self._contexts.items()
@@ -78,10 +76,10 @@ class Fleet:
 
 
 @contextmanager
-def started(trials: Sequence[Trial], models: Path, cache: Path) -> Iterator[Fleet]:
-    """Start all, and stop all in the end."""
+def started(contenders: Sequence[Contender], timeout_s: float) -> Iterator[Fleet]:
+    """Start all, each within `timeout_s`, and stop all in the end."""
     with ThreadPoolExecutor(max(1, (os.cpu_count() or 1) // CORES_A_START)) as pool:
-        fleet = Fleet(pool, trials, models, cache)
+        fleet = Fleet(pool, contenders, timeout_s)
         try:
             yield fleet
         finally:

@@ -48,10 +48,10 @@ GPU_TRIALS = (
 
 _ON_CPU = {"BENTORANK_ENGINE": "openvino", "BENTORANK_DEVICE": "cpu"}
 CPU_TRIALS = (
-    Trial("CPU, default streams", "starter", (FEW,), _ON_CPU),
-    Trial("CPU, 16 streams", "starter", (FEW,), _ON_CPU | {"BENTORANK_STREAMS": "16"}),
-    Trial("CPU, 8 streams", "starter", (FEW,), _ON_CPU | {"BENTORANK_STREAMS": "8"}),
-    Trial("CPU, 4 streams", "starter", (FEW,), _ON_CPU | {"BENTORANK_STREAMS": "4"}),
+    Trial("CPU, default streams", "starter-int8", (FEW,), _ON_CPU),
+    Trial("CPU, 16 streams", "starter-int8", (FEW,), _ON_CPU | {"BENTORANK_STREAMS": "16"}),
+    Trial("CPU, 8 streams", "starter-int8", (FEW,), _ON_CPU | {"BENTORANK_STREAMS": "8"}),
+    Trial("CPU, 4 streams", "starter-int8", (FEW,), _ON_CPU | {"BENTORANK_STREAMS": "4"}),
 )
 
 
