@@ -31,7 +31,7 @@ MOST_PROCESSES = 8
 # Different requests that a process has; 40 MB of bodies would be no better.
 BODIES = 60
 # For what a stopped clock cannot hold: reading the answers, and the last of them.
-GRACE_S = 45.0
+GRACE_S = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,10 +65,14 @@ def drive(server: RunningServer, load: Load, timing: Timing, folder: Path) -> di
     cpu_s, begun = server.cpu_s(), time.monotonic()
     time.sleep(timing.warm_s + timing.for_s)
     cores = (server.cpu_s() - cpu_s) / (time.monotonic() - begun)
-    parts = [orjson.loads(process.communicate(timeout=GRACE_S)[0] or b"null") for process in running]
+    parts = [_answer_of(process) for process in running]
     if None in parts or not any(part["answered"] for part in parts):
-        raise RuntimeError(f"no answers: {[part and part['failures'] for part in parts]}")
+        raise RuntimeError(f"no answers: {[part and part['failures'] for part in parts]}\n{_last_lines(server)}")
     return _together(load, parts, timing.for_s) | {"server_cores": cores, "load_processes": processes}
+
+
+def _last_lines(server: RunningServer) -> str:
+    return "\n".join(server.log().decode(errors="replace").splitlines()[-8:])
 
 
 def _start(url: str, bodies: Path, clients: int, begin: float, timing: Timing) -> subprocess.Popen[bytes]:
@@ -78,6 +82,16 @@ def _start(url: str, bodies: Path, clients: int, begin: float, timing: Timing) -
         *("--warm-s", str(timing.warm_s), "--for-s", str(timing.for_s)),
     ]
     return subprocess.Popen(command, stdout=subprocess.PIPE)
+
+
+def _answer_of(process: subprocess.Popen[bytes]) -> Any:  # noqa: ANN401 - its JSON
+    """What it saw; None where it failed or does not end."""
+    try:
+        return orjson.loads(process.communicate(timeout=GRACE_S)[0] or b"null")
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+        return None
 
 
 def _bodies(documents: int, process: int, folder: Path) -> Path:

@@ -22,7 +22,7 @@ from benchmarks.load.exchange import Exchanges, exchange, open_session
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-TIMEOUT_S = 30.0
+TIMEOUT_S = 20.0
 TIMINGS = ("queue", "tokenize", "inference", "total")
 
 
