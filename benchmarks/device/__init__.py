@@ -1,0 +1,1 @@
+"""What a GPU host without a package registry reaches: `python -m benchmarks.device --help`."""
