@@ -17,6 +17,7 @@ from pydantic import BaseModel, Field
 from bentorank import __version__
 from bentorank.cache import open_cache
 from bentorank.engines.loading import load_engine
+from bentorank.engines.protocol import DeviceLostError
 from bentorank.errors import BentorankError, ConfigurationError
 from bentorank.http.about.catalogue import CatalogueRoutes
 from bentorank.http.about.probes import ProbeRoutes
@@ -31,7 +32,7 @@ from bentorank.http.service_state import ServiceState
 from bentorank.observability import metrics
 from bentorank.observability.logging.configuring import SUPERVISOR, configure_logging
 from bentorank.observability.reporting import report_for_ever, report_readiness_for_ever
-from bentorank.observability.start_up import say_what_is_served
+from bentorank.observability.start_up import say_what_is_served, say_what_memory_is_taken
 from bentorank.observability.tracing.bentoml_middleware import leave_out_tracing
 from bentorank.process import exit_status
 from bentorank.process.garbage import settle_garbage_collector
@@ -48,6 +49,7 @@ from bentorank.wiring import (
     access_log,
     bentoml_config,
     cache_options,
+    check_gpus,
     connection_limits,
     engine_options,
     job_rules,
@@ -178,13 +180,18 @@ class BentoRank:
         if worker_index == 1:
             say_what_is_served(serving(settings, engine.info, keys.count), time.monotonic() - began)
         else:
-            logger.info("ready: as worker 1")
+            logger.info("ready: worker %d, as worker 1", worker_index)
+        say_what_memory_is_taken(engine.info)
 
     @bentoml.on_deployment
     def look_after_workers() -> None:
         """Put our supervisor in the place of BentoML's; runs in the process that will be it."""
         from bentorank.process.supervisor import supervise_workers  # noqa: PLC0415 - workers need none of it
 
+        try:
+            check_gpus(settings)
+        except ConfigurationError as unusable:
+            raise CannotServeError(unusable) from None
         supervise_workers(grace_s=stop_within_s(settings))
 
     @bentoml.on_startup
@@ -257,13 +264,14 @@ def _has_supervisor() -> bool:
     return bentoml.server_context.worker_index is not None
 
 
-def _exit_for_a_new_process() -> None:
+def _exit_for_a_new_process(error: BaseException) -> None:
     """Leave at once, without clean-up that could hang: the supervisor starts a new worker."""
-    os._exit(exit_status.MODEL_THREAD_DIED)
+    is_lost = isinstance(error, DeviceLostError)
+    os._exit(exit_status.DEVICE_LOST if is_lost else exit_status.MODEL_THREAD_DIED)
 
 
 def _give_up_starting(error: ConfigurationError) -> None:
-    """Say why, and let the supervisor stop: it could start new workers for ever, and none could do better."""
+    """Say why, and let the supervisor decide: it stops unless other workers live."""
     logger.critical("cannot start: %s", error)
     if _has_supervisor():
         # An exception would be logged three times over, each with its traceback.

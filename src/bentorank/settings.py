@@ -211,11 +211,18 @@ class Settings(BaseSettings):
         "127.0.0.1", description="Address that `bentorank serve` listens on; `0.0.0.0` for every interface."
     )
     port: Annotated[int, Field(ge=1, le=65535)] = Field(3000, description="Port of `bentorank serve`.")
-    workers: PositiveInt = Field(
-        1, description="Worker processes. On a host with N GPUs, N: each worker takes its own."
+    workers: PositiveInt | None = Field(
+        None,
+        description="Worker processes, as many as share a GPU unless set. On a host with N GPUs, N times as many: each"
+        " GPU has its own. On a CPU they divide the cores.",
+    )
+    workers_per_gpu: PositiveInt = Field(
+        1,
+        description="Workers that share a GPU, each with a model of its own and its part of the memory. One is enough"
+        " unless the model is so small that a Python process cannot feed the GPU.",
     )
     gpus: Annotated[int, Field(ge=0)] | None = Field(
-        None, description="GPUs to claim from BentoML; as many as workers where a GPU is used, unless set."
+        None, description="GPUs to claim from BentoML; as many as the workers need where a GPU is used, unless set."
     )
     drain_s: Annotated[float, Field(ge=0, le=600)] = Field(
         0.0, description="After SIGTERM, keep serving this long with `/readyz` at 503 before stopping."
@@ -251,6 +258,10 @@ class Settings(BaseSettings):
     # The fake engine
     fake_batch_delay_ms: Annotated[float, Field(ge=0, le=60_000)] = Field(
         0.0, description="`fake` engine: time of one forward pass."
+    )
+    fake_gpus: Path | None = Field(
+        None,
+        description="`fake` engine: a folder with a file for each GPU, 0, 1, …; one whose file is gone is lost.",
     )
     fake_token_delay_us: Annotated[float, Field(ge=0, le=60_000)] = Field(
         0.0, description="`fake` engine: further time for each token, padding included."
@@ -311,16 +322,37 @@ class Settings(BaseSettings):
             raise ValueError("precision int8 needs engine openvino, but engine is torch")
         if self.streams is not None and self.threads is not None and self.streams > self.threads:
             raise ValueError(f"streams is {self.streams} but threads is {self.threads}: each stream needs a thread")
-        if self.workers > 1 and self.device.startswith("cuda:"):
-            raise ValueError(f"device {self.device} puts all {self.workers} workers on one GPU: use device cuda")
-        if self.gpus is not None and 0 < self.gpus < self.workers:
-            raise ValueError(f"workers is {self.workers} but gpus is {self.gpus}: each worker needs its own GPU")
         if self.cache_url is not None and self.cache_url_file is not None:
             raise ValueError("cache_url and cache_url_file are both set: unset one of them")
         for name in ("cache_url", "cache_url_file"):
             if getattr(self, name) is not None and not self.cache:
                 raise ValueError(f"{name} is set, but cache is off: unset one of them")
         return self
+
+    @model_validator(mode="after")
+    def _refuse_workers_without_a_device(self) -> Self:
+        share, workers = self.workers_per_gpu, self.worker_count
+        if share > 1 and (self.device in ("cpu", "mps") or self.engine == "openvino"):
+            raise ValueError(f"workers_per_gpu is {share}, but no NVIDIA GPU is used: set workers")
+        if workers % share:
+            raise ValueError(f"workers is {workers} but workers_per_gpu is {share}: each GPU has as many as the others")
+        if self.gpu_count > 1 and self.device.startswith("cuda:"):
+            raise ValueError(f"device {self.device} puts all {workers} workers on one GPU: use device cuda")
+        if self.gpus is not None and 0 < self.gpus < self.gpu_count:
+            raise ValueError(
+                f"workers is {workers} but gpus is {self.gpus}: each worker needs its own GPU, or set workers_per_gpu"
+            )
+        return self
+
+    @property
+    def worker_count(self) -> int:
+        """Of all devices together."""
+        return self.workers or self.workers_per_gpu
+
+    @property
+    def gpu_count(self) -> int:
+        """How many GPUs the workers need where they use them."""
+        return self.worker_count // self.workers_per_gpu
 
     @model_validator(mode="after")
     def _refuse_rules_for_no_keys(self) -> Self:

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from bentorank import __version__
 from bentorank.cache import CacheOptions
+from bentorank.engines.hardware import visible_nvidia_gpus
+from bentorank.engines.openvino.cores import usable_cores
 from bentorank.engines.options import EngineKind, EngineOptions, FakeOptions, Precision
 from bentorank.errors import ConfigurationError
 from bentorank.http.dialects.dialect import JobRules
@@ -32,8 +34,8 @@ STARTER = "starter"
 # Beside `src` in a checkout; beside the package in a Bento, which flattens `src`.
 STARTER_FOLDERS = [Path(__file__).parents[level] / "models" / "starter" for level in (1, 2)]
 
-# Bare metal and containers; Windows' Linux.
-NVIDIA_NODES = ("/dev/nvidia0", "/dev/dxg")
+# The rest of a shared GPU's memory is for what CUDA itself needs in each process.
+SHARED_MEMORY = 0.9
 
 # What starting a forward pass costs, in tokens that could be computed in its place.
 CPU_FORWARD_OVERHEAD_TOKENS = 32
@@ -50,7 +52,7 @@ CALLERS_THAT_KEEP_A_DEVICE_BUSY = 8
 
 
 def engine_options(settings: Settings, worker_index: int) -> EngineOptions:
-    """What worker number `worker_index` (from 1) is to load; with several GPUs each worker takes its own."""
+    """What worker number `worker_index` (from 1) is to load, and on which device."""
     engine = EngineKind(settings.engine)
     return EngineOptions(
         model=settings.model if engine is EngineKind.FAKE else resolve_model(settings.model),
@@ -59,12 +61,14 @@ def engine_options(settings: Settings, worker_index: int) -> EngineOptions:
         device=_device(settings, worker_index),
         precision=Precision(settings.precision),
         max_tokens=settings.max_pair_tokens,
-        threads=settings.threads,
+        threads=settings.threads or _threads(settings),
         streams=settings.streams,
         cache_dir=settings.cache_dir.expanduser(),
+        memory_share=1.0 if settings.workers_per_gpu == 1 else SHARED_MEMORY / settings.workers_per_gpu,
         fake=FakeOptions(
             delay_s_per_batch=settings.fake_batch_delay_ms / 1e3,
             delay_s_per_1k_tokens=settings.fake_token_delay_us / 1e3,
+            gpu=settings.fake_gpus and settings.fake_gpus / str(_gpu_of(settings, worker_index)),
         ),
     )
 
@@ -91,17 +95,43 @@ def resolve_model(model: str) -> str:
 
 
 def _device(settings: Settings, worker_index: int) -> str:
-    if settings.workers > 1 and uses_gpu(settings):
-        return f"cuda:{worker_index - 1}"
+    if settings.gpu_count > 1 and uses_gpu(settings):
+        return f"cuda:{_gpu_of(settings, worker_index)}"
     return settings.device
+
+
+def _gpu_of(settings: Settings, worker_index: int) -> int:
+    """Workers are dealt out to the GPUs like cards."""
+    return (worker_index - 1) % settings.gpu_count
+
+
+def _threads(settings: Settings) -> int | None:
+    """Of a worker's engine; None where it has the machine to itself, or none to divide."""
+    if settings.worker_count == 1 or settings.engine == "fake" or uses_gpu(settings):
+        return None
+    return max(1, usable_cores() // settings.worker_count)
 
 
 def uses_gpu(settings: Settings) -> bool:
     """Whether the engine will run on an NVIDIA GPU, which is what BentoML allots; told without importing torch."""
     if settings.device.startswith("cuda"):
         return True
-    has_gpu = any(Path(node).exists() for node in NVIDIA_NODES)
-    return has_gpu and settings.device == "auto" and settings.engine in ("auto", "torch")
+    return visible_nvidia_gpus() > 0 and settings.device == "auto" and settings.engine in ("auto", "torch")
+
+
+def check_gpus(settings: Settings) -> None:
+    """Raises ConfigurationError where workers would be left without a GPU. For the process that will start them."""
+    visible, needed = visible_nvidia_gpus(), settings.gpu_count
+    if settings.engine == "fake":
+        return
+    if settings.workers_per_gpu > 1 and not uses_gpu(settings):
+        raise ConfigurationError(f"workers_per_gpu is {settings.workers_per_gpu}, but no NVIDIA GPU is to be seen")
+    # Where none is to be seen a device of another kind was asked for, or the worker itself will say that none is there.
+    if uses_gpu(settings) and 0 < visible < needed:
+        raise ConfigurationError(
+            f"workers is {settings.worker_count} and workers_per_gpu {settings.workers_per_gpu}, which takes {needed}"
+            f" GPUs, but {visible} {'is' if visible == 1 else 'are'} to be seen"
+        )
 
 
 def scheduler_limits(settings: Settings, info: EngineInfo) -> SchedulerLimits:
@@ -233,11 +263,11 @@ def bentoml_config(settings: Settings) -> dict[str, Any]:
     Not the address: a container must listen on every interface, as BentoML does; `bentorank serve` passes its own.
     """
     config: dict[str, Any] = {
-        "workers": settings.workers,
+        "workers": settings.worker_count,
         "traffic": {
             "timeout": settings.request_timeout_s + settings.drain_s + BENTOML_TIMEOUT_MARGIN_S,
             # For BentoCloud alone, which adds a replica beyond it: nothing here counts requests instead of tokens.
-            "concurrency": CALLERS_THAT_KEEP_A_DEVICE_BUSY * settings.workers,
+            "concurrency": CALLERS_THAT_KEEP_A_DEVICE_BUSY * settings.worker_count,
         },
         # BentoML's log line per request costs 10 to 30 % of the HTTP layer's time; the edge has its own.
         "logging": {"access": {"enabled": False}},
@@ -251,4 +281,4 @@ def bentoml_config(settings: Settings) -> dict[str, Any]:
 def _gpus(settings: Settings) -> int:
     if settings.gpus is not None:
         return settings.gpus
-    return settings.workers if uses_gpu(settings) else 0
+    return settings.gpu_count if uses_gpu(settings) else 0

@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 
 from bentorank.cache import open_cache
+from bentorank.engines.openvino.cores import usable_cores
 from bentorank.errors import ConfigurationError
 from bentorank.settings import Settings
-from bentorank.wiring import cache_options
+from bentorank.wiring import bentoml_config, cache_options, engine_options
 
 
 def test_the_address_of_the_cache_may_stand_in_a_file(tmp_path):
@@ -38,3 +39,32 @@ def test_a_file_that_names_no_cache_is_refused(tmp_path, content, sentence):
     assert refused.value.message.startswith(sentence)
     assert "hush-secret" not in refused.value.message
     assert "file-of-the-url" not in refused.value.message
+
+
+@pytest.mark.parametrize(
+    ("settings", "devices", "claimed"),
+    [
+        ({"workers": 1}, ["cuda"], 1),
+        ({"workers": 3}, ["cuda:0", "cuda:1", "cuda:2"], 3),
+        ({"workers_per_gpu": 3}, ["cuda", "cuda", "cuda"], 1),
+        ({"workers": 4, "workers_per_gpu": 2}, ["cuda:0", "cuda:1", "cuda:0", "cuda:1"], 2),
+    ],
+    ids=str,
+)
+def test_each_worker_has_its_gpu_and_its_part_of_the_memory(settings, devices, claimed):
+    """BentoML is asked for so many GPUs as there are, not for one a worker."""
+    read = Settings(device="cuda", **settings)
+    options = [engine_options(read, worker) for worker in range(1, len(devices) + 1)]
+    assert [option.device for option in options] == devices
+    shared = read.workers_per_gpu > 1
+    assert {option.memory_share for option in options} == {0.9 / read.workers_per_gpu if shared else 1.0}
+    assert bentoml_config(read)["workers"] == len(devices)
+    assert bentoml_config(read)["resources"] == {"gpu": claimed}
+
+
+def test_workers_on_a_cpu_divide_its_cores():
+    """Each engine takes its part of them, one core at least; a number that is set is each worker's."""
+    assert engine_options(Settings(device="cpu", workers=2), 1).threads == max(1, usable_cores() // 2)
+    assert engine_options(Settings(device="cpu", workers=1000), 7).threads == 1
+    assert engine_options(Settings(device="cpu"), 1).threads is None
+    assert engine_options(Settings(device="cpu", workers=2, threads=3), 1).threads == 3

@@ -17,8 +17,8 @@ import numpy as np
 from bentorank.engines.fingerprint import fingerprint
 from bentorank.engines.options import FakeOptions
 from bentorank.engines.overflow import plan_reading
-from bentorank.engines.protocol import EngineInfo
-from bentorank.errors import InvalidRequestError
+from bentorank.engines.protocol import DeviceLostError, EngineInfo
+from bentorank.errors import ConfigurationError, InvalidRequestError
 from bentorank.types import EncodedPair, LengthPolicy, ModelActivation, Overflow, Span
 
 if TYPE_CHECKING:
@@ -52,6 +52,8 @@ class FakeEngine:
 
     def __init__(self, options: FakeOptions | None = None, *, max_tokens: int = DEFAULT_MAX_TOKENS) -> None:
         self._options = options or FakeOptions()
+        if self._has_lost_its_gpu():
+            raise ConfigurationError("the fake engine's GPU is not there")
         self._down_until = float("-inf")
         self.info = EngineInfo(
             engine="fake",
@@ -85,6 +87,8 @@ class FakeEngine:
         delay_s = self._options.delay_s_per_batch + self._options.delay_s_per_1k_tokens * padded_tokens / 1000
         if delay_s > 0:  # even a sleep of nothing gives the processor away
             time.sleep(delay_s)
+        if self._has_lost_its_gpu():
+            raise DeviceLostError
         if time.monotonic() < self._down_until:
             raise RuntimeError("the fake engine is down, as asked")
         try:
@@ -95,6 +99,9 @@ class FakeEngine:
 
     def warm_up(self) -> None:
         """Nothing to prepare."""
+
+    def _has_lost_its_gpu(self) -> bool:
+        return self._options.gpu is not None and not self._options.gpu.exists()
 
     def _encode_query(self, query: str, policy: LengthPolicy) -> tuple[list[int], bool]:
         """Word ids, and whether some were cut."""

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import platform
 import sys
 from functools import cache
 from pathlib import Path
 
-# Device nodes of NVIDIA (bare metal, containers, WSL) and AMD.
-_GPU_NODES = ("/dev/nvidiactl", "/dev/nvidia0", "/dev/dxg", "/dev/kfd")
+_DEVICES = Path("/dev")
 
 # As /proc/cpuinfo spells them: x86 with AVX512-BF16 or AMX, ARMv8.6 with the bf16 matrix instructions.
 _BF16_FLAGS = frozenset({"avx512_bf16", "amx_bf16", "bf16"})
@@ -17,7 +17,25 @@ _INT8_FLAGS = frozenset({"avx512_vnni", "avx_vnni"})
 
 def may_have_accelerator() -> bool:
     """False where torch cannot see a GPU; True where it is worth asking torch."""
-    return sys.platform == "darwin" or any(Path(node).exists() for node in _GPU_NODES)
+    nodes = [_DEVICES / "nvidiactl", _DEVICES / "kfd"]  # the latter is AMD's
+    return sys.platform == "darwin" or nvidia_nodes(_DEVICES) > 0 or any(node.exists() for node in nodes)
+
+
+def visible_nvidia_gpus(devices: Path = _DEVICES, visible: str | None = None) -> int:
+    """How many GPUs of NVIDIA this process may use. `visible` is CUDA_VISIBLE_DEVICES, that of the environment unless
+    given: numbers or names of GPUs, of which CUDA takes those before the first that is none.
+    """
+    nodes = nvidia_nodes(devices)
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES") if visible is None else visible
+    if visible is None or nodes == 0:
+        return nodes
+    names = [name.strip() for name in visible.split(",")]
+    return next((count for count, name in enumerate(names) if not name or name.startswith("-")), len(names))
+
+
+def nvidia_nodes(devices: Path) -> int:
+    """Of bare metal and containers, where the only one may have any number; Windows' Linux has one for all of them."""
+    return len([*devices.glob("nvidia[0-9]*")]) or int((devices / "dxg").exists())
 
 
 def cpu_has_native_bf16() -> bool:

@@ -28,10 +28,14 @@ class Precision(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class FakeOptions:
-    """How slow the fake engine is; it otherwise answers at once. Both delays add up."""
+    """How slow the fake engine is; it otherwise answers at once. Both delays add up.
+
+    `gpu` is a file that stands for the GPU it pretends to run on, which is lost while there is no such file.
+    """
 
     delay_s_per_batch: float = 0.0
     delay_s_per_1k_tokens: float = 0.0
+    gpu: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +46,7 @@ class EngineOptions:
     `device` is auto, cpu, cuda, cuda:N or mps. `max_tokens` caps the model's own window. `threads=None`
     leaves the number to the engine, and so does `streams=None` the number of forward passes that run at a time,
     between which the threads are divided; only OpenVINO has several. Converted models are kept under `cache_dir`.
+    `memory_share` is the part of a GPU's memory that this process may take.
     """
 
     model: str
@@ -53,4 +58,5 @@ class EngineOptions:
     threads: int | None = None
     streams: int | None = None
     cache_dir: Path = field(default_factory=lambda: Path.home() / ".cache" / "bentorank")
+    memory_share: float = 1.0
     fake: FakeOptions = field(default_factory=FakeOptions)

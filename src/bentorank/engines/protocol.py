@@ -20,6 +20,10 @@ CPU_BATCH_TOKENS = 1024
 ACCELERATOR_BATCH_TOKENS = 32_768
 
 
+class DeviceLostError(Exception):
+    """Every later call on the device would fail too, whatever the batch: only a new process may do better."""
+
+
 @dataclass(frozen=True, slots=True)
 class EngineInfo:
     """What is loaded, for the API, the logs and the cache key.
@@ -87,7 +91,10 @@ class Engine(Protocol):
         ...
 
     def forward(self, batch: Sequence[EncodedPair]) -> NDArray[np.float32]:
-        """Relevance logits, shape (len(batch),), before any activation. Order follows the batch."""
+        """Relevance logits, shape (len(batch),), before any activation. Order follows the batch.
+
+        Raises DeviceLostError where the device is to blame for good, and anything else for a batch that fails.
+        """
         ...
 
     def warm_up(self) -> None:

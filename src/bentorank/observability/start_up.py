@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from bentorank.engines.protocol import EngineInfo
 
 MIB = 2**20
+GIB = 2**30
 
 logger = logging.getLogger("bentorank")
 
@@ -68,6 +69,26 @@ def say_what_is_served(serving: Serving, loaded_in_s: float) -> None:
         tracing=serving.tracing,
     )
     _say(f"ready: the model was loaded in {loaded_in_s:.1f} s", event="ready", loaded_in_s=round(loaded_in_s, 3))
+
+
+def say_what_memory_is_taken(engine: EngineInfo) -> None:
+    """Of a GPU, which other workers may share."""
+    if not (engine.engine == "torch" and engine.device.startswith("cuda")):
+        return
+    import torch  # noqa: PLC0415 - the engine has imported it
+
+    device = torch.device(engine.device)
+    free, total = torch.cuda.mem_get_info(device)
+    reserved = torch.cuda.memory_reserved(device)
+    _say(
+        f"of {total / GIB:.1f} GiB of memory of {engine.device}, this worker has {reserved / GIB:.1f},"
+        f" and {free / GIB:.1f} are free",
+        event="device_memory",
+        device=engine.device,
+        reserved_bytes=reserved,
+        free_bytes=free,
+        total_bytes=total,
+    )
 
 
 def _say(sentence: str, **fields: object) -> None:

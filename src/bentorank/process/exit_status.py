@@ -7,6 +7,8 @@ from typing import Final
 
 # BSD's EX_SOFTWARE: the model thread died, and only a new process can help.
 MODEL_THREAD_DIED: Final = 70
+# BSD's EX_IOERR: nothing runs on the device any more in this process, and a new one may find it well.
+DEVICE_LOST: Final = 74
 # BSD's EX_TEMPFAIL: a forward pass hangs, and only a new process can help.
 STALLED: Final = 75
 # BSD's EX_CONFIG: the settings ask for what cannot be had.
@@ -19,16 +21,25 @@ class LossReason(StrEnum):
 
     DIED = "died"
     MODEL_THREAD_DIED = "model_thread_died"
+    DEVICE_LOST = "device_lost"
     STALLED = "stalled"
     SILENT = "silent"
+    CANNOT_START = "cannot_start"
+
+
+_REASONS: Final = {
+    MODEL_THREAD_DIED: LossReason.MODEL_THREAD_DIED,
+    DEVICE_LOST: LossReason.DEVICE_LOST,
+    STALLED: LossReason.STALLED,
+    CANNOT_START: LossReason.CANNOT_START,
+}
 
 
 def loss_reason(status: int, *, was_silent: bool) -> LossReason:
     """Why the worker ended; `was_silent` if the supervisor has ended it."""
     if was_silent:
         return LossReason.SILENT
-    reasons = {MODEL_THREAD_DIED: LossReason.MODEL_THREAD_DIED, STALLED: LossReason.STALLED}
-    return reasons.get(status, LossReason.DIED)
+    return _REASONS.get(status, LossReason.DIED)
 
 
 def as_shells_say(status: int) -> int:

@@ -23,6 +23,7 @@ from bentorank.process import exit_status
 from bentorank.process.heartbeat import Heartbeats
 from bentorank.process.metric_files import FOLDER_VARIABLE, RestartCounter, remove_gauges
 from bentorank.process.silence import SilenceWatch
+from bentorank.process.starts import Starts
 from bentorank.process.supervision import name_supervisor
 
 if TYPE_CHECKING:
@@ -33,9 +34,6 @@ if TYPE_CHECKING:
 
 TICK_S = 0.25
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT)
-# A worker that never served is not started again at once, over and over.
-LONGEST_BACKOFF_S = 10.0
-
 logger = logging.getLogger(__name__)
 
 
@@ -59,8 +57,7 @@ class Supervisor(bentoml_circus.Arbiter):
         self._silence = SilenceWatch(_is_stopped, max_step_s=2 * TICK_S)
         self._workers: dict[int, Process] = {}
         self._ended_for_silence: set[int] = set()
-        self._failed_starts = 0
-        self._respawn_from = 0.0
+        self._starts = Starts()
         self._ticked_at = time.monotonic()
         self._stop_asked = False
         self._metrics_folder = Path(self.watchers[0].env[FOLDER_VARIABLE])
@@ -109,10 +106,19 @@ class Supervisor(bentoml_circus.Arbiter):
         if self._stop_asked:
             # Not awaited: a worker that falls silent while it stops has to be seen.
             self.stop()
-        elif now >= self._respawn_from and any(watcher.respawn for watcher in self.watchers):
-            # Where none is started again there is nothing to manage, and circus would forget a worker that ends just
-            # now, with its status.
-            await self.manage_watchers()
+        else:
+            self._start_missing_workers(now)
+
+    def _start_missing_workers(self, now: float) -> None:
+        """Not by circus: it starts all, though one has to wait, and forgets a worker that ends just now."""
+        somebody_serves = any(self._silence.has_served(pid) for pid in self._workers)
+        for watcher in self.watchers:
+            if not (watcher.respawn and watcher.is_active()):
+                continue
+            living = {process.wid for process in watcher.processes.values()}
+            for number in {*range(1, watcher.numprocesses + 1)} - living:
+                if self._starts.is_due(number, now, somebody_serves=somebody_serves):
+                    watcher.spawn_process(number)
 
     def _end_silent_workers(self, elapsed_s: float) -> None:
         for pid in self._silence.step(elapsed_s, self._workers, self._heartbeats.take()):
@@ -130,7 +136,8 @@ class Supervisor(bentoml_circus.Arbiter):
             remove_gauges(self._metrics_folder, process.wid)
         reason = exit_status.loss_reason(status, was_silent=pid in self._ended_for_silence)
         self._ended_for_silence.discard(pid)
-        if status == exit_status.CANNOT_START:
+        if status == exit_status.CANNOT_START and (not watcher.respawn or not watcher.processes):
+            # The settings ask for what cannot be had. Where others live it may be this worker's device alone.
             self._stop_with(1)
         elif not watcher.respawn:
             logger.critical("worker %d is gone (%s, status %d): the service ends", pid, reason, status)
@@ -138,12 +145,11 @@ class Supervisor(bentoml_circus.Arbiter):
         else:
             logger.error("worker %d is gone (%s, status %d): another one starts", pid, reason, status)
             self._restarts.count(reason)
-            self._back_off(has_served=self._silence.has_served(pid))
-
-    def _back_off(self, *, has_served: bool) -> None:
-        self._failed_starts = 0 if has_served else self._failed_starts + 1
-        if self._failed_starts > 1:
-            self._respawn_from = time.monotonic() + min(LONGEST_BACKOFF_S, 2.0 ** (self._failed_starts - 2))
+            now = time.monotonic()
+            if status == exit_status.CANNOT_START:
+                self._starts.refused(process.wid, now)
+            else:
+                self._starts.ended(process.wid, now, has_served=self._silence.has_served(pid))
 
     def _stop_with(self, status: int) -> None:
         self._exception = SystemExit(status)

@@ -6,6 +6,7 @@ import logging
 import math
 from typing import TYPE_CHECKING
 
+from bentorank.engines.protocol import DeviceLostError
 from bentorank.errors import DeadlineExceededError, NonFiniteScoreError, ScoringError
 
 if TYPE_CHECKING:
@@ -35,7 +36,8 @@ class IsolatingForward:
     """Runs batches and finds the pairs that make one fail.
 
     A failing batch of n pairs costs at most ⌈log2 n⌉ + 3 further passes for each pair that is to blame. A batch that
-    runs out of memory is halved until it fits; `out_of_memory` says that it happened in the last `run`.
+    runs out of memory is halved until it fits; `out_of_memory` says that it happened in the last `run`. A device that
+    is lost is no pair's fault: DeviceLostError goes through.
     """
 
     def __init__(self, forward: Forward) -> None:
@@ -116,6 +118,8 @@ class _Attempt:
     def _try(self, positions: list[int]) -> bool:
         try:
             logits = self._forward([self._pairs[position] for position in positions])
+        except DeviceLostError:
+            raise
         except Exception as error:  # noqa: BLE001 - whatever an engine raises is the fault of some pair, or of the engine
             self._last_was_out_of_memory = is_out_of_memory(error)
             self.out_of_memory = self.out_of_memory or self._last_was_out_of_memory

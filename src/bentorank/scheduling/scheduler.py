@@ -187,11 +187,11 @@ class Scheduler:
         engine: Engine,
         limits: SchedulerLimits,
         *,
-        on_death: Callable[[], None] = lambda: None,
+        on_death: Callable[[BaseException], None] = lambda _: None,
         warmed_up_in_s: float = 0.0,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`on_death` is called on a model thread that dies of anything but `close`; a server should exit then.
+        """`on_death` is called on a model thread that dies of anything but `close`, with what: a server should exit.
 
         `warmed_up_in_s` is how long the engine took for its warm-up: the first hint at how long a pass may take.
         """
@@ -368,7 +368,7 @@ class Scheduler:
                 self._closing = True
                 self._changed.notify_all()
             self._refuse_all("the engine died")
-            self._on_death()
+            self._on_death(error)
 
     def _next_batch(self, stream: _Stream) -> list[Share] | None:
         """Wait for work and take a batch of it; None when closing."""

@@ -291,7 +291,7 @@ def test_when_the_model_thread_dies_everybody_is_told():
         with pytest.raises(UnavailableError):
             await asyncio.wait_for(scheduler.score(encode(engine, "alpha")), 5)
 
-    with running_scheduler(engine, on_death=died.set) as scheduler:
+    with running_scheduler(engine, on_death=lambda _: died.set()) as scheduler:
         asyncio.run(run(scheduler))
         assert died.wait(5)
         assert not scheduler.is_alive
@@ -462,7 +462,7 @@ def test_when_one_stream_dies_the_other_stops_too():
         with pytest.raises(UnavailableError):
             await asyncio.wait_for(scheduler.score(encode(engine, *["alpha"] * 8)), 5)
 
-    with running_scheduler(engine, limits, on_death=died.set) as scheduler:
+    with running_scheduler(engine, limits, on_death=lambda _: died.set()) as scheduler:
         asyncio.run(run(scheduler))
         assert died.wait(5)
         assert not scheduler.is_alive

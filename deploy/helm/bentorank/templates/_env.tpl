@@ -4,7 +4,7 @@
 - name: BENTOML_PORT
   value: "3000"
 - name: BENTORANK_WORKERS
-  value: "1"
+  value: {{ dig "BENTORANK_WORKERS_PER_GPU" 1 (.Values.config | default dict) | toString | quote }}
 {{- $further := list }}
 {{- range .Values.extraEnv }}{{ $further = append $further .name }}{{ end }}
 {{- if and .Values.gpu.enabled (not (has "MALLOC_ARENA_MAX" $further)) }}

@@ -15,6 +15,7 @@ from bentorank.engines.protocol import EngineInfo
 from bentorank.engines.torch.completeness import check_complete, check_finite
 from bentorank.engines.torch.device import choose_device, choose_precision
 from bentorank.engines.torch.forward import choose_forward
+from bentorank.engines.torch.losing import telling_a_lost_gpu
 from bentorank.engines.torch.reading_check import check_reading, takes
 from bentorank.engines.torch.transfers import begin_download
 from bentorank.engines.warm_up import probe_pairs, warm_up_batches
@@ -46,6 +47,8 @@ class TorchEngine:
         precision = choose_precision(options.precision, device)
         if options.threads is not None:
             torch.set_num_threads(options.threads)
+        if torch.device(device).type == "cuda" and options.memory_share < 1:
+            torch.cuda.set_per_process_memory_fraction(options.memory_share, torch.device(device))
         model = load_cross_encoder(checkpoint, device=device, dtype=_DTYPES[precision])
         self._encoder = encoder_of(model, checkpoint)
         check_reading(model, transformers_module(model), self._encoder, checkpoint)
@@ -82,9 +85,10 @@ class TorchEngine:
 
     def forward(self, batch: Sequence[EncodedPair]) -> NDArray[np.float32]:
         """Logits of shape (len(batch),)."""
-        with self._launching, torch.inference_mode():
+        with telling_a_lost_gpu(self.info.device), self._launching, torch.inference_mode():
             wait_for_scores = begin_download(self._forward(batch).float())
-        return wait_for_scores()
+        with telling_a_lost_gpu(self.info.device):
+            return wait_for_scores()
 
     def warm_up(self) -> None:
         """Run short and long batches: a GPU loads kernels and memory at the first of a size."""
