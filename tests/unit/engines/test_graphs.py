@@ -2,12 +2,13 @@
 
 The GPU's part of it needs no more than torch, transformers, sentence-transformers and pytest:
 
-    pytest -c /dev/null --rootdir=. --confcutdir=tests/unit/engines -o pythonpath=tests --import-mode=importlib \
-        tests/unit/engines/test_graphs.py
+    python -m pytest -c /dev/null --rootdir=. --confcutdir=tests/unit/engines -o pythonpath=tests \
+        --import-mode=importlib tests/unit/engines/test_graphs.py
 """
 
 from __future__ import annotations
 
+import gc
 import logging
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
@@ -242,22 +243,29 @@ def test_the_same_batch_scores_the_same_whatever_ran_before(built: Callable[[str
 
 @needs_gpu
 def test_graphs_take_the_memory_of_their_largest(tiny_models: Any, tmp_path: Path) -> None:
-    """They share one pool: all buckets together take about what the largest takes by itself."""
-    sizes = {"hidden_size": 256, "intermediate_size": 1024, "num_hidden_layers": 4}
-    tiny_models.build_bert(tmp_path, **sizes)
+    """They share one pool: all together take about what the largest takes by itself, not six times as much."""
+    tiny_models.build_bert(tmp_path, hidden_size=256, intermediate_size=1024)
     packed, probes = load(tmp_path, "cuda", torch.bfloat16)
-    taken = []
-    for smallest in (7168, 0):
-        torch.cuda.synchronize()
-        torch.cuda.empty_cache()
-        before = torch.cuda.memory_reserved()
-        forward = graph_where_launch_bound(packed, probes, tokens=8192, window=WINDOW)
-        assert isinstance(forward, GraphedForward)
-        taken.append((smallest, len(forward.buckets), torch.cuda.memory_reserved() - before))
-        del forward
-    *_, reserved = taken[-1]
-    # A token takes some 20 rows of the width, in two bytes each; segments are rounded up to 20 MiB.
-    assert reserved < 8192 * 20 * sizes["hidden_size"] * 2 + 60 * MIB
+    batch = pairs_like(probes[0], [64] * 128)
+    packed(batch)
+    held = torch.cuda.memory_allocated()
+    torch.cuda.reset_peak_memory_stats()
+    packed(batch)
+    by_itself = torch.cuda.max_memory_allocated() - held
+    reserved = reserved_bytes()
+    forward = graph_where_launch_bound(packed, probes, tokens=8192, window=WINDOW)
+    assert isinstance(forward, GraphedForward)
+    assert forward.buckets[-1].tokens == 8192
+    # What the allocator takes at a time is 20 MiB.
+    assert reserved_bytes() - reserved < 2 * by_itself + 40 * MIB
+
+
+def reserved_bytes() -> int:
+    """What torch holds of the device's memory, without what it keeps for later."""
+    gc.collect()
+    torch.cuda.synchronize()
+    torch.cuda.empty_cache()
+    return torch.cuda.memory_reserved()
 
 
 def engine_lines(caplog: pytest.LogCaptureFixture) -> list[str]:
@@ -276,7 +284,7 @@ def test_an_engine_records_graphs_unless_told_not_to(
     """Its log says how many and what they take; two threads at a time get each their own scores, as one does."""
     package_log.set_level(logging.INFO, logger="bentorank")
     folder = str(built("bert"))
-    options = EngineOptions(folder, EngineKind.TORCH, device="cuda", precision=Precision.BF16, cuda_graphs=cuda_graphs)
+    options = EngineOptions(folder, EngineKind.TORCH, device="cuda", precision=Precision.F16, cuda_graphs=cuda_graphs)
     engine = load_engine(options)
     texts = [*tiny_models.CORPUS, "", "long " * 100]
     batches = [engine.encode([Pair("lighthouse lamp", text)] * count) for text in texts for count in (1, 7, 100)] * 4
@@ -290,4 +298,4 @@ def test_an_engine_records_graphs_unless_told_not_to(
         together = list(pool.map(engine.forward, batches))
     for launched, expected, scores in zip(before, alone, together, strict=True):
         np.testing.assert_array_equal(scores, expected)
-        np.testing.assert_allclose(scores, launched, rtol=0, atol=0.05)
+        np.testing.assert_allclose(scores, launched, rtol=0, atol=0.03)
