@@ -2,7 +2,7 @@
 
 The GPU's part of it needs no more than torch, transformers, sentence-transformers and pytest:
 
-    python -m pytest -c /dev/null --rootdir=. --confcutdir=tests/unit/engines -o pythonpath=tests \
+    PYTHONPATH=src:tests python -m pytest -c /dev/null --rootdir=. --confcutdir=tests/unit/engines \
         --import-mode=importlib tests/unit/engines/test_graphs.py
 """
 
