@@ -223,9 +223,10 @@ def test_graphs_score_as_the_packed_way(
     expected = torch.cat([packed(batch) for batch in batches]).float()
     scores = torch.cat([forward(batch) for batch in batches]).float()
     assert expected.std() > 1e-3, "scores too close together to tell anything"
-    # Products of other sizes are rounded in another order, here and there by more than the probes are.
-    tolerance = 16 * torch.finfo(dtype).eps * expected.abs().max().item()
-    torch.testing.assert_close(scores, expected, rtol=0, atol=tolerance)
+    # Products of other sizes are rounded in another order, which moves a few of so many logits by much more than most.
+    rounding = torch.finfo(dtype).eps * expected.abs().max()
+    assert (scores - expected).abs().mean() < 4 * rounding < expected.std() / 4
+    assert (scores - expected).abs().max() < 48 * rounding
     assert not package_log.records
 
 
@@ -244,7 +245,7 @@ def test_the_same_batch_scores_the_same_whatever_ran_before(built: Callable[[str
 @needs_gpu
 def test_graphs_take_the_memory_of_their_largest(tiny_models: Any, tmp_path: Path) -> None:
     """They share one pool: all together take about what the largest takes by itself, not six times as much."""
-    tiny_models.build_bert(tmp_path, hidden_size=256, intermediate_size=1024)
+    tiny_models.build_bert(tmp_path, intermediate_size=2048)
     packed, probes = load(tmp_path, "cuda", torch.bfloat16)
     batch = pairs_like(probes[0], [64] * 128)
     packed(batch)

@@ -15,8 +15,8 @@ from bentorank.engines.protocol import EngineInfo
 from bentorank.engines.torch.completeness import check_complete, check_finite
 from bentorank.engines.torch.device import choose_device, choose_precision
 from bentorank.engines.torch.forward import choose_forward
-from bentorank.engines.torch.losing import telling_a_lost_gpu
 from bentorank.engines.torch.graphs import graph_where_launch_bound
+from bentorank.engines.torch.losing import telling_a_lost_gpu
 from bentorank.engines.torch.packing import PackedForward
 from bentorank.engines.torch.reading_check import check_reading, takes
 from bentorank.engines.torch.transfers import begin_download
