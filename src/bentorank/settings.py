@@ -80,6 +80,11 @@ class Settings(BaseSettings):
         None,
         description="Forward passes at a time on a CPU, which divide the threads; one a thread, up to 4, unless set.",
     )
+    cuda_graphs: bool = Field(
+        default=True,
+        description="On an NVIDIA GPU, launch the operations of a small batch at once, as they were recorded at the"
+        " start; off saves the memory that the largest of these batches takes.",
+    )
     cache_dir: Path = Field(Path("~/.cache/bentorank"), description="Where converted models are kept between starts.")
 
     # Scheduling

@@ -63,6 +63,7 @@ def engine_options(settings: Settings, worker_index: int) -> EngineOptions:
         max_tokens=settings.max_pair_tokens,
         threads=settings.threads or _threads(settings),
         streams=settings.streams,
+        cuda_graphs=settings.cuda_graphs,
         cache_dir=settings.cache_dir.expanduser(),
         memory_share=1.0 if settings.workers_per_gpu == 1 else SHARED_MEMORY / settings.workers_per_gpu,
         fake=FakeOptions(
