@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import math
+import re
+from pathlib import Path
+
 import pytest
 
 from bentorank.defaults import batch_tokens, heaps, queue_tokens, streams, switch_interval_s
@@ -56,3 +60,19 @@ def test_only_a_gpu_s_threads_take_turns_sooner() -> None:
     """A pass of OpenVINO's asks for the lock once."""
     assert switch_interval_s("cpu") == 0.005
     assert switch_interval_s("cuda:1") < 0.001
+
+
+def test_the_page_on_performance_says_what_the_rules_say() -> None:
+    """Its table is of the shipped model on a machine of 16 GiB."""
+    section = (
+        (Path(__file__).parents[2] / "docs" / "performance.md").read_text(encoding="utf-8").split("## Many cores")[1]
+    )
+    rows = [line for line in section.split("**Measured")[0].splitlines() if re.match(r"\| \d", line)]
+    numbers = [[int(cell.replace(",", "")) for cell in row.strip("| ").split("|")] for row in rows]
+    assert [row[0] for row in numbers] == [1, 2, 4, 8, 16, 32, 64]
+    for cores, *shown in numbers:
+        count = streams(cores, memory_bytes=16 * GIB, weights_bytes=STARTER_BYTES)
+        threads = math.ceil(cores / count)
+        tokens = batch_tokens("cpu", threads_a_pass=threads)
+        waiting = queue_tokens("cpu", cores=cores, memory_bytes=16 * GIB)
+        assert shown == [heaps(cores), count, threads, tokens, waiting]
