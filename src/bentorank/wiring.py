@@ -107,8 +107,8 @@ def _gpu_of(settings: Settings, worker_index: int) -> int:
 
 
 def _threads(settings: Settings) -> int | None:
-    """Of a worker's engine; None where it has the machine to itself, or none to divide."""
-    if settings.worker_count == 1 or settings.engine == "fake" or uses_gpu(settings):
+    """Of a worker's engine on a CPU: its part of the cores. Left alone, torch would count those beyond a quota."""
+    if settings.engine == "fake" or uses_gpu(settings):
         return None
     return max(1, usable_cores() // settings.worker_count)
 
