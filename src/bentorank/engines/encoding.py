@@ -6,6 +6,7 @@ truncation on and off in place and raises "Already borrowed" under threads.
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
 
 from tokenizers import Tokenizer
@@ -161,24 +162,21 @@ class PairEncoder:
         self, queries: Sequence[TokenisedQuery], passages: Sequence[TokenisedPassage], policy: LengthPolicy
     ) -> list[list[EncodedPair]]:
         """The chunks of each passage behind its query."""
-        readings = [
-            plan_reading(len(passage.ids), self._text_tokens - query.tokens, policy, position=position)
-            for position, (query, passage) in enumerate(zip(queries, passages, strict=True))
-        ]
-        read = list(zip(queries, passages, readings, strict=True))
-        inputs = iter(
-            self._joiner.join(
-                [query.head for query, _, reading in read for _ in reading.parts],
-                [passage.ids[start:end] for _, passage, reading in read for start, end in reading.parts],
-            )
-        )
-        return [
-            [
-                EncodedPair(*next(inputs), reading.truncated, query.truncated, passage.span(start, end))
-                for start, end in reading.parts
-            ]
-            for query, passage, reading in read
-        ]
+        counts: list[int] = []
+        heads: list[bytes] = []
+        parts: list[list[int]] = []
+        marks: list[tuple[bool, bool, Span | None]] = []
+        for position, (query, passage) in enumerate(zip(queries, passages, strict=True)):
+            room = self._text_tokens - query.tokens
+            reading = plan_reading(len(passage.ids), room, policy, position=position)
+            counts.append(len(reading.parts))
+            for start, end in reading.parts:
+                heads.append(query.head)
+                parts.append(passage.ids[start:end])
+                marks.append((reading.truncated, query.truncated, passage.span(start, end)))
+        joined = zip(*self._joiner.join(heads, parts), marks, strict=True)
+        chunks = (EncodedPair(ids, types, *mark) for ids, types, mark in joined)
+        return [list(islice(chunks, count)) for count in counts]
 
 
 def read_template(tokenizer: Tokenizer) -> PairTemplate:

@@ -10,7 +10,7 @@ import struct
 from dataclasses import dataclass
 from functools import cache
 from itertools import accumulate, pairwise
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -42,13 +42,6 @@ class PairTemplate:
         return len(self.special_ids)
 
 
-class PairInput(NamedTuple):
-    """What the model reads of one pair: int64 views of shape (length,). No segments where the model takes none."""
-
-    input_ids: NDArray[np.int64]
-    token_type_ids: NDArray[np.int64] | None
-
-
 class PairJoiner:
     """Puts the special tokens of a template around queries and passages."""
 
@@ -61,29 +54,29 @@ class PairJoiner:
         """All that stands before a passage: the same for every passage of the query."""
         return _packed([*self._template.prefix, *query, *self._template.middle])
 
-    def join(self, heads: Sequence[bytes], passages: Sequence[list[int]]) -> list[PairInput]:
-        """Each passage behind its head."""
+    def join(
+        self, heads: Sequence[bytes], passages: Sequence[list[int]]
+    ) -> tuple[list[NDArray[np.int64]], Sequence[NDArray[np.int64] | None]]:
+        """Ids and segments of each passage behind its head, shape (length,); None where the model takes no segments."""
         suffix = self._suffix
-        joined = [head + _packed(ids) + suffix for head, ids in zip(heads, passages, strict=True)]
+        joined = [part for head, ids in zip(heads, passages, strict=True) for part in (head, _packed(ids), suffix)]
+        lengths = [(len(head) + len(suffix)) // _ID_BYTES + len(ids) for head, ids in zip(heads, passages, strict=True)]
+        bounds = list(pairwise(accumulate(lengths, initial=0)))
         # Not bytes: torch wants arrays that could be written to.
         row = np.frombuffer(bytearray().join(joined), np.int64)
-        bounds = list(accumulate(map(len, joined), initial=0))
-        views = [slice(start // _ID_BYTES, end // _ID_BYTES) for start, end in pairwise(bounds)]
+        input_ids = [row[start:end] for start, end in bounds]
         if not self._token_types:
-            return [PairInput(row[view], None) for view in views]
+            return input_ids, [None] * len(bounds)
         segments = self._segments(heads, passages)
-        return [PairInput(row[view], segments[view]) for view in views]
+        return input_ids, [segments[start:end] for start, end in bounds]
 
     def _segments(self, heads: Sequence[bytes], passages: Sequence[list[int]]) -> NDArray[np.int64]:
         """Of all pairs, one after the other."""
-        template = self._template
-        query = len(template.prefix)
-        passage = query + 1 + len(template.middle)
-        repeats = np.ones((len(heads), len(template.segments)), np.int64)
-        special = query + len(template.middle)
-        repeats[:, query] = [len(head) // _ID_BYTES - special for head in heads]
-        repeats[:, passage] = [len(ids) for ids in passages]
-        return np.repeat(np.tile(np.array(template.segments, np.int64), len(heads)), repeats.ravel())
+        prefix, middle, segments = len(self._template.prefix), len(self._template.middle), self._template.segments
+        repeats = np.ones((len(heads), len(segments)), np.int64)
+        repeats[:, prefix] = [len(head) // _ID_BYTES - prefix - middle for head in heads]
+        repeats[:, prefix + 1 + middle] = [len(ids) for ids in passages]
+        return np.repeat(np.tile(np.array(segments, np.int64), len(heads)), repeats.ravel())
 
 
 def _packed(ids: list[int]) -> bytes:
