@@ -166,7 +166,8 @@ def _layouts(threads: int, streams: int) -> list[dict[str, Any]]:
     """OpenVINO's properties for each of `streams`, which divide all `threads` between them, and have one at least.
 
     Each is a model of its own: OpenVINO's own streams share weights, and with int8 ones computed in bf16 all logits
-    were garbage (2026.4.1). Pinned, all of them would sit on the same cores.
+    were garbage (2026.4.1). Pinned, all of them would sit on the same cores, as would
+    workers that divide the cores.
     """
     each, left_over = divmod(threads, streams)
     return [
@@ -174,7 +175,7 @@ def _layouts(threads: int, streams: int) -> list[dict[str, Any]]:
             "NUM_STREAMS": "1",
             # Zero would be every core for each stream.
             "INFERENCE_NUM_THREADS": max(1, each + (stream < left_over)),
-            "ENABLE_CPU_PINNING": streams == 1,
+            "ENABLE_CPU_PINNING": streams == 1 and threads >= usable_cores(),
             "CPU_RUNTIME_CACHE_CAPACITY": _CACHED_KERNELS,
         }
         for stream in range(streams)
