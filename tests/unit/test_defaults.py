@@ -23,7 +23,7 @@ def test_each_thread_that_can_run_has_a_heap(processors: int, count: int) -> Non
 
 @pytest.mark.parametrize(
     ("threads", "count", "tokens"),
-    [(1, 1, 1024), (2, 2, 1024), (4, 4, 1024), (8, 4, 1024), (16, 4, 2048), (32, 8, 2048), (64, 16, 2048)],
+    [(1, 1, 1024), (2, 2, 1024), (8, 8, 1024), (16, 16, 1024), (32, 16, 1024), (64, 16, 2048), (128, 32, 2048)],
 )
 def test_at_most_four_threads_share_a_pass(threads: int, count: int, tokens: int) -> None:
     """And each has 512 tokens of it at least."""

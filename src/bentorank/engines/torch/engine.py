@@ -50,7 +50,9 @@ class TorchEngine:
         if options.threads is not None:
             torch.set_num_threads(options.threads)
         if torch.device(device).type == "cuda" and options.memory_share < 1:
-            torch.cuda.set_per_process_memory_fraction(options.memory_share, torch.device(device))
+            # By number: torch takes no name without one here.
+            index = torch.device(device).index
+            torch.cuda.set_per_process_memory_fraction(options.memory_share, 0 if index is None else index)
         model = load_cross_encoder(checkpoint, device=device, dtype=_DTYPES[precision])
         self._encoder = encoder_of(model, checkpoint)
         check_reading(model, transformers_module(model), self._encoder, checkpoint)
