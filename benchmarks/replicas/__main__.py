@@ -16,7 +16,15 @@ from benchmarks.harness.paired_rounds import measure_rounds
 from benchmarks.harness.request_sets import rounds_of_requests
 from benchmarks.harness.results_files import RESULTS, write_results
 from benchmarks.harness.texts import read_sample
-from benchmarks.replicas.fleet import FAKE, FAKE_AT_ONCE, direct_and_proxied, one_and_two, whole_and_halves
+from benchmarks.replicas.fleet import (
+    FAKE,
+    FAKE_AT_ONCE,
+    FAKE_LARGE,
+    direct_and_proxied,
+    one_and_two,
+    whole_and_halves,
+    workers_of_one,
+)
 from benchmarks.replicas.report import as_markdown, compared
 from benchmarks.replicas.requests import Shape, shaped
 
@@ -28,6 +36,7 @@ if TYPE_CHECKING:
 SEED = 31
 MANY, MANY_CLIENTS = Shape(requests=120, documents=20, words=12), 16
 ONE_AT_A_TIME = Shape(requests=300, documents=8, words=12)
+SHARED, SHARED_CLIENTS = Shape(requests=400, documents=50, words=None), 16
 LONG, LONG_CLIENTS = Shape(requests=16, documents=50, words=None), 8
 
 
@@ -55,6 +64,10 @@ def main(
         "proxy": compared(
             measured(ONE_AT_A_TIME, lambda stack, folder: direct_and_proxied(FAKE_AT_ONCE, stack, 1, folder)),
             first="direct",
+        ),
+        "workers": compared(
+            measured(SHARED, lambda stack, folder: workers_of_one(FAKE_LARGE, stack, SHARED_CLIENTS, folder)),
+            first="1 worker",
         ),
         "cores": compared(
             measured(LONG, lambda stack, folder: whole_and_halves(stack, LONG_CLIENTS, folder)),

@@ -33,6 +33,17 @@ FAKE = replace(
         "BENTORANK_FAKE_TOKEN_DELAY_US": "150",
     },
 )
+# A GPU that is never full: 3 ms a pass, whatever is in it. One Python process is the limit.
+FAKE_LARGE = replace(
+    BENTORANK,
+    environment={
+        **FRESH_SCORES,
+        **BULK,
+        "BENTORANK_ENGINE": "fake",
+        "BENTORANK_MAX_BATCH_TOKENS": "32768",
+        "BENTORANK_FAKE_BATCH_DELAY_MS": "3",
+    },
+)
 # Its forward pass takes no time: what is left is HTTP.
 FAKE_AT_ONCE = replace(BENTORANK, environment={**FRESH_SCORES, **BULK, "BENTORANK_ENGINE": "fake"})
 
@@ -68,6 +79,14 @@ def one_and_two(contender: Contender, stack: ExitStack, clients: int, folder: Pa
     for proxy in PROXIES:
         port = stack.enter_context(run_proxy(proxy, (first, second)))
         yield Way(f"two, {proxy}", port, clients, folder)
+
+
+def workers_of_one(contender: Contender, stack: ExitStack, clients: int, folder: Path) -> Iterator[Way]:
+    """To one instance of one, two and three workers, which share a port."""
+    for workers in (1, 2, 3):
+        environment = contender.environment | {"BENTORANK_WORKERS": str(workers)}
+        shared = replace(contender, name=f"{workers} workers", environment=environment)
+        yield Way(f"{workers} workers" if workers > 1 else "1 worker", _start(shared, stack).port, clients, folder)
 
 
 def whole_and_halves(stack: ExitStack, clients: int, folder: Path) -> Iterator[Way]:
