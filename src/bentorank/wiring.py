@@ -10,7 +10,7 @@ from bentorank import __version__
 from bentorank.cache import CacheOptions
 from bentorank.engines.hardware import visible_nvidia_gpus
 from bentorank.engines.openvino.cores import usable_cores
-from bentorank.engines.options import EngineKind, EngineOptions, FakeOptions, Precision
+from bentorank.engines.options import EngineKind, EngineOptions, FakeOptions, ModelHints, Precision
 from bentorank.errors import ConfigurationError
 from bentorank.http.dialects.dialect import JobRules
 from bentorank.http.dialects.limits import RequestLimits
@@ -65,6 +65,7 @@ def engine_options(settings: Settings, worker_index: int) -> EngineOptions:
         streams=settings.streams,
         cache_dir=settings.cache_dir.expanduser(),
         memory_share=1.0 if settings.workers_per_gpu == 1 else SHARED_MEMORY / settings.workers_per_gpu,
+        hints=ModelHints(settings.instruction, settings.prompt_format, settings.two_labels),
         fake=FakeOptions(
             delay_s_per_batch=settings.fake_batch_delay_ms / 1e3,
             delay_s_per_1k_tokens=settings.fake_token_delay_us / 1e3,

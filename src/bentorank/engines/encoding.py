@@ -19,7 +19,7 @@ from bentorank.errors import ConfigurationError, InvalidRequestError
 from bentorank.types import EncodedPair, LengthPolicy, Overflow, Span
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from numpy.typing import NDArray
 
@@ -32,12 +32,16 @@ _MINIMUM_CHARACTERS = 512
 
 @dataclass(frozen=True, slots=True)
 class PairTemplate:
-    """The special tokens around a pair; `segments` has that of each of them, and one each for query and passage."""
+    """The special tokens around a pair; `segments` has that of each of them, and one each for query and passage.
+
+    So many tokens of the window as are `reserved` are left free.
+    """
 
     prefix: list[int]
     middle: list[int]
     suffix: list[int]
     segments: list[int]
+    reserved: int = 0
 
     @property
     def special_ids(self) -> list[int]:
@@ -78,10 +82,12 @@ class PairEncoder:
     The ids equal what transformers gives for the same pair, except that an overlong pair loses tokens from
     the end of its passage only. transformers' `longest_first` does the same while the query fits in half of
     the window, which is the most that this encoder accepts. A tokenizer that is not of the model whose embedding table
-    has `table_rows` is refused with a ConfigurationError.
+    has `table_rows` is refused with a ConfigurationError. The `template` is the tokenizer's own unless given.
     """
 
-    def __init__(
+    takes_instruction = False
+
+    def __init__(  # noqa: PLR0913 - each is a fact of the model
         self,
         tokenizer_json: str,
         *,
@@ -89,15 +95,16 @@ class PairEncoder:
         token_types: bool,
         prompt: str = "",
         table_rows: int | None = None,
+        template: Callable[[Tokenizer], PairTemplate] | None = None,
     ) -> None:
         self._tokenizer = Tokenizer.from_str(tokenizer_json)
         self._tokenizer.no_truncation()
         self._tokenizer.no_padding()
-        self._template = read_template(self._tokenizer)
+        self._template = (template or read_template)(self._tokenizer)
         check_vocabulary(self._tokenizer, self._template.special_ids, table_rows)
         self._token_types = token_types
         self._prompt = prompt
-        self._text_tokens = max_tokens - self._template.special_tokens
+        self._text_tokens = max_tokens - self._template.special_tokens - self._template.reserved
         if self._text_tokens < 2:  # noqa: PLR2004 - one token of query and one of passage
             raise ConfigurationError(f"a window of {max_tokens} tokens leaves no room for a query and a passage")
         self._splits_at_spaces = _splits_at_spaces(self._tokenizer)

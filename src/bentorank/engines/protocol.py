@@ -32,7 +32,7 @@ class EngineInfo:
     `max_tokens` is the model's window in tokens, special tokens included. `padding_free` engines compute no padding,
     whatever lengths are batched together. `streams` forward passes may run at a time, each on a thread of its own.
     Where the engine `prefetches`, one thread more may hand a batch over, which is computed once that before it is done.
-    Batches are padded to a multiple of `width_step` tokens a pair.
+    Batches are padded to a multiple of `width_step` tokens a pair. One that `takes_instruction` reads a request's.
     """
 
     engine: str
@@ -46,6 +46,7 @@ class EngineInfo:
     streams: int = 1
     width_step: int = 1
     prefetches: bool = False
+    takes_instruction: bool = False
 
     @property
     def forward_threads(self) -> int:
