@@ -105,8 +105,10 @@ GEMMA_TASK = "Given a query A and a passage B, determine whether the passage con
 # As the families' own code writes them: each text is tokenised by itself.
 PROMPTS = {
     "qwen3-reranker": [
-        f"{JUDGE}<|im_end|>\n<|im_start|>user\n<Instruct>: Find it.\n<Query>: lamp?\n"
-        f"<Document>: A lamp.<|im_end|>\n{THOUGHT}"
+        (
+            f"{JUDGE}<|im_end|>\n<|im_start|>user\n<Instruct>: Find it.\n<Query>: lamp?\n"
+            f"<Document>: A lamp.<|im_end|>\n{THOUGHT}"
+        )
     ],
     "mxbai-rerank-v2": [
         f"<|im_start|>system\n{QWEN}<|im_end|>\n<|im_start|>user\n",
