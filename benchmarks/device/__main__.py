@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parents[2]
 EXTRAS = ("torch", "bench")
 TEST_LIMIT_S = 60.0
-ENGINES_LIMIT_S = 120.0
+ENGINES_LIMIT_S = 75.0
 STARTS_S = 20.0
 
 app = typer.Typer(add_completion=False, no_args_is_help=True)

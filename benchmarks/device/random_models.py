@@ -73,7 +73,7 @@ def write_model(shape: Shape, folder: Path, device: torch.device) -> dict[str, A
 
 def _config(shape: Shape) -> Any:  # noqa: ANN401 - transformers' own
     if shape.is_roberta:
-        # Its padding id is the starter's tokenizer's, whose 512 tokens then need 513 positions.
-        return XLMRobertaConfig(**shape.changes, pad_token_id=0)
+        # Padding id and two segments are the starter's tokenizer's, whose 512 tokens then need 513 positions.
+        return XLMRobertaConfig(**shape.changes | {"pad_token_id": 0, "type_vocab_size": 2})
     own = json.loads((STARTER / "config.json").read_bytes()) | shape.changes
     return AutoConfig.for_model(**own)

@@ -126,6 +126,6 @@ def _read(chunks: Sequence[EncodedPair], outcomes: Iterator[Outcome]) -> ReadDoc
     for chunk, outcome in zip(chunks, outcomes, strict=False):
         if isinstance(outcome, float):
             scored.append(ScoredChunk(outcome, chunk.truncated, chunk.span))
-        else:
-            error = error or outcome
-    return error or ScoredDocument(tuple(scored), chunks[0].query_truncated)
+        elif error is None:
+            error = outcome
+    return ScoredDocument(tuple(scored), chunks[0].query_truncated) if error is None else error

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import sys
 import time
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
@@ -16,6 +17,7 @@ from pydantic import BaseModel, Field
 
 from bentorank import __version__
 from bentorank.cache import open_cache
+from bentorank.defaults import switch_interval_s
 from bentorank.engines.loading import load_engine
 from bentorank.engines.protocol import DeviceLostError
 from bentorank.errors import BentorankError, ConfigurationError
@@ -35,11 +37,12 @@ from bentorank.observability.reporting import report_for_ever, report_readiness_
 from bentorank.observability.start_up import say_what_is_served, say_what_memory_is_taken
 from bentorank.observability.tracing.bentoml_middleware import leave_out_tracing
 from bentorank.process import exit_status
+from bentorank.process.accepting import accept_fairly
 from bentorank.process.garbage import settle_garbage_collector
 from bentorank.process.heartbeat import beat_for_ever
 from bentorank.process.privacy import forbid_usage_tracking
 from bentorank.process.stall import leave_when_stalled
-from bentorank.process.stopping import stop_gracefully_on_sigterm
+from bentorank.process.stopping import serving_uvicorn, stop_gracefully_on_sigterm
 from bentorank.process.supervision import stop_when_orphaned
 from bentorank.reranker import Reranker
 from bentorank.scheduling import Scheduler
@@ -168,6 +171,7 @@ class BentoRank:
             warmed_up_in_s=time.monotonic() - started,
         )
         scheduler.start()
+        sys.setswitchinterval(switch_interval_s(engine.info.device))
         settle_garbage_collector()
         state.loaded = Reranker(
             engine,
@@ -192,11 +196,13 @@ class BentoRank:
             check_gpus(settings)
         except ConfigurationError as unusable:
             raise CannotServeError(unusable) from None
-        supervise_workers(grace_s=stop_within_s(settings))
+        supervise_workers(settings.worker_count, grace_s=stop_within_s(settings))
 
     @bentoml.on_startup
-    async def drain_on_sigterm(self) -> None:
-        """On SIGTERM turn `/readyz` to 503 at once and serve on for `drain_s`; a second SIGTERM stops."""
+    async def take_connections(self) -> None:
+        """Share them with other workers; from SIGTERM on `/readyz` is 503, and no more are taken after `drain_s`."""
+        if (server := serving_uvicorn()) is not None:
+            self._accepting = asyncio.create_task(accept_fairly(server, bentoml.server_context.worker_index or 1))
         stop_gracefully_on_sigterm(settings.drain_s, state.begin_draining)
 
     @bentoml.on_startup

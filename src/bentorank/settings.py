@@ -92,16 +92,26 @@ class Settings(BaseSettings):
     )
     streams: PositiveInt | None = Field(
         None,
-        description="Forward passes at a time on a CPU, which divide the threads; one a thread, up to 4, unless set.",
+        description="Forward passes at a time on a CPU, which divide the threads; unless set one a thread up to 4, and"
+        " one for 4 threads of 20 and more, while a quarter of the memory holds them.",
+    )
+    cuda_graphs: bool = Field(
+        default=True,
+        description="On an NVIDIA GPU, launch the operations of a small batch at once, as they were recorded at the"
+        " start; off saves the memory that the largest of these batches takes.",
     )
     cache_dir: Path = Field(Path("~/.cache/bentorank"), description="Where converted models are kept between starts.")
 
     # Scheduling
     max_batch_tokens: PositiveInt | None = Field(
-        None, description="Tokens of one forward pass, padding included; 1024 on a CPU, 32768 on a GPU unless set."
+        None,
+        description="Tokens of one forward pass, padding included; unless set 32768 on a GPU, on a CPU 1024, or 512 for"
+        " each thread that shares it.",
     )
-    max_queue_tokens: PositiveInt = Field(
-        1_000_000, description="Tokens that may wait; what does not fit is refused with 429."
+    max_queue_tokens: PositiveInt | None = Field(
+        None,
+        description="Tokens that may wait; what does not fit is refused with 429. Unless set 250,000 a core of a CPU or"
+        " 8 million with a GPU, as far as memory allows, and a million at least.",
     )
     target_wait_s: PositiveSeconds = Field(
         0.5,
@@ -109,6 +119,8 @@ class Settings(BaseSettings):
         " work, is refused with 429; for 5 seconds after that, whoever would wait for 20 times its own. 3600 leaves it"
         " to deadlines.",
     )
+    # The tokenizer spreads each call over all cores by itself: a second thread is for what Python does between its
+    # calls, and for a small request beside a large one. On 16 cores 8 threads did no more.
     tokenizer_threads: PositiveInt = Field(2, description="Threads that tokenise, off the event loop.")
     stalled_after_s: PositiveSeconds = Field(
         10.0,
@@ -328,7 +340,8 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _refuse_contradictions(self) -> Self:
-        if self.max_batch_tokens is not None and self.max_batch_tokens > self.max_queue_tokens:
+        batch, queue = self.max_batch_tokens, self.max_queue_tokens
+        if batch is not None and queue is not None and batch > queue:
             raise ValueError("max_batch_tokens exceeds max_queue_tokens: a batch could never be filled")
         if self.engine == "openvino" and self.device not in ("auto", "cpu"):
             raise ValueError(f"engine openvino runs on the CPU, but device is {self.device}: use engine torch")

@@ -184,15 +184,14 @@ class RelevantSpan(NamedTuple):
     relevance_score: float
 
 
-@dataclass(frozen=True, slots=True)
-class RankedDocument:
+class RankedDocument(NamedTuple):
     """A candidate in its place: `index` is its position in the request, `logit` what it was ordered by.
 
     Where long passages were to be split, `spans` are all its chunks, the best first. A document that is `unscored`, for
     the reason given, has neither logit nor score.
     """
 
-    index: int
+    index: int  # type: ignore[assignment]  # a field of the answer; nobody looks for a value's place
     logit: float | None
     relevance_score: float | None
     truncated: bool = False

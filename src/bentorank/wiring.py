@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from bentorank import __version__
 from bentorank.cache import CacheOptions
+from bentorank.defaults import queue_tokens
 from bentorank.engines.hardware import visible_nvidia_gpus
-from bentorank.engines.openvino.cores import usable_cores
+from bentorank.engines.openvino.cores import usable_cores, usable_memory_bytes
 from bentorank.engines.options import EngineKind, EngineOptions, FakeOptions, ModelHints, Precision
 from bentorank.errors import ConfigurationError
 from bentorank.http.dialects.dialect import JobRules
@@ -63,6 +64,7 @@ def engine_options(settings: Settings, worker_index: int) -> EngineOptions:
         max_tokens=settings.max_pair_tokens,
         threads=settings.threads or _threads(settings),
         streams=settings.streams,
+        cuda_graphs=settings.cuda_graphs,
         cache_dir=settings.cache_dir.expanduser(),
         memory_share=1.0 if settings.workers_per_gpu == 1 else SHARED_MEMORY / settings.workers_per_gpu,
         hints=ModelHints(settings.instruction, settings.prompt_format, settings.two_labels),
@@ -107,8 +109,8 @@ def _gpu_of(settings: Settings, worker_index: int) -> int:
 
 
 def _threads(settings: Settings) -> int | None:
-    """Of a worker's engine; None where it has the machine to itself, or none to divide."""
-    if settings.worker_count == 1 or settings.engine == "fake" or uses_gpu(settings):
+    """Of a worker's engine on a CPU: its part of the cores. Left alone, torch would count those beyond a quota."""
+    if settings.engine == "fake" or uses_gpu(settings):
         return None
     return max(1, usable_cores() // settings.worker_count)
 
@@ -138,9 +140,12 @@ def check_gpus(settings: Settings) -> None:
 def scheduler_limits(settings: Settings, info: EngineInfo) -> SchedulerLimits:
     """The token budgets for the device that was loaded, unless the settings name them."""
     on_cpu = info.device == "cpu"
+    workers = settings.worker_count
+    by_rule = queue_tokens(info.device, cores=usable_cores() // workers, memory_bytes=usable_memory_bytes() // workers)
+    max_queue_tokens = settings.max_queue_tokens or max(by_rule, settings.max_batch_tokens or 0)
     return SchedulerLimits(
-        max_queue_tokens=settings.max_queue_tokens,
-        max_batch_tokens=settings.max_batch_tokens or min(info.batch_tokens, settings.max_queue_tokens),
+        max_queue_tokens=max_queue_tokens,
+        max_batch_tokens=settings.max_batch_tokens or min(info.batch_tokens, max_queue_tokens),
         forward_overhead_tokens=CPU_FORWARD_OVERHEAD_TOKENS if on_cpu else ACCELERATOR_FORWARD_OVERHEAD_TOKENS,
         stalled_after_s=settings.stalled_after_s,
         target_wait_s=settings.target_wait_s,

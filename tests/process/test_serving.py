@@ -5,11 +5,15 @@ import subprocess
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
+import psutil
 import pytest
 from support.contract import ContractClient
 from support.fetching import fetch
 from support.keys import KEY
 from support.server import BIN, running_server, wait_until
+
+from bentorank.defaults import heaps
+from bentorank.engines.openvino.cores import usable_processors
 
 # BentoML warns of its own dependencies as it is imported and used.
 pytestmark = [pytest.mark.process, pytest.mark.filterwarnings("ignore::DeprecationWarning")]
@@ -129,3 +133,9 @@ def test_without_docs_there_are_none(tmp_path):
         about = fetch(server.url + "/")[1].decode()
         assert '"model":"house-model"' in about
         assert "/docs" not in about
+
+
+def test_a_worker_has_a_heap_for_each_thread_that_can_run(service):
+    """Two on fewer than two cores: `bentorank serve` sets it, and a worker's C library reads it as it starts."""
+    (worker,) = service.worker_pids
+    assert psutil.Process(worker).environ()["MALLOC_ARENA_MAX"] == str(heaps(usable_processors()))

@@ -134,7 +134,7 @@ MUTATIONS: dict[str, list[tuple[str, Callable[[Rendered], object]]]] = {
         ("for a GPU, and none", lambda r: _server(r)["resources"]["limits"].pop("nvidia.com/gpu")),
         ("without a word", lambda r: r.one("ConfigMap")["data"].pop("BENTORANK_DEVICE")),
         ("one worker has one", lambda r: _server(r)["resources"]["limits"].update({"nvidia.com/gpu": 2})),
-        ("a quarter of what", lambda r: _unset(r, "MALLOC_ARENA_MAX")),
+        ("heaps that do not follow", lambda r: _add_env(r, "MALLOC_ARENA_MAX", "2")),
         ("not tolerated", lambda r: _pod(r).pop("tolerations")),
     ],
     "settings_exist": [

@@ -66,5 +66,12 @@ def test_workers_on_a_cpu_divide_its_cores():
     """Each engine takes its part of them, one core at least; a number that is set is each worker's."""
     assert engine_options(Settings(device="cpu", workers=2), 1).threads == max(1, usable_cores() // 2)
     assert engine_options(Settings(device="cpu", workers=1000), 7).threads == 1
-    assert engine_options(Settings(device="cpu"), 1).threads is None
+    assert engine_options(Settings(device="cpu"), 1).threads == usable_cores()
     assert engine_options(Settings(device="cpu", workers=2, threads=3), 1).threads == 3
+
+
+@pytest.mark.parametrize("cuda_graphs", [True, False])
+def test_cuda_graphs_are_the_engines_to_record_or_not(cuda_graphs):
+    """They are on unless they are turned off."""
+    assert engine_options(Settings(engine="fake"), 1).cuda_graphs
+    assert engine_options(Settings(engine="fake", cuda_graphs=cuda_graphs), 1).cuda_graphs is cuda_graphs

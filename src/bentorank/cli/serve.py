@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from bentorank.cli.readiness import ReadyBanner
+from bentorank.defaults import heaps
+from bentorank.engines.openvino.cores import usable_processors
 from bentorank.errors import ConfigurationError
 from bentorank.settings import environment_name, read_settings
 from bentorank.wiring import finish_within_s
@@ -82,8 +84,8 @@ def _check_address(settings: Settings) -> None:
 def _prepare_environment(settings: Settings) -> None:
     """Set what BentoML reads on import; whatever the user has set stays."""
     os.environ.setdefault("BENTOML_DO_NOT_TRACK", "True")
-    # Each thread would have a heap of its own, and keep what it once needed. Read when the worker starts.
-    os.environ.setdefault("MALLOC_ARENA_MAX", "2")
+    # Read when the worker starts.
+    os.environ.setdefault("MALLOC_ARENA_MAX", str(heaps(usable_processors())))
     # BentoML deletes the metrics files in its home at every start: two servers must not share one.
     os.environ.setdefault(HOME_VARIABLE, str(settings.cache_dir.expanduser() / f"bentoml-home-{settings.port}"))
     _make_writable(Path(os.environ[HOME_VARIABLE]))

@@ -48,6 +48,9 @@ def tune(
     max_batch_tokens: Annotated[
         list[int] | None, typer.Option(min=1, help="Only these; may be repeated.", rich_help_panel=TRIED)
     ] = None,
+    tokenizer_threads: Annotated[
+        list[int] | None, typer.Option(min=1, help="Only these; may be repeated.", rich_help_panel=TRIED)
+    ] = None,
     corpus: Corpus = None,
     queries: Queries = None,
     qrels: Qrels = None,
@@ -57,7 +60,8 @@ def tune(
     min_correlation: MinCorrelation = 0.99,
     max_ndcg_loss: MaxNdcgLoss = 0.005,
 ) -> None:
-    """Measure precisions, threads, streams and token budgets with this model on this machine, and keep the fastest.
+    """Measure precisions, threads, streams, token budgets and tokenizer threads with this model on this machine, and
+    keep the fastest.
 
     Every candidate runs in a process of its own, in rounds that take turns with the settings in force, on built-in
     texts or on your own. One that ranks otherwise than f32 is never chosen, and the settings in force stay unless
@@ -73,7 +77,11 @@ def tune(
     if model is not None and Path(model).is_dir():
         model = str(Path(model).resolve())  # the service may start elsewhere
     only = Restriction(
-        tuple(precision or ()), tuple(threads or ()), tuple(streams or ()), tuple(max_batch_tokens or ())
+        tuple(precision or ()),
+        tuple(threads or ()),
+        tuple(streams or ()),
+        tuple(max_batch_tokens or ()),
+        tuple(tokenizer_threads or ()),
     )
     tolerance = Tolerance(min_correlation, max_ndcg_loss)
     _check_out(out, force=force)

@@ -59,15 +59,18 @@ def longest(batch: Sequence[EncodedPair]) -> int:
 def pad(batch: Sequence[EncodedPair], pad_token_id: int, *, width: int | None = None) -> PaddedBatch:
     """Stack a batch, padding every pair to `width` tokens, by default those of the longest pair."""
     assert batch, "bug: an empty batch reached the engine"
-    shape = (len(batch), width or longest(batch))
+    lengths = np.array([len(pair.input_ids) for pair in batch])
+    shape = (len(batch), width or int(lengths.max()))
+    attention_mask = (np.arange(shape[1]) < lengths[:, None]).astype(np.int64)
     input_ids = np.full(shape, pad_token_id, dtype=np.int64)
-    attention_mask = np.zeros(shape, dtype=np.int64)
-    token_type_ids = None if batch[0].token_type_ids is None else np.zeros(shape, dtype=np.int64)
-    for row, pair in enumerate(batch):
-        input_ids[row, : pair.length] = pair.input_ids
-        attention_mask[row, : pair.length] = 1
-        if token_type_ids is not None and pair.token_type_ids is not None:
-            token_type_ids[row, : pair.length] = pair.token_type_ids
+    for row, pair in zip(input_ids, batch, strict=True):
+        row[: len(pair.input_ids)] = pair.input_ids
+    if batch[0].token_type_ids is None:
+        return PaddedBatch(input_ids, attention_mask, None)
+    token_type_ids = np.zeros(shape, dtype=np.int64)
+    for row, pair in zip(token_type_ids, batch, strict=True):
+        if pair.token_type_ids is not None:
+            row[: len(pair.token_type_ids)] = pair.token_type_ids
     return PaddedBatch(input_ids, attention_mask, token_type_ids)
 
 
@@ -79,7 +82,7 @@ def pack(batch: Sequence[EncodedPair], *, counted_after: int | None = None) -> P
     assert batch, "bug: an empty batch reached the engine"
     row = np.concatenate([pair.input_ids for pair in batch])
     segments = [pair.token_type_ids for pair in batch if pair.token_type_ids is not None]
-    bounds = np.cumsum([0, *(pair.length for pair in batch)], dtype=np.int32)
+    bounds = np.cumsum([0, *[len(pair.input_ids) for pair in batch]], dtype=np.int32)
     return PackedBatch(
         input_ids=row[None],
         position_ids=_positions(row, bounds, counted_after)[None],

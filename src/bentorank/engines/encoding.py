@@ -6,13 +6,13 @@ truncation on and off in place and raises "Already borrowed" under threads.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from itertools import islice
+from typing import TYPE_CHECKING, NamedTuple
 
-import numpy as np
 from tokenizers import Tokenizer
 
 from bentorank.engines.fingerprint import fingerprint
+from bentorank.engines.joining import PairJoiner, PairTemplate
 from bentorank.engines.overflow import plan_reading
 from bentorank.engines.vocabulary import check_vocabulary
 from bentorank.errors import ConfigurationError, InvalidRequestError
@@ -21,8 +21,6 @@ from bentorank.types import EncodedPair, LengthPolicy, Overflow, Span
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from numpy.typing import NDArray
-
     from bentorank.types import Pair
 
 # Generous for every language that puts spaces between words: English has about five characters a token.
@@ -30,32 +28,7 @@ _CHARACTERS_PER_TOKEN = 10
 _MINIMUM_CHARACTERS = 512
 
 
-@dataclass(frozen=True, slots=True)
-class PairTemplate:
-    """The special tokens around a pair; `segments` has that of each of them, and one each for query and passage.
-
-    So many tokens of the window as are `reserved` are left free.
-    """
-
-    prefix: list[int]
-    middle: list[int]
-    suffix: list[int]
-    segments: list[int]
-    reserved: int = 0
-
-    @property
-    def special_ids(self) -> list[int]:
-        """The tokens of every pair that are not text."""
-        return [*self.prefix, *self.middle, *self.suffix]
-
-    @property
-    def special_tokens(self) -> int:
-        """How many tokens of every pair are not text."""
-        return len(self.special_ids)
-
-
-@dataclass(frozen=True, slots=True)
-class TokenisedPassage:
+class TokenisedPassage(NamedTuple):
     """Token ids of a passage, and where in its text each token stands, if that is wanted."""
 
     ids: list[int]
@@ -68,11 +41,11 @@ class TokenisedPassage:
         return Span(self.offsets[start][0], self.offsets[end - 1][1]) if end > start else Span(0, 0)
 
 
-@dataclass(frozen=True, slots=True)
-class TokenisedQuery:
-    """Token ids of a query, prompt included."""
+class TokenisedQuery(NamedTuple):
+    """A query's number of tokens, prompt included, and all that stands before its passages (see PairJoiner)."""
 
-    ids: list[int]
+    tokens: int
+    head: bytes
     truncated: bool
 
 
@@ -100,11 +73,11 @@ class PairEncoder:
         self._tokenizer = Tokenizer.from_str(tokenizer_json)
         self._tokenizer.no_truncation()
         self._tokenizer.no_padding()
-        self._template = (template or read_template)(self._tokenizer)
-        check_vocabulary(self._tokenizer, self._template.special_ids, table_rows)
-        self._token_types = token_types
+        pair_template = (template or read_template)(self._tokenizer)
+        check_vocabulary(self._tokenizer, pair_template.special_ids, table_rows)
+        self._joiner = PairJoiner(pair_template, token_types=token_types)
         self._prompt = prompt
-        self._text_tokens = max_tokens - self._template.special_tokens - self._template.reserved
+        self._text_tokens = max_tokens - pair_template.special_tokens - pair_template.reserved
         if self._text_tokens < 2:  # noqa: PLR2004 - one token of query and one of passage
             raise ConfigurationError(f"a window of {max_tokens} tokens leaves no room for a query and a passage")
         self._splits_at_spaces = _splits_at_spaces(self._tokenizer)
@@ -129,10 +102,7 @@ class PairEncoder:
         """
         queries = self._encode_queries(list(dict.fromkeys(pair.query for pair in pairs)), cut=policy.cut_query)
         passages = self._encode_passages([pair.passage for pair in pairs], policy)
-        return [
-            self._join(queries[pair.query], passage, policy, position)
-            for position, (pair, passage) in enumerate(zip(pairs, passages, strict=True))
-        ]
+        return self._join([queries[pair.query] for pair in pairs], passages, policy)
 
     def _encode_queries(self, queries: list[str], *, cut: bool) -> dict[str, TokenisedQuery]:
         encoded = self._tokenise([self._prompt + query for query in queries])
@@ -143,7 +113,7 @@ class PairEncoder:
                 f"the query has {longest} tokens and this model reads at most {limit}", field="query"
             )
         return {
-            query: TokenisedQuery(ids[:limit], truncated=len(ids) > limit)
+            query: TokenisedQuery(min(len(ids), limit), self._joiner.head(ids[:limit]), truncated=len(ids) > limit)
             for query, ids in zip(queries, encoded, strict=True)
         }
 
@@ -192,30 +162,24 @@ class PairEncoder:
         return [encoding.ids for encoding in encodings]
 
     def _join(
-        self, query: TokenisedQuery, passage: TokenisedPassage, policy: LengthPolicy, position: int
-    ) -> list[EncodedPair]:
-        room = self._text_tokens - len(query.ids)
-        reading = plan_reading(len(passage.ids), room, policy, position=position)
-        return [
-            EncodedPair(
-                *self._input(query.ids, passage.ids[start:end]),
-                truncated=reading.truncated,
-                query_truncated=query.truncated,
-                span=passage.span(start, end),
-            )
-            for start, end in reading.parts
-        ]
-
-    def _input(self, query: list[int], passage: list[int]) -> tuple[NDArray[np.int64], NDArray[np.int64] | None]:
-        template = self._template
-        parts = (template.prefix, query, template.middle, passage, template.suffix)
-        input_ids = np.array([token for part in parts for token in part], dtype=np.int64)
-        return input_ids, self._segment_ids([len(part) for part in parts]) if self._token_types else None
-
-    def _segment_ids(self, lengths: list[int]) -> NDArray[np.int64]:
-        prefix, query, middle, passage, suffix = lengths
-        repeats = [*[1] * prefix, query, *[1] * middle, passage, *[1] * suffix]
-        return np.repeat(np.array(self._template.segments, dtype=np.int64), repeats)
+        self, queries: Sequence[TokenisedQuery], passages: Sequence[TokenisedPassage], policy: LengthPolicy
+    ) -> list[list[EncodedPair]]:
+        """The chunks of each passage behind its query."""
+        counts: list[int] = []
+        heads: list[bytes] = []
+        parts: list[list[int]] = []
+        marks: list[tuple[bool, bool, Span | None]] = []
+        for position, (query, passage) in enumerate(zip(queries, passages, strict=True)):
+            room = self._text_tokens - query.tokens
+            reading = plan_reading(len(passage.ids), room, policy, position=position)
+            counts.append(len(reading.parts))
+            for start, end in reading.parts:
+                heads.append(query.head)
+                parts.append(passage.ids[start:end])
+                marks.append((reading.truncated, query.truncated, passage.span(start, end)))
+        joined = zip(*self._joiner.join(heads, parts), marks, strict=True)
+        chunks = (EncodedPair(ids, types, *mark) for ids, types, mark in joined)
+        return [list(islice(chunks, count)) for count in counts]
 
 
 def read_template(tokenizer: Tokenizer) -> PairTemplate:

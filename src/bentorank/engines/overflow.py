@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from bentorank.errors import DocumentTooLongError
 from bentorank.types import Overflow
@@ -14,8 +13,7 @@ if TYPE_CHECKING:
     from bentorank.types import LengthPolicy
 
 
-@dataclass(frozen=True, slots=True)
-class Reading:
+class Reading(NamedTuple):
     """The parts of a passage that are read, as token ranges; `truncated` says that some of it is not.
 
     No parts: it does not fit, and is to be left out.
@@ -30,6 +28,8 @@ def plan_reading(tokens: int, room: int, policy: LengthPolicy, *, position: int)
 
     Raises DocumentTooLongError, naming the document at `position` of the request, if the policy wants that.
     """
+    if tokens <= room and not policy.max_tokens_per_doc:
+        return Reading([(0, tokens)], truncated=False)
     allowed = min(tokens, policy.max_tokens_per_doc or tokens)
     if allowed > room and policy.overflow is Overflow.ERROR:
         raise DocumentTooLongError(position, tokens=allowed, room=room)

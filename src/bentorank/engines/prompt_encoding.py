@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
-from bentorank.engines.encoding import PairEncoder, PairTemplate
+from bentorank.engines.encoding import PairEncoder
 from bentorank.engines.fingerprint import fingerprint
+from bentorank.engines.joining import PairTemplate
 from bentorank.errors import InvalidRequestError
 from bentorank.types import LengthPolicy, Overflow, Pair, Span
 

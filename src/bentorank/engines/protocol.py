@@ -6,6 +6,8 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
+from bentorank.defaults import batch_tokens
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -13,11 +15,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from bentorank.types import EncodedPair, LengthPolicy, ModelActivation, Pair
-
-
-# A CPU is saturated by few tokens at a time; a GPU wants large batches.
-CPU_BATCH_TOKENS = 1024
-ACCELERATOR_BATCH_TOKENS = 32_768
 
 
 class DeviceLostError(Exception):
@@ -30,7 +27,8 @@ class EngineInfo:
 
     `fingerprint` changes whenever a score may change: weights, tokenizer, window, engine, precision.
     `max_tokens` is the model's window in tokens, special tokens included. `padding_free` engines compute no padding,
-    whatever lengths are batched together. `streams` forward passes may run at a time, each on a thread of its own.
+    whatever lengths are batched together. `streams` forward passes may run at a time, each on a thread of its own, and
+    each computed by `threads_a_pass` at most, as far as the engine divides them.
     Where the engine `prefetches`, one thread more may hand a batch over, which is computed once that before it is done.
     Batches are padded to a multiple of `width_step` tokens a pair. One that `takes_instruction` reads a request's.
     """
@@ -46,6 +44,7 @@ class EngineInfo:
     streams: int = 1
     width_step: int = 1
     prefetches: bool = False
+    threads_a_pass: int = 1
     takes_instruction: bool = False
 
     @property
@@ -56,7 +55,7 @@ class EngineInfo:
     @property
     def batch_tokens(self) -> int:
         """Tokens of a forward pass that suit the device, padding included."""
-        return CPU_BATCH_TOKENS if self.device == "cpu" else ACCELERATOR_BATCH_TOKENS
+        return batch_tokens(self.device, threads_a_pass=self.threads_a_pass)
 
     def padded_width(self, longest: int) -> int:
         """Tokens that each pair of a batch takes whose longest pair has `longest` of them."""

@@ -23,13 +23,19 @@ LISTENERS_CLOSED_WITHIN_S = 0.1
 CLOSE = (b"connection", b"close")
 
 
+def serving_uvicorn() -> Server | None:
+    """The server that runs in this process, which takes SIGTERM until `stop_gracefully_on_sigterm` does."""
+    server: Server | None = getattr(signal.getsignal(signal.SIGTERM), "__self__", None)
+    return server
+
+
 def stop_gracefully_on_sigterm(drain_s: float, on_begin: Callable[[], None]) -> None:
     """From now on SIGTERM calls `on_begin` at once and stops uvicorn after `drain_s`; a second one stops it at once.
 
     Call on the event loop of a server that runs. Where none runs, as in tests of the application alone, do nothing.
     """
     stop = getattr(signal.getsignal(signal.SIGTERM), "__func__", None)
-    server = getattr(signal.getsignal(signal.SIGTERM), "__self__", None)
+    server = serving_uvicorn()
     if stop is None or server is None:
         return
     loop = asyncio.get_running_loop()
@@ -77,12 +83,12 @@ async def _stop_listening(server: Server) -> None:
     end = loop.time() + LISTENERS_CLOSED_WITHIN_S
     while loop.time() < end:
         for twin in twins:
-            await _serve(server, _accept_all(twin))
+            await serve_accepted(server, _accept_all(twin))
         await asyncio.sleep(POLL_S)
     for twin in twins:
         last = _accept_all(twin)
         twin.close()
-        await _serve(server, last)
+        await serve_accepted(server, last)
 
 
 def _accept_all(listener: socket.socket) -> list[socket.socket]:
@@ -93,7 +99,8 @@ def _accept_all(listener: socket.socket) -> list[socket.socket]:
     return accepted
 
 
-async def _serve(server: Server, connections: list[socket.socket]) -> None:
+async def serve_accepted(server: Server, connections: list[socket.socket]) -> None:
+    """Speak uvicorn's protocol on connections that were accepted beside it."""
     config, loop = server.config, asyncio.get_running_loop()
     for connection in connections:
         connection.settimeout(0)

@@ -20,6 +20,7 @@ import bentoml._internal.utils.circus as bentoml_circus
 import psutil
 
 from bentorank.process import exit_status
+from bentorank.process.accepting import ConnectionCounts
 from bentorank.process.heartbeat import Heartbeats
 from bentorank.process.metric_files import FOLDER_VARIABLE, RestartCounter, remove_gauges
 from bentorank.process.silence import SilenceWatch
@@ -37,16 +38,25 @@ STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT)
 logger = logging.getLogger(__name__)
 
 
-def supervise_workers(*, grace_s: float) -> None:
+def supervise_workers(workers: int, *, grace_s: float) -> None:
     """Call before BentoML makes its supervisor: it will be ours, which ends workers `grace_s` after a SIGTERM."""
     name_supervisor()
-    bentoml_circus.Arbiter = partial(Supervisor, grace_s, Heartbeats())  # type: ignore[misc,assignment]
+    # Elsewhere than on Linux workers accept as they come.
+    counts = ConnectionCounts.share(workers) if workers > 1 and hasattr(os, "memfd_create") else None
+    bentoml_circus.Arbiter = partial(Supervisor, grace_s, Heartbeats(), counts)  # type: ignore[misc,assignment]
 
 
 class Supervisor(bentoml_circus.Arbiter):
     """Replaces workers that are gone or silent; SIGTERM stops gracefully but in any case, a second one at once."""
 
-    def __init__(self, grace_s: float, heartbeats: Heartbeats, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - circus'
+    def __init__(
+        self,
+        grace_s: float,
+        heartbeats: Heartbeats,
+        connections: ConnectionCounts | None,
+        *args: Any,  # noqa: ANN401 - circus'
+        **kwargs: Any,  # noqa: ANN401 - circus'
+    ) -> None:
         # Held back until our handler is there: circus' own would lose them.
         signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
         # Ours looks after the workers, and not circus' timer, which collides with other commands.
@@ -54,6 +64,7 @@ class Supervisor(bentoml_circus.Arbiter):
         for watcher in self.watchers:
             watcher.graceful_timeout = grace_s
         self._heartbeats = heartbeats
+        self._connections = connections
         self._silence = SilenceWatch(_is_stopped, max_step_s=2 * TICK_S)
         self._workers: dict[int, Process] = {}
         self._ended_for_silence: set[int] = set()
@@ -134,6 +145,8 @@ class Supervisor(bentoml_circus.Arbiter):
         watcher.processes.pop(pid, None)
         if process.wid not in {other.wid for other in watcher.processes.values()}:
             remove_gauges(self._metrics_folder, process.wid)
+            if self._connections is not None:
+                self._connections.forget(process.wid)
         reason = exit_status.loss_reason(status, was_silent=pid in self._ended_for_silence)
         self._ended_for_silence.discard(pid)
         if status == exit_status.CANNOT_START and (not watcher.respawn or not watcher.processes):

@@ -24,7 +24,8 @@ def sizes_in_bytes(pairs: Sequence[Pair]) -> list[int]:
 
 
 def _bytes(text: str) -> int:
-    return len(text.encode(errors="replace"))
+    # That it is ASCII is known of a text; to encode is to copy it.
+    return len(text) if text.isascii() else len(text.encode(errors="replace"))
 
 
 class TokenForecast:

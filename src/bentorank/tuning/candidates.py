@@ -15,7 +15,9 @@ if TYPE_CHECKING:
     from bentorank.tuning.measuring import Loaded
 
 CPU_BATCH_TOKENS = (512, 1024, 2048, 4096)
-STREAMS = (1, 2, 4)
+STREAMS = (1, 2, 4, 8, 16)
+TOKENIZER_THREADS = (1, 2, 4, 8)
+CORES_WORTH_TRYING_TOKENIZER_THREADS = 8
 ACCELERATOR_BATCH_TOKENS = (16_384, 32_768, 65_536, 131_072)
 
 
@@ -60,6 +62,7 @@ class Restriction:
     threads: tuple[int, ...] = ()
     streams: tuple[int, ...] = ()
     batch_tokens: tuple[int, ...] = ()
+    tokenizer_threads: tuple[int, ...] = ()
 
 
 def dimensions(loaded: Loaded, only: Restriction) -> tuple[Dimension, ...]:
@@ -75,6 +78,9 @@ def dimensions(loaded: Loaded, only: Restriction) -> tuple[Dimension, ...]:
         _dimension("threads", threads),
         _dimension("streams", _streams(loaded, only.streams, max(threads, default=1)), loaded.streams),
         _dimension("max_batch_tokens", budgets, loaded.max_batch_tokens),
+        _dimension(
+            "tokenizer_threads", only.tokenizer_threads or tokenizer_threads(usable_cores()), loaded.tokenizer_threads
+        ),
     )
     return tuple(dimension for dimension in found if dimension.values)
 
@@ -94,6 +100,11 @@ def native_precisions(loaded: Loaded, *, cpu_bf16: bool) -> tuple[str, ...]:
 def thread_counts(cores: int) -> tuple[int, ...]:
     """All physical cores, one less (for tokenising and HTTP), and half of them."""
     return tuple(sorted({cores, cores - 1, cores // 2} - {0}, reverse=True))
+
+
+def tokenizer_threads(cores: int) -> tuple[int, ...]:
+    """None on few cores, where the tokenizer's own threads take all of them, and no difference shows above noise."""
+    return TOKENIZER_THREADS if cores >= CORES_WORTH_TRYING_TOKENIZER_THREADS else ()
 
 
 def _streams(loaded: Loaded, only: Sequence[int], threads: int) -> tuple[int, ...]:

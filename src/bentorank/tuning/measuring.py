@@ -47,6 +47,7 @@ class Loaded:
     precision: str
     max_batch_tokens: int
     streams: int
+    tokenizer_threads: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +78,15 @@ def load(settings: Settings) -> tuple[Reranker, Loaded]:
         max_request_tokens=settings.max_request_tokens,
     )
     info = engine.info
-    return reranker, Loaded(info.model, info.engine, info.device, info.precision, limits.max_batch_tokens, info.streams)
+    return reranker, Loaded(
+        info.model,
+        info.engine,
+        info.device,
+        info.precision,
+        limits.max_batch_tokens,
+        info.streams,
+        settings.tokenizer_threads,
+    )
 
 
 def requests(lists: Sequence[Sequence[Pair]], pairs: int) -> Iterator[list[Pair]]:

@@ -11,8 +11,6 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from bentorank.engines.checkpoint import open_checkpoint
-from bentorank.engines.openvino.conversion import convert
-from bentorank.engines.openvino.ir_store import cache_folder
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -59,6 +57,9 @@ def converted(tiny_model: Any, cache_dir: Path) -> Any:
 
     Converts in this process, where torch is imported already; test_openvino_engine has it done in a process of its own.
     """
+    # Not for all: the tests of torch on a GPU run where there is no OpenVINO.
+    from bentorank.engines.openvino.conversion import convert
+    from bentorank.engines.openvino.ir_store import cache_folder
 
     def folder_of(family: str) -> Path:
         checkpoint = open_checkpoint(str(tiny_model(family)))

@@ -23,6 +23,14 @@ if TYPE_CHECKING:
 FAMILIES = ["bert", "xlm-roberta", "modernbert", "deberta-v2"]
 PASSAGES = st.text(st.sampled_from("aeinrst .,'éü数据\n\t-[]/"), max_size=300)
 
+# Letters with and without marks, marks alone, scripts without spaces, joined emoji, what shows nothing, long words.
+SCRIPTS = (
+    "river Straße İstanbul 数据库 ひらがな 한국어 ภาษาไทย हिन्दी עִבְרִית العربيّة Ελληνικά кириллица 👩‍👩‍👧 🇨🇭 😀 𝕏 ﬁ …"
+)
+MARKS = ["e\u0301\u0323", "\u0301", "\u200b", "\u00ad", "\ufffd", "\t", "\n", "[SEP]", "[PAD]", "</s>", "3.14", "don't"]
+PIECES = st.sampled_from([*SCRIPTS.split(), *MARKS, "a" * 120, "x" * 99 + "é"])
+ANY_TEXT = st.lists(PIECES | st.text(max_size=6), max_size=14).map(" ".join)
+
 
 @pytest.fixture(params=FAMILIES)
 def tokenizer(request: Any, tiny_model: Any) -> Any:
@@ -49,6 +57,17 @@ def _assert_same(encoded: EncodedPair, expected: Any) -> None:
     assert encoded.input_ids.tolist() == expected["input_ids"]
     types = None if encoded.token_type_ids is None else encoded.token_type_ids.tolist()
     assert types == expected.get("token_type_ids")
+
+
+@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(pairs=st.lists(st.builds(Pair, st.sampled_from(["", "river", "数据库 e\u0301"]), ANY_TEXT), max_size=8))
+def test_pairs_joined_together_have_the_ids_of_each(tokenizer: Any, pairs: list[Pair]) -> None:
+    """In a request of many scripts and lengths every pair has what transformers gives it alone."""
+    encoded = _encoder(tokenizer).encode(pairs)
+    for pair, own in zip(pairs, encoded, strict=True):
+        expected = _reference(tokenizer, *pair, truncation="longest_first", max_length=96)
+        _assert_same(own, expected)
+        assert own.length == len(expected["input_ids"])
 
 
 @settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

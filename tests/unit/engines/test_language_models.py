@@ -50,7 +50,7 @@ def check_scores(tiny_models: Any, folder: Path, *, instruction: str | None = No
     return engine
 
 
-@pytest.mark.parametrize(("true", "false"), [("yes", "no"), ("Yes", None)])
+@pytest.mark.parametrize(("true", "false"), [("yes", "no"), pytest.param("Yes", None, marks=pytest.mark.families)])
 def test_a_logit_score_is_read_from_the_folder(tiny_models: Any, tmp_path: Path, true: str, false: str | None) -> None:
     """Two answers' logits or one's, with the template's own instruction and with the caller's."""
     tiny_models.build_causal(tmp_path, tie_word_embeddings=false is None)
@@ -59,6 +59,7 @@ def test_a_logit_score_is_read_from_the_folder(tiny_models: Any, tmp_path: Path,
     check_scores(tiny_models, tmp_path, instruction="Find bread, or a river:")
 
 
+@pytest.mark.families
 @pytest.mark.parametrize("family", ["llama", "gemma2"])
 def test_a_template_that_trims_and_ends_in_text_is_followed(tiny_models: Any, tmp_path: Path, family: str) -> None:
     """Full stops merge with the newline after them; Gemma 2 caps its logits, after the head."""
@@ -67,13 +68,14 @@ def test_a_template_that_trims_and_ends_in_text_is_followed(tiny_models: Any, tm
     assert not check_scores(tiny_models, tmp_path).info.takes_instruction
 
 
+@pytest.mark.families
 def test_a_template_tells_what_modules_do_not(tiny_models: Any, tmp_path: Path) -> None:
     """Qwen3-Reranker's own words in it mean `yes` and `no`, as sentence-transformers takes them for every model."""
     tiny_models.build_causal(tmp_path)
     check_scores(tiny_models, tmp_path)
 
 
-@pytest.mark.parametrize("labels", [1, 2])
+@pytest.mark.parametrize("labels", [1, pytest.param(2, marks=pytest.mark.families)])
 def test_a_classifier_with_a_chat_template_reads_prompts(tiny_models: Any, tmp_path: Path, labels: int) -> None:
     """Its head is on the last token; of two labels the setting says that the second is relevance."""
     tiny_models.build_chat_classifier(tmp_path, num_labels=labels)
@@ -130,7 +132,15 @@ ANSWERS = {
 }
 
 
-@pytest.mark.parametrize("name", FAMILIES)
+@pytest.mark.parametrize(
+    "name",
+    [
+        "qwen3-reranker",
+        "bge-reranker-v2-gemma",
+        pytest.param("mxbai-rerank-v2", marks=pytest.mark.families),
+        pytest.param("zerank", marks=pytest.mark.families),
+    ],
+)
 def test_a_family_named_by_the_setting_is_asked_as_its_own_code_asks(
     tiny_models: Any, tmp_path: Path, name: str
 ) -> None:

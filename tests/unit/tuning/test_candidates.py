@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from bentorank.engines.hardware import cpu_has_native_bf16
-from bentorank.engines.openvino.cores import physical_cores, quota_cores, usable_cores
+from bentorank.engines.openvino.cores import memory_bytes, physical_cores, quota_cores, usable_cores
 from bentorank.errors import ConfigurationError
 from bentorank.settings import Settings
 from bentorank.tuning.candidates import (
@@ -17,11 +17,12 @@ from bentorank.tuning.candidates import (
     dimensions,
     native_precisions,
     thread_counts,
+    tokenizer_threads,
 )
 from bentorank.tuning.measuring import Loaded
 
-ON_CPU = Loaded("starter", "openvino", "cpu", "int8", 1024, 3)
-ON_GPU = Loaded("starter", "torch", "cuda", "bf16", 32_768, 1)
+ON_CPU = Loaded("starter", "openvino", "cpu", "int8", 1024, 3, 2)
+ON_GPU = Loaded("starter", "torch", "cuda", "bf16", 32_768, 1, 2)
 
 CPUINFO = """processor\t: 0
 physical id\t: 0
@@ -45,29 +46,37 @@ def test_a_cpu_is_tried_in_what_it_computes_natively() -> None:
     """bf16 only where the CPU multiplies it; int8 only where OpenVINO runs."""
     assert native_precisions(ON_CPU, cpu_bf16=True) == ("int8", "bf16", "f32")
     assert native_precisions(ON_CPU, cpu_bf16=False) == ("int8", "f32")
-    assert native_precisions(Loaded("m", "torch", "cpu", "f32", 1024, 1), cpu_bf16=False) == ("f32",)
+    assert native_precisions(Loaded("m", "torch", "cpu", "f32", 1024, 1, 2), cpu_bf16=False) == ("f32",)
 
 
 def test_what_is_in_force_anyway_is_not_tried_again() -> None:
     """One dimension each for precision, threads, streams and token budget, in that order; the fields are settings."""
-    precision, threads, streams, budget = dimensions(ON_CPU, Restriction())
+    precision, threads, streams, budget, tokenizers = dimensions(ON_CPU, Restriction(tokenizer_threads=(2, 4)))
     assert precision.values == (("bf16", "f32") if cpu_has_native_bf16() else ("f32",))
     assert threads == Dimension("threads", tuple(map(str, thread_counts(usable_cores()))))
-    assert streams == Dimension("streams", tuple(str(count) for count in (1, 2, 4) if count <= usable_cores()))
+    assert streams == Dimension("streams", tuple(str(count) for count in (1, 2, 4, 8, 16) if count <= usable_cores()))
     assert budget == Dimension("max_batch_tokens", ("512", "2048", "4096"))
-    assert {precision.setting, threads.setting, streams.setting, budget.setting} <= set(Settings.model_fields)
+    assert tokenizers == Dimension("tokenizer_threads", ("4",))
+    fields = {precision.setting, threads.setting, streams.setting, budget.setting, tokenizers.setting}
+    assert fields <= set(Settings.model_fields)
+
+
+@pytest.mark.parametrize(("cores", "counts"), [(1, ()), (2, ()), (4, ()), (8, (1, 2, 4, 8)), (64, (1, 2, 4, 8))])
+def test_tokenizer_threads_are_tried_where_there_are_cores_for_them(cores: int, counts: tuple[int, ...]) -> None:
+    """On few they are all the tokenizer's own threads'."""
+    assert tokenizer_threads(cores) == counts
 
 
 def test_a_gpu_has_larger_batches_and_no_threads() -> None:
     """f16 is for GPUs alone."""
-    precision, budget = dimensions(ON_GPU, Restriction())
+    precision, budget = dimensions(ON_GPU, Restriction(tokenizer_threads=(2,)))
     assert precision.values == ("f16", "f32")
     assert budget.values == ("16384", "65536", "131072")
 
 
 def test_only_what_was_asked_for_is_tried() -> None:
     """A dimension of which nothing is left goes."""
-    only = Restriction(precisions=("int8",), threads=(8,), streams=(3, 8), batch_tokens=(100, 1024))
+    only = Restriction(("int8",), threads=(8,), streams=(3, 8), batch_tokens=(100, 1024), tokenizer_threads=(2,))
     assert dimensions(ON_CPU, only) == (
         Dimension("threads", ("8",)),
         Dimension("streams", ("8",)),
@@ -76,11 +85,11 @@ def test_only_what_was_asked_for_is_tried() -> None:
 
 
 def test_only_openvino_has_streams() -> None:
-    """Of 1, 2 and 4 those that the threads allow, without the number in force."""
+    """Of the powers of two up to 16 those that the threads allow, without the number in force."""
     four_threads = Restriction(threads=(4,))
     assert Dimension("streams", ("1", "2", "4")) in dimensions(ON_CPU, four_threads)
     assert Dimension("streams", ("1", "2")) in dimensions(replace(ON_CPU, streams=4), four_threads)
-    in_torch = dimensions(Loaded("m", "torch", "cpu", "f32", 1024, 1), four_threads)
+    in_torch = dimensions(Loaded("m", "torch", "cpu", "f32", 1024, 1, 2), four_threads)
     assert "streams" not in {dimension.setting for dimension in in_torch}
 
 
@@ -130,3 +139,17 @@ def test_hyperthreads_are_no_cores(cpuinfo: str, logical: set[int], cores: int) 
 def test_a_container_s_quota_bounds_them(cpu_max: str, cores: int | None) -> None:
     """Rounded up; none means unbounded."""
     assert quota_cores(cpu_max) == cores
+
+
+@pytest.mark.parametrize(
+    ("meminfo", "limit", "expected"),
+    [
+        ("MemTotal:  4194304 kB\nMemFree: 1 kB\n", "max\n", 2**32),
+        ("MemTotal:  4194304 kB\n", "1073741824\n", 2**30),
+        ("MemTotal:  4194304 kB\n", "8589934592\n", 2**32),
+        ("", "", 2**33),
+    ],
+)
+def test_a_container_s_memory_is_not_the_machine_s(meminfo: str, limit: str, expected: int) -> None:
+    """Whichever is less."""
+    assert memory_bytes(meminfo, limit) == expected

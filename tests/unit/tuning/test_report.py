@@ -27,7 +27,7 @@ F32 = Candidate((("precision", "f32"),))
 EXACT = Agreement(160, 1.0, 0.0, 0.0, 1.0, 1.0, NdcgChange(0.75, 0.745, Difference(-0.005, -0.01, 0.0, 0, 1, 1)))
 IN_FORCE = Result(AS_IT_IS, (100.0, 50.0, 110.0), EXACT, None, 300.0)
 FASTER = Result(ONE_THREAD, (150.0, 75.0, 154.0), replace(EXACT, correlation=0.9991), None, 290.0)
-LOADED = Loaded("starter", "openvino", "cpu", "int8", 1024, 2)
+LOADED = Loaded("starter", "openvino", "cpu", "int8", 1024, 2, 2)
 CHANGED = Outcome(
     LOADED,
     (Stage("threads", (IN_FORCE, FASTER), ((F32, "no room for it"),), ONE_THREAD),),

@@ -5,13 +5,6 @@
   value: "3000"
 - name: BENTORANK_WORKERS
   value: {{ dig "BENTORANK_WORKERS_PER_GPU" 1 (.Values.config | default dict) | toString | quote }}
-{{- $further := list }}
-{{- range .Values.extraEnv }}{{ $further = append $further .name }}{{ end }}
-{{- if and .Values.gpu.enabled (not (has "MALLOC_ARENA_MAX" $further)) }}
-# With the two that `bentorank serve` sets for small machines, a GPU did a quarter of the pairs: docs/scaling.md.
-- name: MALLOC_ARENA_MAX
-  value: "64"
-{{- end }}
 {{- if and .Values.gpu.enabled (not (hasKey .Values.config "BENTORANK_DEVICE")) }}
 # Without it a pod that sees no GPU would serve on its CPU, slowly and without a word.
 - name: BENTORANK_DEVICE

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from concurrent.futures import ThreadPoolExecutor
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any
 
+from bentorank.defaults import streams as default_streams
 from bentorank.engines.collation import longest, pad
 from bentorank.engines.encoding import PairEncoder
 from bentorank.engines.fingerprint import files_digest, fingerprint
 from bentorank.engines.hardware import cpu_has_int8_dot_products, cpu_has_native_bf16, cpu_multiplies_int8_tiles
 from bentorank.engines.openvino.activation_rounding import remove_activation_rounding, remove_attention_rounding
-from bentorank.engines.openvino.cores import usable_cores
+from bentorank.engines.openvino.cores import usable_cores, usable_memory_bytes
 from bentorank.engines.openvino.embedding_tables import keep_tables_in_bf16
 from bentorank.engines.openvino.ir_store import prebuilt_int8, stored_model
 from bentorank.engines.openvino.telemetry import forbid_telemetry
@@ -45,10 +47,6 @@ _ACTIVATION_GROUP = 128
 # OpenVINO keeps 5,000 prepared kernels; so many are as fast on mixed lengths, and take 21 MiB less with two streams.
 _CACHED_KERNELS = 200
 
-# Threads that share one pass wait for each other after each operation; passes side by side wait for nothing. On two
-# cores two streams of the starter did 1.07 times the work of one. More streams than this keep more memory each.
-_MOST_STREAMS = 4
-
 
 class OpenVINOEngine:
     """Scores with OpenVINO's CPU plugin.
@@ -75,7 +73,9 @@ class OpenVINOEngine:
         if arithmetic["INFERENCE_PRECISION_HINT"] == "bf16":
             keep_tables_in_bf16(model)
         threads = options.threads or usable_cores()
-        streams = options.streams or min(threads, _MOST_STREAMS)
+        streams = options.streams or default_streams(
+            threads, memory_bytes=usable_memory_bytes(), weights_bytes=stored.weights_bytes
+        )
         self._idle: SimpleQueue[Any] = SimpleQueue()
         for layout in _layouts(threads, streams):
             self._idle.put(core.compile_model(model, "CPU", arithmetic | layout).create_infer_request())
@@ -97,6 +97,7 @@ class OpenVINOEngine:
             ),
             streams=streams,
             width_step=_WIDTH_STEP,
+            threads_a_pass=math.ceil(threads / streams),
         )
 
     def encode(self, pairs: Sequence[Pair]) -> list[EncodedPair]:
@@ -165,7 +166,8 @@ def _layouts(threads: int, streams: int) -> list[dict[str, Any]]:
     """OpenVINO's properties for each of `streams`, which divide all `threads` between them, and have one at least.
 
     Each is a model of its own: OpenVINO's own streams share weights, and with int8 ones computed in bf16 all logits
-    were garbage (2026.4.1). Pinned, all of them would sit on the same cores.
+    were garbage (2026.4.1). Pinned, all of them would sit on the same cores, as would
+    workers that divide the cores.
     """
     each, left_over = divmod(threads, streams)
     return [
@@ -173,7 +175,7 @@ def _layouts(threads: int, streams: int) -> list[dict[str, Any]]:
             "NUM_STREAMS": "1",
             # Zero would be every core for each stream.
             "INFERENCE_NUM_THREADS": max(1, each + (stream < left_over)),
-            "ENABLE_CPU_PINNING": streams == 1,
+            "ENABLE_CPU_PINNING": streams == 1 and threads >= usable_cores(),
             "CPU_RUNTIME_CACHE_CAPACITY": _CACHED_KERNELS,
         }
         for stream in range(streams)

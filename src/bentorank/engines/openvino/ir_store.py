@@ -54,6 +54,11 @@ class StoredModel:
         """Everything that a score depends on."""
         return [self.xml, self.xml.with_suffix(".bin"), self.tokenizer]
 
+    @property
+    def weights_bytes(self) -> int:
+        """Of memory, before anything is prepared for this CPU."""
+        return self.xml.with_suffix(".bin").stat().st_size
+
 
 def prebuilt_int8(checkpoint: Checkpoint) -> StoredModel | None:
     """The int8 IR that a checkpoint ships, if it does."""

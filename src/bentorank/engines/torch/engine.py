@@ -20,7 +20,9 @@ from bentorank.engines.torch.chat_template import prompt_of
 from bentorank.engines.torch.completeness import check_complete, check_finite
 from bentorank.engines.torch.device import choose_device, choose_precision
 from bentorank.engines.torch.forward import choose_forward
+from bentorank.engines.torch.graphs import graph_where_launch_bound
 from bentorank.engines.torch.losing import telling_a_lost_gpu
+from bentorank.engines.torch.packing import PackedForward
 from bentorank.engines.torch.padding import PaddedForward
 from bentorank.engines.torch.reading_check import check_reading, takes
 from bentorank.engines.torch.transfers import begin_download
@@ -46,8 +48,8 @@ class TorchEngine:
     """Scores with torch; weights in the asked precision, logits always in float32.
 
     In f32 a logit is within 1e-5 of `CrossEncoder.predict(..., activation_fn=Identity())` on the same device.
-    On CUDA in half precision the usual architectures compute no padding; see forward.py. There one batch is
-    prefetched: collated, uploaded and launched while that before it computes.
+    On CUDA in half precision the usual architectures compute no padding; see forward.py. Small batches are launched at
+    once; see graphs.py. One batch is prefetched there: collated, uploaded and launched while that before it computes.
     """
 
     def __init__(self, checkpoint: Checkpoint, options: EngineOptions) -> None:
@@ -67,6 +69,7 @@ class TorchEngine:
         if checkpoint.answer is None:
             module, probes = transformers_module(model), probe_pairs(self._encoder)
             self._forward = choose_forward(module, checkpoint.pad_token_id, probes)
+        self._records_graphs = options.cuda_graphs
         self.info = EngineInfo(
             engine="torch",
             model=checkpoint.name,
@@ -106,9 +109,17 @@ class TorchEngine:
             return wait_for_scores()
 
     def warm_up(self) -> None:
-        """Run short and long batches: a GPU loads kernels and memory at the first of a size."""
+        """Record what is to be launched at once, then run short and long batches: a GPU loads kernels at the first."""
+        if self._records_graphs and isinstance(self._forward, PackedForward):
+            self._record_graphs(self._forward)
         for batch in warm_up_batches(self._encoder, self.info):
             self.forward(batch)
+
+    def _record_graphs(self, packed: PackedForward) -> None:
+        with self._launching:
+            self._forward = graph_where_launch_bound(
+                packed, probe_pairs(self._encoder), self.info.batch_tokens, self.info.max_tokens
+            )
 
 
 def load_cross_encoder(

@@ -9,6 +9,7 @@ import torch
 
 from bentorank.engines.torch.packing import FAMILIES, PackedForward
 from bentorank.engines.torch.padding import PaddedForward
+from bentorank.engines.torch.rounding import tolerated_difference
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,9 +19,6 @@ if TYPE_CHECKING:
 # FlashAttention's: no f32, and no GPU before Ampere.
 _PACKED_DTYPES: Final = frozenset({torch.float16, torch.bfloat16})
 _PACKED_CAPABILITY: Final = (8, 0)
-
-# Two ways of rounding differ by some units in the last place of the largest logit; a wrong way by much of it.
-_TOLERATED_ROUNDINGS: Final = 8
 
 logger = logging.getLogger(__name__)
 
@@ -60,7 +58,7 @@ def pack_if_proven(model: Any, pad_token_id: int, probes: Sequence[EncodedPair])
     except Exception as error:  # noqa: BLE001 - whatever this GPU or version of torch lacks, the padded way goes on
         logger.warning("batches are padded: packed ones fail here with %s", type(error).__name__)
     else:
-        tolerance = _TOLERATED_ROUNDINGS * torch.finfo(model.dtype).eps * expected.abs().max().item()
+        tolerance = tolerated_difference(expected)
         if difference <= tolerance:  # never of NaN
             return packed
         logger.warning("batches are padded: packed ones differ by %.2g, more than %.2g", difference, tolerance)

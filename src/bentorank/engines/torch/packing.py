@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
+import numpy as np
 import torch
 from torch.nn.functional import embedding_bag
 
 from bentorank.engines.checkpoint import POSITIONS_AFTER_PADDING
-from bentorank.engines.collation import longest, pack
+from bentorank.engines.collation import pack
 from bentorank.engines.torch.packed_attention import PACKED_ATTENTION, Sequences, attend
 from bentorank.engines.torch.transfers import upload
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
+    from bentorank.engines.collation import PackedBatch
     from bentorank.types import EncodedPair
 
 # transformers' own classes are many.
@@ -37,14 +39,27 @@ class PackedForward:
         self._model = model
         self._score = FAMILIES[model.config.model_type]
         self._counted_after = pad_token_id if model.config.model_type in POSITIONS_AFTER_PADDING else None
+        self.device: torch.device = model.device
         model.set_attn_implementation(PACKED_ATTENTION)
 
     @torch.inference_mode()
     def __call__(self, batch: Sequence[EncodedPair]) -> Tensor:
         """Logits of shape (len(batch),) on the model's device, in its precision."""
-        packed = pack(batch, counted_after=self._counted_after)
-        inputs = upload({"bounds": packed.bounds, **packed.as_inputs()}, self._model.device)
-        sequences = Sequences(inputs.pop("bounds"), longest(batch))
+        return self.run(self.pack(batch))
+
+    def pack(self, batch: Sequence[EncodedPair]) -> PackedBatch:
+        """The batch as this model counts positions."""
+        return pack(batch, counted_after=self._counted_after)
+
+    @torch.inference_mode()
+    def run(self, packed: PackedBatch) -> Tensor:
+        """Logits of a packed batch."""
+        inputs = upload({"bounds": packed.bounds, **packed.as_inputs()}, self.device)
+        longest = int(np.diff(packed.bounds).max())
+        return self.score(inputs, Sequences(inputs.pop("bounds"), longest))
+
+    def score(self, inputs: Inputs, sequences: Sequences) -> Tensor:
+        """Logits of shape (sequences,); what the device is told to do depends on nothing but shapes."""
         return self._score(self._model, inputs, sequences)[:, 0]
 
 

@@ -13,10 +13,10 @@ from bentorank.http.dialects.dialect import Answer, Dialect, JobRules, ranked_te
 from bentorank.http.dialects.fields import keeps_end, read_document
 from bentorank.http.dialects.native_request import RerankBody, SupersetBody
 from bentorank.http.dialects.native_response import RerankResponse, SupersetResponse
-from bentorank.types import LengthPolicy, OnDeadline, OnItemError, Overflow, RerankJob
+from bentorank.types import Document, LengthPolicy, OnDeadline, OnItemError, Overflow, RerankJob
 
 if TYPE_CHECKING:
-    from bentorank.types import Document, RankedDocument, Ranking
+    from bentorank.types import RankedDocument, Ranking
 
 
 def to_job(body: RerankBody, rules: JobRules, deadline: float, *, field_prefix: str = "") -> RerankJob:
@@ -24,7 +24,9 @@ def to_job(body: RerankBody, rules: JobRules, deadline: float, *, field_prefix: 
     query_field, documents_field = f"{field_prefix}query", f"{field_prefix}documents"
     rules.limits.check_query(body.query, query_field)
     documents = tuple(
-        read_document(document, body.rank_fields, f"{documents_field}[{index}]")
+        Document(document)
+        if isinstance(document, str)
+        else read_document(document, body.rank_fields, f"{documents_field}[{index}]")
         for index, document in enumerate(body.documents)
     )
     rules.limits.check_documents(documents, documents_field)

@@ -1,0 +1,70 @@
+"""What settings are unless they are set: rules over cores, memory and device, each with its reason.
+
+Pure. The page docs/performance.md shows what they come to on 1 to 64 cores; `bentorank tune` tries others.
+"""
+
+from __future__ import annotations
+
+# As many streams as were measured to pay, on two cores; so many need no more memory than a small container has.
+_STREAMS_ANYWHERE = 4
+_THREADS_A_STREAM = 4
+# Of a stream of OpenVINO's: its own copy of the prepared weights, and as much again for kernels and what they compute.
+_STREAM_BYTES_A_WEIGHT_BYTE = 2
+_MEMORY_SHARE_OF_STREAMS = 4
+
+_CPU_BATCH_TOKENS = 1024
+_LEAST_TOKENS_A_THREAD = 512
+_MOST_CPU_BATCH_TOKENS = 8192
+_ACCELERATOR_BATCH_TOKENS = 32_768
+
+_LEAST_QUEUE_TOKENS = 1_000_000
+_QUEUE_TOKENS_A_CORE = 250_000
+_MOST_QUEUE_TOKENS = 8_000_000
+# A waiting token has an id and a segment of 8 bytes each; they may take a thirty-second of the memory.
+_MEMORY_BYTES_A_QUEUE_TOKEN = 16 * 32
+
+
+def heaps(processors: int) -> int:
+    """Heaps of the C library, `MALLOC_ARENA_MAX`: one for each thread that can run, and two at least.
+
+    Threads that share a heap wait for each other whenever the tokenizer takes or gives back memory, and each heap keeps
+    what it once needed. More heaps than threads that can run are memory for nothing.
+    """
+    return max(2, processors)
+
+
+def streams(threads: int, *, memory_bytes: int, weights_bytes: int) -> int:
+    """Forward passes at a time: one a thread up to four, then one for four threads, while there is memory for them.
+
+    Threads that share a pass wait for each other after each operation, the longer the more they are.
+    """
+    affordable = memory_bytes // _MEMORY_SHARE_OF_STREAMS // max(1, weights_bytes * _STREAM_BYTES_A_WEIGHT_BYTE)
+    many = min(threads // _THREADS_A_STREAM, affordable)
+    return min(threads, max(_STREAMS_ANYWHERE, many))
+
+
+def batch_tokens(device: str, *, threads_a_pass: int = 1) -> int:
+    """Tokens of a forward pass: of a CPU few, but enough for each thread to compute longer than it waits for others."""
+    if device != "cpu":
+        return _ACCELERATOR_BATCH_TOKENS
+    return min(_MOST_CPU_BATCH_TOKENS, max(_CPU_BATCH_TOKENS, _LEAST_TOKENS_A_THREAD * threads_a_pass))
+
+
+def queue_tokens(device: str, *, cores: int, memory_bytes: int) -> int:
+    """Tokens that may wait: ten seconds' work of the shipped model, or the most that its memory allows on a GPU.
+
+    A faster device works off more within the same deadline; a million, ten seconds of two cores twice over, is a fifth
+    of a second of a GPU.
+    """
+    worth_waiting_for = _QUEUE_TOKENS_A_CORE * cores if device == "cpu" else _MOST_QUEUE_TOKENS
+    affordable = memory_bytes // _MEMORY_BYTES_A_QUEUE_TOKEN
+    return max(_LEAST_QUEUE_TOKENS, min(worth_waiting_for, affordable, _MOST_QUEUE_TOKENS))
+
+
+def switch_interval_s(device: str) -> float:
+    """How long a thread may keep Python's lock that another waits for: `sys.setswitchinterval`.
+
+    A pass on a GPU is hundreds of small calls, each of which lets go of the lock and has to get it again from threads
+    that parse and tokenise. One on a CPU is a single call without it: there Python's own 5 ms are right.
+    """
+    return 0.005 if device == "cpu" else 0.0001
