@@ -113,7 +113,7 @@ class Reranker:
             query_truncated=_query_truncated(scored),
             empty_documents=sum(document.empty for document in scored),
             unscored_documents=unscored,
-            warnings=job.warnings + _warnings(scored, unscored),
+            warnings=job.warnings + self._of_instruction(job) + _warnings(scored, unscored),
             stages=tuple(work.stages),
         )
 
@@ -151,15 +151,20 @@ class Reranker:
             encoded = await self._encode(pairs, Terms(LengthPolicy(cut_query=True), deadline), Work())
             self._check_tokens([chunk for chunks in encoded.chunks for chunk in chunks], "pairs")
 
-    @staticmethod
-    def _terms(job: RerankJob, *, let_in: bool) -> Terms:
+    def _terms(self, job: RerankJob, *, let_in: bool) -> Terms:
         """Those of a request. What takes part of an answer must have time left to write it."""
         partial, deadline, length = job.on_deadline is OnDeadline.PARTIAL, job.deadline, job.length
         if partial and deadline is not None:
             deadline -= min(ANSWERING_TAKES_S, ANSWERING_TAKES_PART * max(0.0, deadline - time.monotonic()))
         if job.on_item_error is OnItemError.SKIP and length.overflow is Overflow.ERROR:
             length = replace(length, overflow=Overflow.LEAVE_OUT)
+        if not self.info.takes_instruction and length.instruction is not None:
+            length = replace(length, instruction=None)
         return Terms(length, deadline, partial, job.cache, let_in=let_in)
+
+    def _of_instruction(self, job: RerankJob) -> tuple[str, ...]:
+        unread = job.length.instruction is not None and not self.info.takes_instruction
+        return ("instruction: this model reads none, and it was ignored",) if unread else ()
 
     async def _read(self, pairs: Sequence[Pair], terms: Terms, work: Work) -> list[ReadDocument]:
         """What the model says of each pair, remembered or computed; or that pair's own error.

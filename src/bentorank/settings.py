@@ -46,6 +46,7 @@ def _split(value: object) -> object:
 
 
 Listed = BeforeValidator(_split)
+PromptFormat = Literal["qwen3-reranker", "mxbai-rerank-v2", "bge-reranker-v2-gemma", "zerank"]
 PositiveSeconds = Annotated[float, Field(gt=0, le=3600, allow_inf_nan=False)]
 
 
@@ -72,6 +73,19 @@ class Settings(BaseSettings):
     )
     max_pair_tokens: Annotated[int, Field(ge=16)] | None = Field(
         None, description="Cut the model's window to this many tokens a pair."
+    )
+    instruction: str | None = Field(
+        None,
+        max_length=4000,
+        description="What a language model is told to look for, unless the request says; its own default unless set.",
+    )
+    prompt_format: PromptFormat | None = Field(
+        None,
+        description="How a causal language model is asked whose files do not say: the family that it was trained as.",
+    )
+    two_labels: bool = Field(
+        default=False,
+        description="The model has two labels, of which the second is relevance: score by its logit less the first's.",
     )
     threads: PositiveInt | None = Field(
         None, description="CPU threads of the engine; as many as there are cores unless set."

@@ -67,7 +67,9 @@ class CacheUse(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class LengthPolicy:
-    """How much of a long passage is read. Lengths are in tokens of the model, without special tokens.
+    """How a pair is read: how much of a long passage, and to what `instruction`, the model's default unless set.
+
+    Lengths are in tokens of the model, without special tokens.
 
     `max_tokens_per_doc` cuts every passage first. With `CHUNK` a passage that still does not fit is split into chunks
     that share at least `overlap_tokens`, at most `max_chunks_per_doc` of them, and has the score of its best chunk;
@@ -81,6 +83,7 @@ class LengthPolicy:
     overlap_tokens: int = 0
     keep_end: bool = False
     cut_query: bool = False
+    instruction: str | None = None
 
 
 class Span(NamedTuple):

@@ -11,7 +11,7 @@ from bentorank.cache import CacheOptions
 from bentorank.defaults import queue_tokens
 from bentorank.engines.hardware import visible_nvidia_gpus
 from bentorank.engines.openvino.cores import usable_cores, usable_memory_bytes
-from bentorank.engines.options import EngineKind, EngineOptions, FakeOptions, Precision
+from bentorank.engines.options import EngineKind, EngineOptions, FakeOptions, ModelHints, Precision
 from bentorank.errors import ConfigurationError
 from bentorank.http.dialects.dialect import JobRules
 from bentorank.http.dialects.limits import RequestLimits
@@ -67,6 +67,7 @@ def engine_options(settings: Settings, worker_index: int) -> EngineOptions:
         cuda_graphs=settings.cuda_graphs,
         cache_dir=settings.cache_dir.expanduser(),
         memory_share=1.0 if settings.workers_per_gpu == 1 else SHARED_MEMORY / settings.workers_per_gpu,
+        hints=ModelHints(settings.instruction, settings.prompt_format, settings.two_labels),
         fake=FakeOptions(
             delay_s_per_batch=settings.fake_batch_delay_ms / 1e3,
             delay_s_per_1k_tokens=settings.fake_token_delay_us / 1e3,

@@ -49,6 +49,7 @@ def _preprocessing(fingerprint: str, policy: LengthPolicy) -> bytes:
         policy.overlap_tokens if splits else None,
         policy.keep_end,
         policy.cut_query,
+        *([policy.instruction] if policy.instruction else []),
     )
     model = _to_bytes(fingerprint)
     return b"%d:%b%b\n" % (len(model), model, repr(parts).encode())

@@ -1,17 +1,30 @@
 """What a cross-encoder's files say about it, read as JSON: no torch, no transformers, no remote code.
 
-Refuses what bentorank cannot score faithfully: bi-encoders, LLM rerankers, several labels, pickled weights.
+Refuses what bentorank cannot score faithfully: bi-encoders, language models that are no rerankers, several labels,
+pickled weights.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from bentorank.engines.options import ModelHints
+from bentorank.engines.recognition import (
+    answer_tokens,
+    chat_template,
+    check_labels,
+    is_bi_encoder,
+    is_causal,
+    is_classifier,
+)
 from bentorank.engines.stored_files import read_json, require_tokenizer, weight_shapes
 from bentorank.errors import ConfigurationError
 from bentorank.types import ModelActivation
+
+if TYPE_CHECKING:
+    from bentorank.engines.prompts import AnswerTokens
 
 # Families whose position ids start after the padding id, so that the table is longer than the window.
 POSITIONS_AFTER_PADDING = frozenset(
@@ -43,12 +56,17 @@ _ACTIVATIONS = {
 
 _NO_WINDOW = 1 << 30
 
+NO_HINTS = ModelHints()
+
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """A model folder that is known to hold a cross-encoder with one label.
+    """A model folder that is known to hold a reranker.
 
-    `prompt` goes before every query. `max_tokens` is the window, special tokens included.
+    `prompt` goes before every query; of a model whose prompts have an instruction, it is that of requests without one.
+    `max_tokens` is the window, special tokens included. A causal language model's score is read from its `answer`, a
+    classifier of `two_labels` has the second's logit less the first's. Prompts are made by the chat template that the
+    folder has, or as `prompt_format` names it.
     """
 
     name: str
@@ -59,6 +77,15 @@ class Checkpoint:
     pad_token_id: int
     has_sliding_window: bool = False
     vocab_size: int | None = None
+    answer: AnswerTokens | None = None
+    two_labels: bool = False
+    has_chat_template: bool = False
+    prompt_format: str | None = None
+
+    @property
+    def has_prompts(self) -> bool:
+        """Whether a pair is read as a language model's prompt."""
+        return self.has_chat_template or self.prompt_format is not None
 
     def require_tokenizer(self) -> None:
         """Raises ConfigurationError unless the folder holds a tokenizer of its own."""
@@ -73,26 +100,40 @@ class Checkpoint:
         return [self.folder / "config.json", *self.folder.glob("*.safetensors")]
 
 
-def open_checkpoint(model: str, *, revision: str | None = None, max_tokens: int | None = None) -> Checkpoint:
+def open_checkpoint(
+    model: str,
+    *,
+    revision: str | None = None,
+    max_tokens: int | None = None,
+    hints: ModelHints = NO_HINTS,
+) -> Checkpoint:
     """Find `model`, a folder or a hub id, and read what it is; `max_tokens` caps its window.
 
-    Raises ConfigurationError, in one sentence, for all but single-label sequence-classification models.
+    Raises ConfigurationError, in one sentence, for all but rerankers that are known to be scored as they were trained.
     """
     folder = _local_folder(model, revision)
     name = folder.name if Path(model).is_dir() else model
     config = read_json(folder / "config.json")
     if not config:
         raise ConfigurationError(f"the model {name} has no readable config.json")
-    _refuse_unsupported(name, folder, config)
+    answer = answer_tokens(name, folder, config, hints.prompt_format)
+    _refuse_unsupported(name, folder, config, two_labels=hints.two_labels)
+    has_template = hints.prompt_format is None and chat_template(folder) is not None
+    if hints.instruction and not has_template and hints.prompt_format is None:
+        raise ConfigurationError(f"BENTORANK_INSTRUCTION is set, and the model {name} takes no instruction")
     return Checkpoint(
         name=name,
         folder=folder,
         max_tokens=_window(name, folder, config, max_tokens),
         activation=_activation(name, folder, config),
-        prompt=_prompt(folder),
+        prompt=hints.instruction or _prompt(folder),
         pad_token_id=_pad_token_id(folder, config),
         has_sliding_window=bool(config.get("local_attention") or config.get("sliding_window")),
         vocab_size=config.get("vocab_size"),
+        answer=answer,
+        two_labels=hints.two_labels,
+        has_chat_template=has_template,
+        prompt_format=hints.prompt_format,
     )
 
 
@@ -128,15 +169,16 @@ def _download(model: str, revision: str | None) -> Path:
     return Path(folder)
 
 
-def _refuse_unsupported(name: str, folder: Path, config: dict[str, Any]) -> None:
-    architecture = (config.get("architectures") or ["none"])[0]
-    if architecture.endswith("ForCausalLM") or _has_chat_template(folder):
-        raise ConfigurationError(f"the model {name} is an LLM reranker, and only cross-encoders are served")
-    if _is_bi_encoder(folder) or not architecture.endswith("ForSequenceClassification"):
-        raise ConfigurationError(f"the model {name} has no sequence-classification head: it is no cross-encoder")
-    labels = len(config.get("id2label") or {}) or config.get("num_labels", 2)
-    if labels != 1:
-        raise ConfigurationError(f"the model {name} has {labels} labels, and a reranker needs exactly one")
+def _refuse_unsupported(name: str, folder: Path, config: dict[str, Any], *, two_labels: bool) -> None:
+    if not is_causal(config):
+        if is_bi_encoder(folder) or not is_classifier(config):
+            raise ConfigurationError(
+                f"the model {name} has no sequence-classification head and is no causal language model: it is no"
+                " cross-encoder"
+            )
+        check_labels(name, config, two_labels=two_labels)
+    elif two_labels:
+        raise ConfigurationError(f"BENTORANK_TWO_LABELS is set, and the model {name} is a causal language model")
     if "auto_map" in config:
         raise ConfigurationError(f"the model {name} needs code from its repository, which is never run")
     if (folder / "adapter_config.json").exists():
@@ -144,16 +186,6 @@ def _refuse_unsupported(name: str, folder: Path, config: dict[str, Any]) -> None
     if not list(folder.glob("*.safetensors")):
         raise ConfigurationError(f"the model {name} has no safetensors weights; pickled ones are not loaded")
     weight_shapes(name, folder)
-
-
-def _has_chat_template(folder: Path) -> bool:
-    in_config = "chat_template" in read_json(folder / "tokenizer_config.json")
-    return in_config or (folder / "chat_template.jinja").exists()
-
-
-def _is_bi_encoder(folder: Path) -> bool:
-    modules = read_json(folder / "modules.json")
-    return isinstance(modules, list) and len(modules) != 1
 
 
 def _window(name: str, folder: Path, config: dict[str, Any], cap: int | None) -> int:

@@ -19,7 +19,7 @@ from bentorank.errors import ConfigurationError, InvalidRequestError
 from bentorank.types import EncodedPair, LengthPolicy, Overflow, Span
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from bentorank.types import Pair
 
@@ -55,10 +55,12 @@ class PairEncoder:
     The ids equal what transformers gives for the same pair, except that an overlong pair loses tokens from
     the end of its passage only. transformers' `longest_first` does the same while the query fits in half of
     the window, which is the most that this encoder accepts. A tokenizer that is not of the model whose embedding table
-    has `table_rows` is refused with a ConfigurationError.
+    has `table_rows` is refused with a ConfigurationError. The `template` is the tokenizer's own unless given.
     """
 
-    def __init__(
+    takes_instruction = False
+
+    def __init__(  # noqa: PLR0913 - each is a fact of the model
         self,
         tokenizer_json: str,
         *,
@@ -66,15 +68,16 @@ class PairEncoder:
         token_types: bool,
         prompt: str = "",
         table_rows: int | None = None,
+        template: Callable[[Tokenizer], PairTemplate] | None = None,
     ) -> None:
         self._tokenizer = Tokenizer.from_str(tokenizer_json)
         self._tokenizer.no_truncation()
         self._tokenizer.no_padding()
-        template = read_template(self._tokenizer)
-        check_vocabulary(self._tokenizer, template.special_ids, table_rows)
-        self._joiner = PairJoiner(template, token_types=token_types)
+        pair_template = (template or read_template)(self._tokenizer)
+        check_vocabulary(self._tokenizer, pair_template.special_ids, table_rows)
+        self._joiner = PairJoiner(pair_template, token_types=token_types)
         self._prompt = prompt
-        self._text_tokens = max_tokens - template.special_tokens
+        self._text_tokens = max_tokens - pair_template.special_tokens - pair_template.reserved
         if self._text_tokens < 2:  # noqa: PLR2004 - one token of query and one of passage
             raise ConfigurationError(f"a window of {max_tokens} tokens leaves no room for a query and a passage")
         self._splits_at_spaces = _splits_at_spaces(self._tokenizer)

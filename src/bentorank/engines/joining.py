@@ -24,12 +24,16 @@ _ID_BYTES = 8
 
 @dataclass(frozen=True, slots=True)
 class PairTemplate:
-    """The special tokens around a pair; `segments` has that of each of them, and one each for query and passage."""
+    """The special tokens around a pair; `segments` has that of each of them, and one each for query and passage.
+
+    So many tokens of the window as are `reserved` are left free.
+    """
 
     prefix: list[int]
     middle: list[int]
     suffix: list[int]
     segments: list[int]
+    reserved: int = 0
 
     @property
     def special_ids(self) -> list[int]:

@@ -39,6 +39,19 @@ class FakeOptions:
 
 
 @dataclass(frozen=True, slots=True)
+class ModelHints:
+    """What a model's files do not say of it, and is never guessed.
+
+    `instruction` is for requests without one, `prompt_format` names how a causal language model is asked, `two_labels`
+    promises that the second of two labels is relevance.
+    """
+
+    instruction: str | None = None
+    prompt_format: str | None = None
+    two_labels: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class EngineOptions:
     """One engine to load. `load_engine` refuses contradictions with a ConfigurationError.
 
@@ -47,7 +60,8 @@ class EngineOptions:
     leaves the number to the engine, and so does `streams=None` the number of forward passes that run at a time,
     between which the threads are divided; only OpenVINO has several. Converted models are kept under `cache_dir`.
     `memory_share` is the part of a GPU's memory that this process may take.
-    `cuda_graphs` has torch launch small batches at once where that is proven; other engines have none.
+    `cuda_graphs` has torch launch small batches at once where that is proven; other engines have none. `hints` tell
+    what the model's files do not.
     """
 
     model: str
@@ -61,4 +75,5 @@ class EngineOptions:
     cuda_graphs: bool = True
     cache_dir: Path = field(default_factory=lambda: Path.home() / ".cache" / "bentorank")
     memory_share: float = 1.0
+    hints: ModelHints = field(default_factory=ModelHints)
     fake: FakeOptions = field(default_factory=FakeOptions)

@@ -30,7 +30,7 @@ class EngineInfo:
     whatever lengths are batched together. `streams` forward passes may run at a time, each on a thread of its own, and
     each computed by `threads_a_pass` at most, as far as the engine divides them.
     Where the engine `prefetches`, one thread more may hand a batch over, which is computed once that before it is done.
-    Batches are padded to a multiple of `width_step` tokens a pair.
+    Batches are padded to a multiple of `width_step` tokens a pair. One that `takes_instruction` reads a request's.
     """
 
     engine: str
@@ -45,6 +45,7 @@ class EngineInfo:
     width_step: int = 1
     prefetches: bool = False
     threads_a_pass: int = 1
+    takes_instruction: bool = False
 
     @property
     def forward_threads(self) -> int:

@@ -9,7 +9,7 @@ from bentorank.types import LengthPolicy, Pair
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from bentorank.engines.encoding import PairEncoder
+    from bentorank.engines.prompt_encoding import Encoder
     from bentorank.engines.protocol import EngineInfo
     from bentorank.types import EncodedPair
 
@@ -25,7 +25,7 @@ PROBES = (
 )
 
 
-def warm_up_batches(encoder: PairEncoder, info: EngineInfo) -> Iterator[list[EncodedPair]]:
+def warm_up_batches(encoder: Encoder, info: EngineInfo) -> Iterator[list[EncodedPair]]:
     """Single pairs and full batches, short, middling and long, never beyond the window.
 
     No larger than what will be computed: the memory that a pass takes is kept.
@@ -37,6 +37,6 @@ def warm_up_batches(encoder: PairEncoder, info: EngineInfo) -> Iterator[list[Enc
             yield [pair] * max(1, info.batch_tokens // pair.length)
 
 
-def probe_pairs(encoder: PairEncoder) -> list[EncodedPair]:
+def probe_pairs(encoder: Encoder) -> list[EncodedPair]:
     """A batch of unlike pairs, each within the window."""
     return [chunks[0] for chunks in encoder.encode_chunks(PROBES, LengthPolicy(cut_query=True))]

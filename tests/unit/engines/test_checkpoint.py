@@ -85,7 +85,7 @@ def test_activation_is_found_where_any_version_saved_it(
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"architectures": ["Qwen3ForCausalLM"]}, "LLM"),
+        ({"architectures": ["Qwen3ForCausalLM"]}, "causal language model whose files do not say how it reranks"),
         ({"architectures": ["BertModel"]}, "no sequence-classification head"),
         ({"id2label": {"0": "no", "1": "yes"}}, "has 2 labels"),
         ({"auto_map": {"AutoModel": "modeling.Custom"}}, "never run"),
@@ -99,11 +99,11 @@ def test_what_cannot_be_scored_faithfully_is_refused(folder: Path, changes: dict
         open_checkpoint(str(folder))
 
 
-def test_a_chat_template_is_refused(folder: Path) -> None:
-    """sentence-transformers would score such a model through its template."""
+def test_a_chat_template_makes_prompts(folder: Path) -> None:
+    """sentence-transformers scores such a model through its template, whatever its kind."""
+    assert not open_checkpoint(str(folder)).has_prompts
     (folder / "chat_template.jinja").write_text("{{ messages }}")
-    with pytest.raises(ConfigurationError, match="LLM"):
-        open_checkpoint(str(folder))
+    assert open_checkpoint(str(folder)).has_prompts
 
 
 def test_pickled_weights_are_refused(folder: Path) -> None:

@@ -6,9 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from sentence_transformers import CrossEncoder
-from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
+from sentence_transformers.base.modules import Transformer
+from sentence_transformers.cross_encoder.modules import LogitScore
+from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
 from transformers import (
     CONFIG_MAPPING,
+    AutoModelForCausalLM,
     AutoModelForSequenceClassification,
     BertConfig,
     BertForSequenceClassification,
@@ -256,3 +259,96 @@ def _seed_weights(model: torch.nn.Module) -> None:
         for module in model.modules():
             if isinstance(module, torch.nn.Embedding) and module.padding_idx is not None:
                 module.weight[module.padding_idx].zero_()
+
+
+_CHAT_SPECIALS = ["<pad>", "<|im_start|>", "<|im_end|>", "<bos>", "<think>", "</think>"]
+_ANSWERS = ("yes", "no", "Yes", "1", "0")
+
+QWEN3_TEMPLATE = (
+    '{%- set wanted = messages | selectattr("role", "eq", "system") | map(attribute="content") | first'
+    ' | default("Find passages that answer.") -%}'
+    "<|im_start|>system\nJudge whether the Document meets the requirements.<|im_end|>\n<|im_start|>user\n"
+    "<Instruct>: {{ wanted }}\n"
+    '<Query>: {{ messages | selectattr("role", "eq", "query") | map(attribute="content") | first }}\n'
+    '<Document>: {{ messages | selectattr("role", "eq", "document") | map(attribute="content") | first }}<|im_end|>\n'
+    "<|im_start|>assistant\n<think>\n\n</think>\n\n"
+)
+"""As Qwen3-Reranker has it, with its own words around the texts."""
+
+BARE_TEMPLATE = (
+    '<|im_start|>{{ messages | selectattr("role", "eq", "query") | map(attribute="content") | first | trim }}\n'
+    'document: {{ messages | selectattr("role", "eq", "document") | map(attribute="content") | first | trim }}\n'
+    "You are a search relevance expert.\nRelevance:"
+)
+"""Trims, takes no instruction, and ends in text: full stops merge with the newline after them."""
+
+
+def build_causal(
+    folder: Path, model_type: str = "qwen3", *, template: str | None = QWEN3_TEMPLATE, **config: Any
+) -> None:
+    """A causal language model with byte pairs, as Qwen has them, and a chat template; nothing says how it reranks."""
+    fast = _chat_tokenizer(template)
+    model = AutoModelForCausalLM.from_config(_config(model_type, fast, **config))
+    _save(folder, model, fast)
+
+
+def build_chat_classifier(folder: Path, *, template: str = QWEN3_TEMPLATE, num_labels: int = 1) -> None:
+    """A Qwen3 with a head on the last token, and a chat template."""
+    fast = _chat_tokenizer(template)
+    model = AutoModelForSequenceClassification.from_config(_config("qwen3", fast, num_labels=num_labels))
+    _save(folder, model, fast)
+
+
+def add_logit_score(folder: Path, true: str, false: str | None) -> None:
+    """Make it a causal reranker as sentence-transformers saves one."""
+    tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+    model = Transformer(str(folder), transformer_task="text-generation")
+    head = LogitScore(tokenizer.token_to_id(true), None if false is None else tokenizer.token_to_id(false))
+    CrossEncoder(modules=[model, head]).save_pretrained(str(folder), create_model_card=False)
+
+
+def _config(model_type: str, tokenizer: Any, **config: Any) -> Any:
+    kind = CONFIG_MAPPING[model_type]
+    default = kind()
+    sizes = {name: size for name, size in _SIZES.items() if hasattr(default, name)}
+    ids = dict.fromkeys(("bos_token_id", "eos_token_id"), tokenizer.eos_token_id) | {
+        "pad_token_id": tokenizer.pad_token_id
+    }
+    settings = sizes | ids | {"vocab_size": len(tokenizer) + 3, "max_position_embeddings": CHAT_WINDOW} | config
+    return kind(**settings)
+
+
+CHAT_WINDOW = 320
+"""Of the models with prompts, which take 150 tokens of these small vocabularies."""
+
+
+def _chat_tokenizer(template: str | None) -> PreTrainedTokenizerFast:
+    tokenizer = Tokenizer(models.BPE())
+    words = r"[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
+        [
+            pre_tokenizers.Split(Regex(words), "isolated"),
+            pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
+        ]
+    )
+    tokenizer.decoder = decoders.ByteLevel()
+    alphabet = pre_tokenizers.ByteLevel.alphabet()
+    trainer = trainers.BpeTrainer(vocab_size=600, special_tokens=_CHAT_SPECIALS, initial_alphabet=alphabet)
+    ends = [".\n", "?\n", ">:\n", ">: ", "\n\n", *_ANSWERS]
+    tokenizer.train_from_iterator([*CORPUS, *(end for end in ends for _ in range(20))], trainer)
+    return PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer,
+        model_max_length=CHAT_WINDOW,
+        model_input_names=["input_ids", "attention_mask"],
+        chat_template=template,
+        pad_token="<pad>",
+        eos_token="<|im_end|>",
+    )
+
+
+def set_window(folder: Path, tokens: int) -> None:
+    """Let the tokenizer state another limit."""
+    import json
+
+    file = folder / "tokenizer_config.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | {"model_max_length": tokens}))

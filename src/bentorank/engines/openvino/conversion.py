@@ -56,6 +56,7 @@ def convert_to_f32(checkpoint: Checkpoint) -> ConvertedModel:
     import torch  # noqa: PLC0415 - heavy, and this function's alone
 
     from bentorank.engines.torch.engine import encoder_of, load_cross_encoder, transformers_module  # noqa: PLC0415
+    from bentorank.engines.torch.padding import PaddedForward  # noqa: PLC0415
     from bentorank.engines.torch.reading_check import check_reading  # noqa: PLC0415
 
     # Padding outside a sliding window attends to nothing at all: OpenVINO's fused attention then gives NaN,
@@ -64,7 +65,8 @@ def convert_to_f32(checkpoint: Checkpoint) -> ConvertedModel:
     cross_encoder = load_cross_encoder(checkpoint, device="cpu", dtype=torch.float32, attention=attention)
     module = transformers_module(cross_encoder)
     encoder = encoder_of(cross_encoder, checkpoint)
-    check_reading(cross_encoder, module, encoder, checkpoint)
+    forward = PaddedForward(module, checkpoint.pad_token_id)
+    check_reading(cross_encoder, forward, encoder, checkpoint)
     # Two pairs of unequal length, so that tracing meets padding and bakes in neither size.
     example = pad(encoder.encode([Pair("a question", "an answer"), Pair("b", "c")]), checkpoint.pad_token_id)
     tensors = {name: torch.from_numpy(array) for name, array in example.as_inputs().items()}
@@ -74,7 +76,7 @@ def convert_to_f32(checkpoint: Checkpoint) -> ConvertedModel:
         raise cannot_convert(checkpoint.name, _last_line(error)) from error
     _check_inputs(checkpoint.name, model, list(tensors))
     keep_first_token(model)
-    _check_scores(model, module, checkpoint, probe_pairs(encoder))
+    _check_scores(model, forward, checkpoint, probe_pairs(encoder))
     return ConvertedModel(model, cross_encoder.tokenizer.backend_tokenizer.to_str())
 
 
@@ -96,7 +98,7 @@ def _check_inputs(name: str, model: Any, names: list[str]) -> None:  # noqa: ANN
         raise cannot_convert(name, f"the converted model does not take {' and '.join(lost)}")
 
 
-def _check_scores(model: Any, module: Any, checkpoint: Checkpoint, probes: list[EncodedPair]) -> None:  # noqa: ANN401
+def _check_scores(model: Any, forward: Any, checkpoint: Checkpoint, probes: list[EncodedPair]) -> None:  # noqa: ANN401
     """Tracing may have fixed a size, or taken one of two branches, that holds for the example alone."""
     import numpy as np  # noqa: PLC0415
     import openvino  # noqa: PLC0415 - only after telemetry is forbidden
@@ -105,7 +107,7 @@ def _check_scores(model: Any, module: Any, checkpoint: Checkpoint, probes: list[
 
     compiled = openvino.Core().compile_model(model, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
     for batch in ([probes[0]], [max(probes, key=lambda pair: pair.length)], probes):
-        expected = score(module, checkpoint, batch).numpy()
+        expected = score(forward, checkpoint, batch).numpy()
         if not np.isfinite(expected).all():
             return  # the loaded engine's own check says what is wrong with such a model
         try:

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import torch
-from transformers import MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING, AutoConfig
+from transformers import MODEL_FOR_CAUSAL_LM_MAPPING, MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING, AutoConfig
 from transformers.utils import logging as transformers_logging
 
 from bentorank.engines.stored_files import name_some
@@ -49,11 +49,15 @@ def _loading_info(checkpoint: Checkpoint) -> dict[str, Any]:
     config = AutoConfig.from_pretrained(  # nosec B615
         str(checkpoint.folder), local_files_only=True, trust_remote_code=False
     )
-    if type(config) not in MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING:
+    classes: Any = MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING
+    if checkpoint.answer is not None:
+        classes = MODEL_FOR_CAUSAL_LM_MAPPING
+    if type(config) not in classes:
+        kind = "classifier" if checkpoint.answer is None else "causal language model"
         raise ConfigurationError(
-            f"the model {checkpoint.name} is a {config.model_type}, for which transformers has no classifier"
+            f"the model {checkpoint.name} is a {config.model_type}, for which transformers has no {kind}"
         )
-    model_class: Any = MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING[type(config)]
+    model_class: Any = classes[type(config)]
     # A single zero each, however large the tensor claims to be.
     weights = {name: torch.zeros(()).expand(shape) for name, shape in checkpoint.weight_shapes().items()}
     with _quiet_transformers():

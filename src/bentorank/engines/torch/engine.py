@@ -7,17 +7,23 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from sentence_transformers import CrossEncoder
+from tokenizers import Tokenizer
 
 from bentorank.engines.encoding import PairEncoder
 from bentorank.engines.fingerprint import files_digest, fingerprint
 from bentorank.engines.options import Precision
+from bentorank.engines.prompt_encoding import PromptEncoder
+from bentorank.engines.prompts import FAMILIES
 from bentorank.engines.protocol import EngineInfo
+from bentorank.engines.torch.causal import CausalForward, keep_answers
+from bentorank.engines.torch.chat_template import prompt_of
 from bentorank.engines.torch.completeness import check_complete, check_finite
 from bentorank.engines.torch.device import choose_device, choose_precision
 from bentorank.engines.torch.forward import choose_forward
 from bentorank.engines.torch.graphs import graph_where_launch_bound
 from bentorank.engines.torch.losing import telling_a_lost_gpu
 from bentorank.engines.torch.packing import PackedForward
+from bentorank.engines.torch.padding import PaddedForward
 from bentorank.engines.torch.reading_check import check_reading, takes
 from bentorank.engines.torch.transfers import begin_download
 from bentorank.engines.warm_up import probe_pairs, warm_up_batches
@@ -31,6 +37,8 @@ if TYPE_CHECKING:
 
     from bentorank.engines.checkpoint import Checkpoint
     from bentorank.engines.options import EngineOptions
+    from bentorank.engines.prompt_encoding import Encoder
+    from bentorank.engines.torch.forward import Forward
     from bentorank.types import EncodedPair, LengthPolicy, Pair
 
 _DTYPES = {Precision.F32: torch.float32, Precision.BF16: torch.bfloat16, Precision.F16: torch.float16}
@@ -55,10 +63,14 @@ class TorchEngine:
             torch.cuda.set_per_process_memory_fraction(options.memory_share, 0 if index is None else index)
         model = load_cross_encoder(checkpoint, device=device, dtype=_DTYPES[precision])
         self._encoder = encoder_of(model, checkpoint)
-        check_reading(model, transformers_module(model), self._encoder, checkpoint)
+        reference = reference_forward(model, checkpoint)
+        check_reading(model, reference, self._encoder, checkpoint)
         # Batches are launched one by one, else two would interleave and both be done late.
         self._launching = Lock()
-        self._forward = choose_forward(transformers_module(model), checkpoint.pad_token_id, probe_pairs(self._encoder))
+        self._forward = reference
+        if checkpoint.answer is None:
+            module, probes = transformers_module(model), probe_pairs(self._encoder)
+            self._forward = choose_forward(module, checkpoint.pad_token_id, probes)
         self._records_graphs = options.cuda_graphs
         self.info = EngineInfo(
             engine="torch",
@@ -75,9 +87,12 @@ class TorchEngine:
                 torch.device(device).type,
                 precision.value,
                 self._forward.padding_free,
+                checkpoint.answer,
+                checkpoint.two_labels,
             ),
             padding_free=self._forward.padding_free,
             prefetches=torch.device(device).type == "cuda",
+            takes_instruction=self._encoder.takes_instruction,
         )
 
     def encode(self, pairs: Sequence[Pair]) -> list[EncodedPair]:
@@ -144,12 +159,36 @@ def transformers_module(model: CrossEncoder) -> Any:  # noqa: ANN401 - transform
     return model.transformers_model
 
 
-def encoder_of(model: CrossEncoder, checkpoint: Checkpoint) -> PairEncoder:
+def reference_forward(model: CrossEncoder, checkpoint: Checkpoint) -> Forward:
+    """The padded way. From then on a causal model computes the logits of its answers alone."""
+    module = transformers_module(model)
+    if checkpoint.answer is None:
+        return PaddedForward(module, checkpoint.pad_token_id)
+    tokenizer = Tokenizer.from_str(_tokenizer_json(model, checkpoint))
+    keep_answers(module, checkpoint.answer.ids(tokenizer, checkpoint.name))
+    return CausalForward(module, checkpoint.pad_token_id)
+
+
+def encoder_of(model: CrossEncoder, checkpoint: Checkpoint) -> Encoder:
     """A thread-safe copy of the tokenizer, which transformers may build otherwise than its file.
 
     Segments are made only where the tokenizer has them and the model takes them: DistilBERT's does not.
     """
     module = transformers_module(model)
+    if checkpoint.has_prompts:
+        named = checkpoint.prompt_format
+        prompt = prompt_of(model, checkpoint.name) if named is None else FAMILIES[named].prompt
+        if checkpoint.prompt and not prompt.takes_instruction:
+            raise ConfigurationError(
+                f"BENTORANK_INSTRUCTION is set, and the prompts of the model {checkpoint.name} have no instruction"
+            )
+        return PromptEncoder(
+            _tokenizer_json(model, checkpoint),
+            prompt,
+            max_tokens=checkpoint.max_tokens,
+            instruction=checkpoint.prompt,
+            table_rows=_table_rows(module),
+        )
     return PairEncoder(
         _tokenizer_json(model, checkpoint),
         max_tokens=checkpoint.max_tokens,

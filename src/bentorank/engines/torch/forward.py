@@ -35,7 +35,8 @@ class Forward(Protocol):
 
 def choose_forward(model: Any, pad_token_id: int, probes: Sequence[EncodedPair]) -> Forward:  # noqa: ANN401
     """The best way for a transformers sequence-classification `model` on the device that it is on."""
-    if has_packing_kernel(model.device, model.dtype) and model.config.model_type in FAMILIES:
+    packs = model.config.model_type in FAMILIES and model.config.num_labels == 1
+    if packs and has_packing_kernel(model.device, model.dtype):
         return pack_if_proven(model, pad_token_id, probes)
     return PaddedForward(model, pad_token_id)
 

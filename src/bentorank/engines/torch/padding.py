@@ -16,7 +16,10 @@ if TYPE_CHECKING:
 
 
 class PaddedForward:
-    """Runs a transformers sequence-classification model on padded batches; right for every architecture."""
+    """Runs a transformers sequence-classification model on padded batches; right for every architecture.
+
+    Of two labels the second is relevance; the setting has said so.
+    """
 
     padding_free = False
 
@@ -28,5 +31,5 @@ class PaddedForward:
     def __call__(self, batch: Sequence[EncodedPair]) -> torch.Tensor:
         """Logits of shape (len(batch),) on the model's device, in its precision."""
         inputs = upload(pad(batch, self._pad_token_id).as_inputs(), self._model.device)
-        logits: torch.Tensor = self._model(**inputs).logits  # (pairs, 1)
-        return logits[:, 0]
+        logits: torch.Tensor = self._model(**inputs).logits  # (pairs, labels)
+        return logits[:, 0] if logits.shape[1] == 1 else logits[:, 1] - logits[:, 0]

@@ -8,39 +8,42 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import torch
 
 from bentorank.engines.self_check import F32_TOLERANCE, SUSPICIOUS_SHARE, SUSPICIOUS_SHIFT
-from bentorank.engines.torch.padding import PaddedForward
 from bentorank.engines.torch.position_tables import positions_of
 from bentorank.engines.warm_up import PROBES
 from bentorank.errors import ConfigurationError
 from bentorank.types import LengthPolicy, Pair
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from sentence_transformers import CrossEncoder
 
     from bentorank.engines.checkpoint import Checkpoint
-    from bentorank.engines.encoding import PairEncoder
+    from bentorank.engines.prompt_encoding import Encoder
     from bentorank.types import EncodedPair
 
 # transformers' own classes are many.
 Module: TypeAlias = Any
+Scoring: TypeAlias = "Callable[[Sequence[EncodedPair]], torch.Tensor]"
 
 
-def check_reading(model: CrossEncoder, module: Module, encoder: PairEncoder, checkpoint: Checkpoint) -> None:
-    """Raises ConfigurationError unless the `module` of `model` reads what `encoder` gives as `model` would.
+def check_reading(model: CrossEncoder, forward: Scoring, encoder: Encoder, checkpoint: Checkpoint) -> None:
+    """Raises ConfigurationError unless `forward`, through the module of `model`, reads what `encoder` gives as `model`
+    would.
 
-    Its tokens are those of sentence-transformers, it has positions for the whole window, and no score depends on the
-    width that a pair is padded to.
+    Its tokens are those of sentence-transformers, unless the setting has named another prompt; it has positions for the
+    whole window, and no score depends on the width that a pair is padded to.
     """
+    module: Module = model.transformers_model
     _require_mask(module, checkpoint)
     pairs = [*PROBES, _special_tokens_as_text(model)]
     encoded = [chunks[0] for chunks in encoder.encode_chunks(pairs, LengthPolicy(cut_query=True))]
     for pair, ours in zip(pairs, encoded, strict=True):
-        _check_tokens(model, module, checkpoint, pair, ours)
+        if checkpoint.prompt_format is None:
+            _check_tokens(model, module, checkpoint, pair, ours)
     # Short ones, which every table has rows for; at its first short pair BigBird changes to full attention, for good.
-    _check_window(module, checkpoint, sorted(encoded[: len(PROBES)], key=lambda pair: pair.length)[:3])
-    _check_padding(module, checkpoint, encoded)
+    _check_window(forward, checkpoint, sorted(encoded[: len(PROBES)], key=lambda pair: pair.length)[:3])
+    _check_padding(module, forward, checkpoint, encoded)
 
 
 def takes(module: Module, argument: str) -> bool:
@@ -81,8 +84,8 @@ def _segments(ids: Any) -> list[int]:  # noqa: ANN401 - a tensor, an array or No
     return numbers if any(numbers) else []
 
 
-def _check_window(module: Module, checkpoint: Checkpoint, encoded: Sequence[EncodedPair]) -> None:
-    positions = positions_of(lambda pair: score(module, checkpoint, [pair]), encoded)
+def _check_window(forward: Scoring, checkpoint: Checkpoint, encoded: Sequence[EncodedPair]) -> None:
+    positions = positions_of(lambda pair: score(forward, checkpoint, [pair]), encoded)
     if positions is not None and positions < checkpoint.max_tokens:
         raise ConfigurationError(
             f"the model {checkpoint.name} has positions for {positions} tokens, and its files promise"
@@ -90,9 +93,9 @@ def _check_window(module: Module, checkpoint: Checkpoint, encoded: Sequence[Enco
         )
 
 
-def _check_padding(module: Module, checkpoint: Checkpoint, encoded: Sequence[EncodedPair]) -> None:
-    alone = torch.cat([score(module, checkpoint, [pair]) for pair in encoded])
-    together = score(module, checkpoint, encoded)
+def _check_padding(module: Module, forward: Scoring, checkpoint: Checkpoint, encoded: Sequence[EncodedPair]) -> None:
+    alone = torch.cat([score(forward, checkpoint, [pair]) for pair in encoded])
+    together = score(forward, checkpoint, encoded)
     shift = float((alone - together).abs().max())
     if shift > _tolerance(module, together):
         raise ConfigurationError(
@@ -107,10 +110,10 @@ def _tolerance(module: Module, logits: torch.Tensor) -> float:
     return max(SUSPICIOUS_SHIFT, SUSPICIOUS_SHARE * float(logits.max() - logits.min()))
 
 
-def score(module: Module, checkpoint: Checkpoint, batch: Sequence[EncodedPair]) -> torch.Tensor:
+def score(forward: Scoring, checkpoint: Checkpoint, batch: Sequence[EncodedPair]) -> torch.Tensor:
     """Logits on the CPU in f32. Raises ConfigurationError where the model fails."""
     try:
-        return PaddedForward(module, checkpoint.pad_token_id)(batch).float().cpu()
+        return forward(batch).float().cpu()
     except Exception as error:
         said = str(error).strip().partition("\n")[0]
         if isinstance(error, IndexError) and "out of range" in said:

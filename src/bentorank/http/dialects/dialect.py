@@ -35,7 +35,7 @@ class JobRules:
     overflow: Overflow = Overflow.TRUNCATE
     cut_query: bool = False
 
-    def length(
+    def length(  # noqa: PLR0913 - by name, as requests have them
         self,
         overflow: Overflow | None = None,
         *,
@@ -43,6 +43,7 @@ class JobRules:
         max_tokens_per_doc: int | None = None,
         max_chunks_per_doc: int | None = None,
         keep_end: bool = False,
+        instruction: str | None = None,
     ) -> LengthPolicy:
         """The policy for long passages: the request's where it says one, else the service's."""
         return LengthPolicy(
@@ -52,6 +53,7 @@ class JobRules:
             overlap_tokens=DEFAULT_OVERLAP_TOKENS if overlap_tokens is None else overlap_tokens,
             keep_end=keep_end,
             cut_query=self.cut_query,
+            instruction=instruction or None,
         )
 
 

@@ -60,6 +60,12 @@ Query = Annotated[
         json_schema_extra={"minLength": 1, "pattern": NOT_BLANK},
     ),
 ]
+MAX_INSTRUCTION_CHARS = 4000
+Instruction = Annotated[str, StringConstraints(max_length=MAX_INSTRUCTION_CHARS)]
+INSTRUCTION = (
+    "What to look for, told to models whose prompts have an instruction; the service's or the model's own unless set."
+    " Others read none, and a warning says so."
+)
 
 
 def keeps_end(truncated_side: str | None) -> bool:

@@ -11,8 +11,10 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from bentorank.http.dialects.dialect import Answer, Dialect, JobRules, TokenUsage, token_usage
 from bentorank.http.dialects.fields import (
+    INSTRUCTION,
     DocumentBody,
     DocumentInputs,
+    Instruction,
     LenientBool,
     Model,
     PositiveInt,
@@ -51,6 +53,7 @@ class MixedbreadBody(BaseModel):
     rank_fields: RankFields | None = Field(None, description="The fields of an object that are read, a line each.")
     top_k: PositiveInt | None = None
     return_input: LenientBool | None = None
+    instruction: Instruction | None = Field(None, description=INSTRUCTION)
 
 
 class MixedbreadResult(BaseModel):
@@ -81,7 +84,13 @@ def to_job(body: MixedbreadBody, rules: JobRules, deadline: float) -> RerankJob:
     """What the body asks for."""
     documents = tuple(read_document(item, body.rank_fields, f"input[{index}]") for index, item in enumerate(body.input))
     rules.limits.check(body.query, documents, documents_field="input")
-    return RerankJob(query=body.query, documents=documents, top_n=body.top_k, deadline=deadline, length=rules.length())
+    return RerankJob(
+        query=body.query,
+        documents=documents,
+        top_n=body.top_k,
+        deadline=deadline,
+        length=rules.length(instruction=body.instruction),
+    )
 
 
 def to_response(body: MixedbreadBody, _job: RerankJob, ranking: Ranking, answer: Answer) -> dict[str, Any]:

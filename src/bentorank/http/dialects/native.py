@@ -55,6 +55,7 @@ def _length(body: RerankBody, rules: JobRules) -> LengthPolicy:
         max_chunks_per_doc=body.max_chunks_per_doc,
         overlap_tokens=body.overlap_tokens,
         keep_end=keeps_end(body.truncation_side),
+        instruction=body.instruction,
     )
 
 

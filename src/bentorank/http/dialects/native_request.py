@@ -10,8 +10,10 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, RootModel
 
 from bentorank.http.dialects.fields import (
+    INSTRUCTION,
     Count,
     DocumentInputs,
+    Instruction,
     LenientBool,
     PositiveInt,
     Query,
@@ -49,6 +51,7 @@ class RerankBody(BaseModel):
     )
     top_k: PositiveInt | None = Field(None, description="How many results to return; all unless set.")
     top_n: Count | None = Field(None, description="Another name of `top_k`; 0 is all.")
+    instruction: Instruction | None = Field(None, description=INSTRUCTION)
     score_mode: Literal["probability", "logit", "model"] | None = Field(
         None,
         description="`probability` (default): sigmoid of the logit; `logit`: the raw logit; `model`: the checkpoint's"

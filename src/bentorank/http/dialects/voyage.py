@@ -10,7 +10,16 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from bentorank.http.dialects.dialect import Answer, Dialect, JobRules, RankedText, overflow_of, ranked_texts
-from bentorank.http.dialects.fields import DocumentInputs, LenientBool, Model, PositiveInt, Query, read_document
+from bentorank.http.dialects.fields import (
+    INSTRUCTION,
+    DocumentInputs,
+    Instruction,
+    LenientBool,
+    Model,
+    PositiveInt,
+    Query,
+    read_document,
+)
 from bentorank.types import RerankJob
 
 if TYPE_CHECKING:
@@ -42,6 +51,7 @@ class VoyageBody(BaseModel):
     top_k: PositiveInt | None = None
     truncation: LenientBool | None = Field(None, description="`false` refuses a document that does not fit.")
     return_documents: LenientBool | None = None
+    instruction: Instruction | None = Field(None, description=INSTRUCTION)
 
 
 class VoyageUsage(BaseModel):
@@ -72,7 +82,7 @@ def to_job(body: VoyageBody, rules: JobRules, deadline: float) -> RerankJob:
         documents=documents,
         top_n=body.top_k,
         deadline=deadline,
-        length=rules.length(overflow_of(truncates=body.truncation)),
+        length=rules.length(overflow_of(truncates=body.truncation), instruction=body.instruction),
     )
 
 
