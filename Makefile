@@ -57,7 +57,7 @@ test-notebooks: $(VENV)/.test ## Run the notebooks, in an environment with every
 lint: $(VENV)/.test ## Check style, types and layers
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
-	$(BIN)/mypy
+	$(BIN)/mypy $(MYPY_OPTIONS)
 	$(BIN)/lint-imports
 	$(BIN)/bandit --configfile pyproject.toml --quiet --recursive --severity-level medium src integrations/*/src models/starter/src
 	$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
