@@ -5,7 +5,7 @@ PORT   ?= 3000
 MINUTES ?= 30
 VENV   := .venv
 BIN    := $(VENV)/bin
-PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
+INSTALL := $(BIN)/python deploy/install.py --quiet --constraint constraints.txt
 # One process of pytest a processor, and no more than four: each holds servers and models of its own, some 3 GB. A file's
 # tests stay together, and files keep their order, in which the long ones do not come last.
 PYTEST_IN_PARALLEL := --numprocesses logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
@@ -57,7 +57,7 @@ test-notebooks: $(VENV)/.test ## Run the notebooks, in an environment with every
 lint: $(VENV)/.test ## Check style, types and layers
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
-	$(BIN)/mypy
+	$(BIN)/mypy $(MYPY_OPTIONS)
 	$(BIN)/lint-imports
 	$(BIN)/bandit --configfile pyproject.toml --quiet --recursive --severity-level medium src integrations/*/src models/starter/src
 	$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
@@ -105,11 +105,11 @@ $(BIN)/python:
 	@$(PYTHON) -m venv $(VENV)
 
 $(SERVE): pyproject.toml constraints.txt models/starter/pyproject.toml | $(BIN)/python
-	@echo "installing bentorank$(EXTRAS) (about a minute, with torch a few, once)"
-	@$(PIP) --editable '.$(EXTRAS)' --editable models/starter
+	@echo "installing bentorank$(EXTRAS) (half a minute, with torch a few, once)"
+	@$(INSTALL) --editable '.$(EXTRAS)' --editable models/starter
 	@touch $@
 
 $(VENV)/.test: pyproject.toml constraints.txt models/starter/pyproject.toml integrations/client/pyproject.toml | $(BIN)/python
-	@echo "installing bentorank with everything that its tests need (a few minutes, once)"
-	@$(PIP) --no-compile 'torch==2.13.0' --editable '.[dev]' --editable models/starter --editable integrations/client
+	@echo "installing bentorank with everything that its tests need (about a minute, once)"
+	@$(INSTALL) 'torch==2.13.0' --editable '.[dev]' --editable models/starter --editable integrations/client
 	@touch $(VENV)/.serve $(VENV)/.serve-torch $@
