@@ -25,7 +25,7 @@ BERT_LARGE = {
     "intermediate_size": 4096,
 }
 TINY_CHANGES = {"hidden_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4, "intermediate_size": 256}
-# A tokenizer that knows a fraction of a table's rows is refused as another model's; a row that is never read costs no time.
+# A tokenizer that knows a fraction of a table is refused as another model's; rows that are never read cost no time.
 VOCABULARY = 31_000
 SEED = 11
 

@@ -7,9 +7,11 @@ from __future__ import annotations
 
 # So many streams need no more memory than a small container has.
 _STREAMS_ANYWHERE = 4
-# As many as were measured to pay: on 16 cores 16 streams did 612 pairs/s, 8 did 525, and 4 did 488.
-_STREAMS_OF_A_THREAD = 16
-_THREADS_A_STREAM = 4
+# On 16 cores 4, 8 and 16 streams did 488, 525 and 612 pairs/s for eight callers; one caller's ten documents took 46 ms
+# with 4 and 69 with 16. Eight are between; beyond 16 nothing was measured.
+_THREADS_A_STREAM = 2
+_STREAMS_OF_FEW_THREADS = 16
+_MOST_THREADS_A_STREAM = 4
 # Of a stream of OpenVINO's: its own copy of the prepared weights, and as much again for kernels and what they compute.
 _STREAM_BYTES_A_WEIGHT_BYTE = 2
 _MEMORY_SHARE_OF_STREAMS = 4
@@ -36,12 +38,12 @@ def heaps(processors: int) -> int:
 
 
 def streams(threads: int, *, memory_bytes: int, weights_bytes: int) -> int:
-    """Forward passes at a time: one a thread up to 16, then one for four threads, while there is memory for them.
+    """Forward passes at a time: one a thread up to four, then one for two and later four threads, as memory allows.
 
     Threads that share a pass wait for each other after each operation, the longer the more they are.
     """
     affordable = memory_bytes // _MEMORY_SHARE_OF_STREAMS // max(1, weights_bytes * _STREAM_BYTES_A_WEIGHT_BYTE)
-    many = max(_STREAMS_OF_A_THREAD, threads // _THREADS_A_STREAM)
+    many = max(min(_STREAMS_OF_FEW_THREADS, threads // _THREADS_A_STREAM), threads // _MOST_THREADS_A_STREAM)
     return min(threads, max(_STREAMS_ANYWHERE, min(many, affordable)))
 
 
@@ -61,12 +63,3 @@ def queue_tokens(device: str, *, cores: int, memory_bytes: int) -> int:
     worth_waiting_for = _QUEUE_TOKENS_A_CORE * cores if device == "cpu" else _MOST_QUEUE_TOKENS
     affordable = memory_bytes // _MEMORY_BYTES_A_QUEUE_TOKEN
     return max(_LEAST_QUEUE_TOKENS, min(worth_waiting_for, affordable, _MOST_QUEUE_TOKENS))
-
-
-def switch_interval_s(device: str) -> float:
-    """How long a thread may keep Python's lock that another waits for: `sys.setswitchinterval`.
-
-    A pass on a GPU is hundreds of small calls, each of which lets go of the lock and has to get it again from threads
-    that parse and tokenise. One on a CPU is a single call without it: there Python's own 5 ms are right.
-    """
-    return 0.005 if device == "cpu" else 0.0001

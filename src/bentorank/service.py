@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-import sys
 import time
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
@@ -17,7 +16,6 @@ from pydantic import BaseModel, Field
 
 from bentorank import __version__
 from bentorank.cache import open_cache
-from bentorank.defaults import switch_interval_s
 from bentorank.engines.loading import load_engine
 from bentorank.engines.protocol import DeviceLostError
 from bentorank.errors import BentorankError, ConfigurationError
@@ -171,7 +169,6 @@ class BentoRank:
             warmed_up_in_s=time.monotonic() - started,
         )
         scheduler.start()
-        sys.setswitchinterval(switch_interval_s(engine.info.device))
         settle_garbage_collector()
         state.loaded = Reranker(
             engine,

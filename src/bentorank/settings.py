@@ -92,8 +92,8 @@ class Settings(BaseSettings):
     )
     streams: PositiveInt | None = Field(
         None,
-        description="Forward passes at a time on a CPU, which divide the threads; unless set one a thread up to 16, and"
-        " one for 4 threads of 68 and more; those beyond 4 while a quarter of the memory holds them.",
+        description="Forward passes at a time on a CPU, which divide the threads; unless set one a thread up to 4,"
+        " then one for 2 threads up to 16, and those beyond 4 while a quarter of the memory holds them.",
     )
     cuda_graphs: bool = Field(
         default=True,

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 # A pass that takes longer than so many of the smallest bucket's is computed for most of its time. Not one: beside other
 # threads that want Python's lock, launching takes more than the time that is measured here, alone.
 LAUNCH_BOUND_UP_TO: Final = 2.0
+# One that takes longer than so many is computed for longer than it could be delayed, and larger ones are not tried.
+_COMPUTED_FROM: Final = 8.0
 
 # In its first passes of a size a library chooses its kernels and loads them, which cannot be recorded.
 _WARM_UP_PASSES: Final = 2
@@ -199,16 +201,17 @@ def _differences(packed: PackedForward, bucketed: BucketPass, probes: Sequence[E
 
 
 def _launch_bound(packed: PackedForward, buckets: Sequence[Bucket], example: EncodedPair) -> list[BucketPass]:
+    """Up to the largest that takes hardly longer than the shortest: other work on the host delays one or another."""
     passes: list[BucketPass] = []
-    fastest = float("inf")
+    seconds: list[float] = []
     for bucket in buckets:
         each = BucketPass(packed, bucket, packed.pack([example]))
-        seconds = each.seconds()
-        fastest = min(fastest, seconds)
-        if seconds > LAUNCH_BOUND_UP_TO * fastest:
-            break
         passes.append(each)
-    return passes
+        seconds.append(each.seconds())
+        if seconds[-1] > _COMPUTED_FROM * min(seconds):
+            break
+    largest = max(place for place, taken in enumerate(seconds) if taken <= LAUNCH_BOUND_UP_TO * min(seconds))
+    return passes[: largest + 1]
 
 
 def _seconds(run: Pass, device: torch.device) -> float:
