@@ -206,7 +206,7 @@ def test_a_field_that_looks_like_a_known_one_is_told(client, name, field):
     assert response.headers["x-warnings"] == told
 
 
-OF_OTHER_APIS = """return_len kwargs priority user instruction request_id cache_salt normalize
+OF_OTHER_APIS = """return_len kwargs priority user request_id cache_salt normalize
     rewrite_query input_type max_tokens_per_query metadata tenant trace tags stream"""
 FOREIGN = dict.fromkeys([*OF_OTHER_APIS.split(), "x" * 5000], 1)
 
