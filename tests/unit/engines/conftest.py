@@ -33,14 +33,15 @@ def tiny_models() -> Any:
 
 @pytest.fixture(scope="session")
 def tiny_model(tiny_models: Any, tmp_path_factory: pytest.TempPathFactory) -> Any:
-    """A function from a family's name to the folder of its model."""
+    """A function from a family's name, and what its configuration has otherwise, to the folder of that model."""
     built: dict[str, Path] = {}
 
-    def folder_of(family: str) -> Path:
-        if family not in built:
-            built[family] = tmp_path_factory.mktemp("models") / family
-            tiny_models.FAMILIES[family](built[family])
-        return built[family]
+    def folder_of(family: str, **config: Any) -> Path:
+        key = f"{family} {config}"
+        if key not in built:
+            built[key] = tmp_path_factory.mktemp("models") / family
+            tiny_models.FAMILIES[family](built[key], **config)
+        return built[key]
 
     return folder_of
 

@@ -51,16 +51,12 @@ def varlen_attention_on_cpu() -> None:
 
 
 @pytest.fixture(scope="session")
-def built(tiny_models: Any, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+def built(tiny_model: Any) -> Callable[[str], Path]:
     """A function from a name in BUILDS to the folder of that model."""
-    folders: dict[str, Path] = {}
 
     def folder_of(name: str) -> Path:
-        if name not in folders:
-            family, config = BUILDS[name]
-            folders[name] = tmp_path_factory.mktemp("packing") / name
-            tiny_models.FAMILIES[family](folders[name], **config)
-        return folders[name]
+        family, config = BUILDS[name]
+        return tiny_model(family, **config)  # type: ignore[no-any-return]
 
     return folder_of
 
