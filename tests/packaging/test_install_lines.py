@@ -32,7 +32,9 @@ def requirements(text: str):
     """What the `pip install` lines of a text ask for, each as a list of words; options and their files left out."""
     for found in LINE.findall(text):
         words = shlex.split(found.replace("{", "(").replace("}", ")"))
-        yield [word for word in words if not word.startswith("-") and not word.endswith(".txt")]
+        # Of a line that has nothing but those there is nothing to check.
+        if named := [word for word in words if not word.startswith("-") and not word.endswith(".txt")]:
+            yield named
 
 
 def lines_of_pages():
