@@ -65,6 +65,7 @@ def engine_options(settings: Settings, worker_index: int) -> EngineOptions:
         threads=settings.threads or _threads(settings),
         streams=settings.streams,
         cuda_graphs=settings.cuda_graphs,
+        fast_tokenizer=settings.fast_tokenizer,
         cache_dir=settings.cache_dir.expanduser(),
         memory_share=1.0 if settings.workers_per_gpu == 1 else SHARED_MEMORY / settings.workers_per_gpu,
         hints=ModelHints(settings.instruction, settings.prompt_format, settings.two_labels),

@@ -1,7 +1,7 @@
 """Text pairs to token ids: one query with many passages, cut on the passage side only.
 
 Any thread may encode, on a private copy of the Rust tokenizer that is never mutated: transformers switches
-truncation on and off in place and raises "Already borrowed" under threads.
+truncation on and off in place and raises "Already borrowed" under threads. Ids stay in buffers all the way.
 """
 
 from __future__ import annotations
@@ -14,6 +14,8 @@ from tokenizers import Tokenizer
 from bentorank.engines.fingerprint import fingerprint
 from bentorank.engines.joining import PairJoiner, PairTemplate
 from bentorank.engines.overflow import plan_reading
+from bentorank.engines.token_buffer import as_buffer
+from bentorank.engines.tokenisers import choose_tokeniser
 from bentorank.engines.vocabulary import check_vocabulary
 from bentorank.errors import ConfigurationError, InvalidRequestError
 from bentorank.types import EncodedPair, LengthPolicy, Overflow, Span
@@ -31,7 +33,7 @@ _MINIMUM_CHARACTERS = 512
 class TokenisedPassage(NamedTuple):
     """Token ids of a passage, and where in its text each token stands, if that is wanted."""
 
-    ids: list[int]
+    ids: memoryview
     offsets: list[tuple[int, int]] | None = None
 
     def span(self, start: int, end: int) -> Span | None:
@@ -45,7 +47,7 @@ class TokenisedQuery(NamedTuple):
     """A query's number of tokens, prompt included, and all that stands before its passages (see PairJoiner)."""
 
     tokens: int
-    head: bytes
+    head: memoryview
     truncated: bool
 
 
@@ -55,7 +57,8 @@ class PairEncoder:
     The ids equal what transformers gives for the same pair, except that an overlong pair loses tokens from
     the end of its passage only. transformers' `longest_first` does the same while the query fits in half of
     the window, which is the most that this encoder accepts. A tokenizer that is not of the model whose embedding table
-    has `table_rows` is refused with a ConfigurationError. The `template` is the tokenizer's own unless given.
+    has `table_rows` is refused with a ConfigurationError. The `template` is the tokenizer's own unless given. A `fast`
+    encoder reads with another tokenizer where that is installed and gives the same ids (see tokenisers.py).
     """
 
     takes_instruction = False
@@ -69,12 +72,14 @@ class PairEncoder:
         prompt: str = "",
         table_rows: int | None = None,
         template: Callable[[Tokenizer], PairTemplate] | None = None,
+        fast: bool = True,
     ) -> None:
         self._tokenizer = Tokenizer.from_str(tokenizer_json)
         self._tokenizer.no_truncation()
         self._tokenizer.no_padding()
         pair_template = (template or read_template)(self._tokenizer)
         check_vocabulary(self._tokenizer, pair_template.special_ids, table_rows)
+        self._tokenise = choose_tokeniser(self._tokenizer, tokenizer_json, fast=fast)
         self._joiner = PairJoiner(pair_template, token_types=token_types)
         self._prompt = prompt
         self._text_tokens = max_tokens - pair_template.special_tokens - pair_template.reserved
@@ -120,11 +125,11 @@ class PairEncoder:
     def _encode_passages(self, passages: list[str], policy: LengthPolicy) -> list[TokenisedPassage]:
         if policy.overflow is Overflow.CHUNK:
             encodings = self._tokenizer.encode_batch(passages, add_special_tokens=False)
-            return [TokenisedPassage(encoding.ids, encoding.offsets) for encoding in encodings]
+            return [TokenisedPassage(as_buffer(encoding.ids), encoding.offsets) for encoding in encodings]
         ids = self._tokenise(passages) if policy.keep_end else self._tokenise_beginnings(passages)
         return [TokenisedPassage(ids_of_passage) for ids_of_passage in ids]
 
-    def _tokenise_beginnings(self, passages: list[str]) -> list[list[int]]:
+    def _tokenise_beginnings(self, passages: list[str]) -> list[memoryview]:
         """Token ids of each passage, whole or more than the window holds."""
         beginnings = [self._shorten(passage) for passage in passages]
         encoded = self._tokenise(beginnings)
@@ -157,17 +162,13 @@ class PairEncoder:
             end -= 1
         return passage if end <= 0 else passage[:end]
 
-    def _tokenise(self, texts: list[str]) -> list[list[int]]:
-        encodings = self._tokenizer.encode_batch_fast(texts, add_special_tokens=False)
-        return [encoding.ids for encoding in encodings]
-
     def _join(
         self, queries: Sequence[TokenisedQuery], passages: Sequence[TokenisedPassage], policy: LengthPolicy
     ) -> list[list[EncodedPair]]:
         """The chunks of each passage behind its query."""
         counts: list[int] = []
-        heads: list[bytes] = []
-        parts: list[list[int]] = []
+        heads: list[memoryview] = []
+        parts: list[memoryview] = []
         marks: list[tuple[bool, bool, Span | None]] = []
         for position, (query, passage) in enumerate(zip(queries, passages, strict=True)):
             room = self._text_tokens - query.tokens

@@ -60,8 +60,8 @@ class EngineOptions:
     leaves the number to the engine, and so does `streams=None` the number of forward passes that run at a time,
     between which the threads are divided; only OpenVINO has several. Converted models are kept under `cache_dir`.
     `memory_share` is the part of a GPU's memory that this process may take.
-    `cuda_graphs` has torch launch small batches at once where that is proven; other engines have none. `hints` tell
-    what the model's files do not.
+    `cuda_graphs` has torch launch small batches at once where that is proven; other engines have none. A
+    `fast_tokenizer` reads where it gives the same ids. `hints` tell what the model's files do not.
     """
 
     model: str
@@ -73,6 +73,7 @@ class EngineOptions:
     threads: int | None = None
     streams: int | None = None
     cuda_graphs: bool = True
+    fast_tokenizer: bool = True
     cache_dir: Path = field(default_factory=lambda: Path.home() / ".cache" / "bentorank")
     memory_share: float = 1.0
     hints: ModelHints = field(default_factory=ModelHints)

@@ -55,7 +55,7 @@ def rounded(checkpoint: Checkpoint, converted: StoredModel, activations: Activat
     with _quiet_nncf():
         if activations is Activations.AS_THEY_COME:
             return with_int8_weights(model)
-        encoder = encoder_of(model, converted, checkpoint)
+        encoder = encoder_of(model, converted, checkpoint, fast=False)
         # A small window may be shorter than a query of the built-in texts.
         encoded = chain.from_iterable(encoder.encode_chunks(pairs, LengthPolicy(cut_query=True)))
         return with_int8_activations(model, [pad([pair], checkpoint.pad_token_id).as_inputs() for pair in encoded])

@@ -64,7 +64,7 @@ def convert_to_f32(checkpoint: Checkpoint) -> ConvertedModel:
     attention = "eager" if checkpoint.has_sliding_window else None
     cross_encoder = load_cross_encoder(checkpoint, device="cpu", dtype=torch.float32, attention=attention)
     module = transformers_module(cross_encoder)
-    encoder = encoder_of(cross_encoder, checkpoint)
+    encoder = encoder_of(cross_encoder, checkpoint, fast=False)
     forward = PaddedForward(module, checkpoint.pad_token_id)
     check_reading(cross_encoder, forward, encoder, checkpoint)
     # Two pairs of unequal length, so that tracing meets padding and bakes in neither size.

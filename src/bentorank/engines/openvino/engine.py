@@ -80,7 +80,7 @@ class OpenVINOEngine:
         for layout in _layouts(threads, streams):
             self._idle.put(core.compile_model(model, "CPU", arithmetic | layout).create_infer_request())
         self._pad_token_id = checkpoint.pad_token_id
-        self._encoder = encoder_of(model, stored, checkpoint)
+        self._encoder = encoder_of(model, stored, checkpoint, fast=options.fast_tokenizer)
         self.info = EngineInfo(
             engine="openvino",
             model=checkpoint.name,
@@ -127,7 +127,13 @@ class OpenVINOEngine:
                 list(pool.map(self.forward, [batch] * self.info.streams))
 
 
-def encoder_of(model: Any, stored: StoredModel, checkpoint: Checkpoint) -> PairEncoder:  # noqa: ANN401 - untyped
+def encoder_of(
+    model: Any,  # noqa: ANN401 - untyped
+    stored: StoredModel,
+    checkpoint: Checkpoint,
+    *,
+    fast: bool,
+) -> PairEncoder:
     """Encodes pairs as `model`, an `openvino.Model` read from `stored`, takes them."""
     return PairEncoder(
         stored.tokenizer.read_text(encoding="utf-8"),
@@ -135,6 +141,7 @@ def encoder_of(model: Any, stored: StoredModel, checkpoint: Checkpoint) -> PairE
         token_types=_takes(model, "token_type_ids"),
         prompt=checkpoint.prompt,
         table_rows=checkpoint.vocab_size,
+        fast=fast,
     )
 
 

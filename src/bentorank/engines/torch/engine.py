@@ -62,7 +62,7 @@ class TorchEngine:
             index = torch.device(device).index
             torch.cuda.set_per_process_memory_fraction(options.memory_share, 0 if index is None else index)
         model = load_cross_encoder(checkpoint, device=device, dtype=_DTYPES[precision])
-        self._encoder = encoder_of(model, checkpoint)
+        self._encoder = encoder_of(model, checkpoint, fast=options.fast_tokenizer)
         reference = reference_forward(model, checkpoint)
         check_reading(model, reference, self._encoder, checkpoint)
         # Batches are launched one by one, else two would interleave and both be done late.
@@ -169,7 +169,7 @@ def reference_forward(model: CrossEncoder, checkpoint: Checkpoint) -> Forward:
     return CausalForward(module, checkpoint.pad_token_id)
 
 
-def encoder_of(model: CrossEncoder, checkpoint: Checkpoint) -> Encoder:
+def encoder_of(model: CrossEncoder, checkpoint: Checkpoint, *, fast: bool) -> Encoder:
     """A thread-safe copy of the tokenizer, which transformers may build otherwise than its file.
 
     Segments are made only where the tokenizer has them and the model takes them: DistilBERT's does not.
@@ -195,6 +195,7 @@ def encoder_of(model: CrossEncoder, checkpoint: Checkpoint) -> Encoder:
         token_types="token_type_ids" in model.tokenizer.model_input_names and takes(module, "token_type_ids"),
         prompt=checkpoint.prompt,
         table_rows=_table_rows(module),
+        fast=fast,
     )
 
 
