@@ -15,7 +15,7 @@ from bentorank.engines.fingerprint import fingerprint
 from bentorank.engines.joining import PairJoiner, PairTemplate
 from bentorank.engines.overflow import plan_reading
 from bentorank.engines.token_buffer import as_buffer
-from bentorank.engines.tokenisers import choose_tokeniser
+from bentorank.engines.tokenisers import ComparedTokeniser, choose_tokeniser
 from bentorank.engines.vocabulary import check_vocabulary
 from bentorank.errors import ConfigurationError, InvalidRequestError
 from bentorank.types import EncodedPair, LengthPolicy, Overflow, Span
@@ -87,6 +87,11 @@ class PairEncoder:
             raise ConfigurationError(f"a window of {max_tokens} tokens leaves no room for a query and a passage")
         self._splits_at_spaces = _splits_at_spaces(self._tokenizer)
         self.fingerprint = fingerprint(self._tokenizer.to_str(), max_tokens, token_types, prompt)
+
+    @property
+    def tokenises_fast(self) -> bool:
+        """Whether the fast tokenizer reads."""
+        return isinstance(self._tokenise, ComparedTokeniser)
 
     @property
     def max_query_tokens(self) -> int:

@@ -67,6 +67,11 @@ class PromptEncoder:
         )
 
     @property
+    def tokenises_fast(self) -> bool:
+        """Never: what is around a passage may change its tokens."""
+        return False
+
+    @property
     def max_query_tokens(self) -> int:
         """The longest query accepted, with the instruction and what the prompt puts around it."""
         return self._pairs.max_query_tokens

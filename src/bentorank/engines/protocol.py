@@ -31,6 +31,7 @@ class EngineInfo:
     each computed by `threads_a_pass` at most, as far as the engine divides them.
     Where the engine `prefetches`, one thread more may hand a batch over, which is computed once that before it is done.
     Batches are padded to a multiple of `width_step` tokens a pair. One that `takes_instruction` reads a request's.
+    Where it `tokenises_fast`, texts whose overflow is not chunked take some 25 nanoseconds a byte, others 600.
     """
 
     engine: str
@@ -46,6 +47,7 @@ class EngineInfo:
     prefetches: bool = False
     threads_a_pass: int = 1
     takes_instruction: bool = False
+    tokenises_fast: bool = False
 
     @property
     def forward_threads(self) -> int:

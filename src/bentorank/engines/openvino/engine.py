@@ -98,6 +98,7 @@ class OpenVINOEngine:
             streams=streams,
             width_step=_WIDTH_STEP,
             threads_a_pass=math.ceil(threads / streams),
+            tokenises_fast=self._encoder.tokenises_fast,
         )
 
     def encode(self, pairs: Sequence[Pair]) -> list[EncodedPair]:

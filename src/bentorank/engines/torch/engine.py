@@ -93,6 +93,7 @@ class TorchEngine:
             padding_free=self._forward.padding_free,
             prefetches=torch.device(device).type == "cuda",
             takes_instruction=self._encoder.takes_instruction,
+            tokenises_fast=self._encoder.tokenises_fast,
         )
 
     def encode(self, pairs: Sequence[Pair]) -> list[EncodedPair]:
