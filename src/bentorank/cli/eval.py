@@ -11,8 +11,8 @@ import typer
 
 from bentorank.cli.terminal import terminal, warn
 from bentorank.engines.options import EngineKind, EngineOptions, Precision
+from bentorank.errors import CommandError
 from bentorank.evaluation.comparison import compare_scorers
-from bentorank.evaluation.errors import EvaluationError
 from bentorank.evaluation.formats import run_lines, write_lines
 from bentorank.evaluation.report import as_json, as_tables
 from bentorank.evaluation.scorers import BiEncoderScorer, EngineScorer, ServerScorer
@@ -62,7 +62,7 @@ def _reranker(options: EngineOptions, url: str | None) -> Scorer:
     if url is None:
         return engine_scorer(options)
     if options != EngineOptions(STARTER):
-        raise EvaluationError("--url scores with the server's model: leave out --model, --engine and --precision")
+        raise CommandError("--url scores with the server's model: leave out --model, --engine and --precision")
     return ServerScorer(url)
 
 

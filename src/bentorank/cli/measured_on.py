@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from bentorank.cli.terminal import warn
+from bentorank.errors import CommandError
 from bentorank.evaluation.built_in import built_in_task
-from bentorank.evaluation.errors import EvaluationError
 from bentorank.evaluation.task_files import TaskFiles, read_task
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def chosen_task(
     top_k: int,
     limit_queries: int | None,
 ) -> Task:
-    """The user's own collection, or the built-in lists where no file is given. Raises EvaluationError."""
+    """The user's own collection, or the built-in lists where no file is given. Raises CommandError."""
     if corpus and queries and qrels:
         files = TaskFiles(corpus, queries, qrels, candidates)
         task = read_task(files, top_k=top_k, limit_queries=limit_queries)
@@ -57,5 +57,5 @@ def chosen_task(
             warn(warning)
         return task
     if corpus or queries or qrels or candidates:
-        raise EvaluationError("texts of your own take all three of --corpus, --queries and --qrels")
+        raise CommandError("texts of your own take all three of --corpus, --queries and --qrels")
     return built_in_task(limit_queries)

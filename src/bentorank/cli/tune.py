@@ -18,10 +18,10 @@ from bentorank.cli.measured_on import (
     TopK,
     chosen_task,
 )
-from bentorank.cli.terminal import complain, terminal
+from bentorank.cli.terminal import terminal, warn
 from bentorank.engines.options import Precision  # noqa: TC001  as above
+from bentorank.errors import CommandError
 from bentorank.evaluation.agreement import AgreementCheck, Tolerance
-from bentorank.evaluation.errors import EvaluationError
 from bentorank.settings import read_settings
 
 TRIED = "Tried"
@@ -95,7 +95,7 @@ def tune(
     console = terminal()
     console.print(as_table(outcome))
     for name in overruled(outcome):
-        complain(f"{name} is set in the environment, and wins over a file of settings")
+        warn(f"{name} is set in the environment, and wins over a file of settings")
     if out is None:
         console.print(lines, soft_wrap=True, highlight=False)
     else:
@@ -103,9 +103,9 @@ def tune(
 
 
 def _check_out(out: Path | None, *, force: bool) -> None:
-    """Raises EvaluationError, before anything is measured, for a file that nobody asked to replace."""
+    """Raises CommandError, before anything is measured, for a file that nobody asked to replace."""
     if out is not None and out.exists() and not force:
-        raise EvaluationError(f"{out} exists: choose another --out, or let --force replace it")
+        raise CommandError(f"{out} exists: choose another --out, or let --force replace it")
 
 
 def _replace_file(out: Path, text: str) -> None:
