@@ -10,6 +10,7 @@ from bentorank import __version__
 from bentorank.cli.ending import Commands
 from bentorank.cli.eval import evaluate
 from bentorank.cli.export import export
+from bentorank.cli.rerank import rerank
 from bentorank.cli.serve import serve
 from bentorank.cli.settings import show_settings
 from bentorank.cli.tune import tune
@@ -23,6 +24,7 @@ app = typer.Typer(
     rich_markup_mode="markdown",
 )
 app.command("serve")(serve)
+app.command("rerank")(rerank)
 app.command("eval")(evaluate)
 app.command("export")(export)
 app.command("tune")(tune)

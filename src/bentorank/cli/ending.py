@@ -14,6 +14,7 @@ import typer
 from typer.core import TyperGroup
 from typer.exceptions import TyperException
 
+from bentorank.cli.help import show_types_in_words
 from bentorank.cli.terminal import complain
 from bentorank.errors import BentorankError, CommandError
 
@@ -44,6 +45,18 @@ class Commands(TyperGroup):
         except TyperException as error:
             _complain_of_use(error, "bentorank")
             sys.exit(WRONG_USE)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:  # noqa: ANN401 - as below
+        """A subcommand, with help that is readable at 80 columns."""
+        command = super().get_command(ctx, cmd_name)
+        if command is not None:
+            show_types_in_words(command, ctx)
+        return command
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:  # noqa: ANN401 - as below
+        """Help of the whole command, in the same words."""
+        show_types_in_words(self, ctx)
+        super().format_help(ctx, formatter)
 
     def invoke(self, ctx: Any) -> Any:  # noqa: ANN401 - a context of typer's own copy of click
         """Run the subcommand that was asked for."""

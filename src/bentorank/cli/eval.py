@@ -32,8 +32,10 @@ def evaluate(
     candidates: Annotated[Path | None, typer.Option(help="TREC run to rerank, instead of BM25's.")] = None,
     top_k: Annotated[int, typer.Option(min=1, help="Candidates a query.")] = 100,
     model: Annotated[str, typer.Option(help="`starter`, a folder, or a Hugging Face model id.")] = STARTER,
-    engine: Annotated[EngineKind, typer.Option(metavar="<engine>", help="As for `serve`.")] = EngineKind.AUTO,
-    precision: Annotated[Precision, typer.Option(metavar="<precision>", help="As for `serve`.")] = Precision.AUTO,
+    engine: Annotated[EngineKind, typer.Option(metavar="<engine>", help=f"{', '.join(EngineKind)}.")] = EngineKind.AUTO,
+    precision: Annotated[
+        Precision, typer.Option(metavar="<precision>", help=f"{', '.join(Precision)}.")
+    ] = Precision.AUTO,
     url: Annotated[str | None, typer.Option(help="Score through this running server instead.")] = None,
     bi_encoder: Annotated[str | None, typer.Option(help="Also rank by this bi-encoder's cosine.")] = None,
     limit_queries: Annotated[int | None, typer.Option(min=1, help="Only a sample of the queries.")] = None,

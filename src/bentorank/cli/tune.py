@@ -37,19 +37,20 @@ def tune(
     ] = 3.0,
     precision: Annotated[
         list[Precision] | None,
-        typer.Option(metavar="<precision>", help="Only these; may be repeated.", rich_help_panel=TRIED),
+        typer.Option(metavar="<precision>", help="Only this one; may be repeated.", rich_help_panel=TRIED),
     ] = None,
     threads: Annotated[
-        list[int] | None, typer.Option(min=1, help="Only these; may be repeated.", rich_help_panel=TRIED)
+        list[int] | None, typer.Option(min=1, help="So many threads alone; may be repeated.", rich_help_panel=TRIED)
     ] = None,
     streams: Annotated[
-        list[int] | None, typer.Option(min=1, help="Only these; may be repeated.", rich_help_panel=TRIED)
+        list[int] | None, typer.Option(min=1, help="So many passes at a time; may be repeated.", rich_help_panel=TRIED)
     ] = None,
     max_batch_tokens: Annotated[
-        list[int] | None, typer.Option(min=1, help="Only these; may be repeated.", rich_help_panel=TRIED)
+        list[int] | None, typer.Option(min=1, help="Passes of so many tokens; may be repeated.", rich_help_panel=TRIED)
     ] = None,
     tokenizer_threads: Annotated[
-        list[int] | None, typer.Option(min=1, help="Only these; may be repeated.", rich_help_panel=TRIED)
+        list[int] | None,
+        typer.Option(min=1, help="So many threads that tokenize; may be repeated.", rich_help_panel=TRIED),
     ] = None,
     corpus: Corpus = None,
     queries: Queries = None,
