@@ -7,23 +7,19 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from bentorank.cli.model_options import ComputedIn, Engine, Model  # noqa: TC001  typer reads the annotations
 from bentorank.cli.terminal import complain, terminal, warn
-from bentorank.searching.passages import Limits, read_passages
-from bentorank.searching.printing import Layout
-from bentorank.searching.scoring import best_first, score_passages, with_best_sentences
-from bentorank.searching.sources import find_sources
-from bentorank.settings import read_settings
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from rich.console import Console
+
     from bentorank.engines.options import EngineKind, Precision
     from bentorank.engines.protocol import Engine as LoadedEngine
     from bentorank.searching.passages import Passage
+    from bentorank.searching.printing import Layout
     from bentorank.searching.scoring import Hit
 
 FOUND_NOTHING = 1
@@ -99,6 +95,11 @@ def rerank(
 
     The status is 0 if there is a line to show, 1 if there is none, and 2 if anything could not be read.
     """
+    from bentorank.searching.passages import Limits, read_passages
+    from bentorank.searching.printing import Layout
+    from bentorank.searching.scoring import with_best_sentences
+    from bentorank.searching.sources import find_sources
+
     limits = Limits(max_bytes, None if preselect else max_lines)
     sources = list(find_sources(files or [], recursive=recursive, include=include or []))
     reading = read_passages(sources, limits, whole=whole_files)
@@ -135,6 +136,7 @@ def _preselected(query: str, passages: list[Passage], most: int | None) -> list[
 def _load(model: str | None, engine: EngineKind | None, precision: Precision | None) -> LoadedEngine:
     # An engine brings torch or OpenVINO with it: not before there is something to read.
     from bentorank.engines.loading import load_engine
+    from bentorank.settings import read_settings
     from bentorank.wiring import engine_options
 
     asked = {"model": model, "engine": engine, "precision": precision}
@@ -145,6 +147,10 @@ def _load(model: str | None, engine: EngineKind | None, precision: Precision | N
 def _ranked(
     query: str, passages: Sequence[Passage], engine: LoadedEngine, top_n: int | None, threshold: float | None
 ) -> list[Hit]:
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    from bentorank.searching.scoring import best_first, score_passages
+
     places = {passage: place for place, passage in enumerate(passages)}
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     hits: list[Hit] = []
@@ -169,4 +175,6 @@ def _show(hits: Sequence[Hit], layout: Layout, console: Console | None, *, print
 def _coloured_console(colour: Colour) -> Console | None:
     if colour is Colour.NEVER or (colour is Colour.AUTO and not sys.stdout.isatty()):
         return None
+    from rich.console import Console
+
     return Console(markup=False, emoji=False, highlight=False, force_terminal=True)

@@ -21,8 +21,6 @@ from bentorank.cli.measured_on import (
 from bentorank.cli.terminal import terminal, warn
 from bentorank.engines.options import Precision  # noqa: TC001  as above
 from bentorank.errors import CommandError
-from bentorank.evaluation.agreement import AgreementCheck, Tolerance
-from bentorank.settings import read_settings
 
 TRIED = "Tried"
 
@@ -68,6 +66,8 @@ def tune(
     texts or on your own. One that ranks otherwise than f32 is never chosen, and the settings in force stay unless
     another is faster by more than noise. Let the machine do nothing else meanwhile.
     """
+    from bentorank.evaluation.agreement import AgreementCheck, Tolerance
+    from bentorank.settings import read_settings
     from bentorank.tuning.candidates import Restriction
     from bentorank.tuning.progress import TuningBar
     from bentorank.tuning.report import as_table, overruled, settings_lines

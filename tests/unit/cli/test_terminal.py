@@ -46,9 +46,9 @@ def test_help_explains_every_option(command):
 @pytest.mark.parametrize(
     "arguments",
     [
-        ("eval", "--corpus", "[torch]/c", "--queries", "q", "--qrels", "r"),
-        ("export", "--out", "x", "--corpus", "[torch]/c", "--queries", "q", "--qrels", "r"),
-        ("tune", "--corpus", "[torch]/c", "--queries", "q", "--qrels", "r"),
+        ("eval", "--corpus", "c", "--queries", "q", "--qrels", "[torch]/c"),
+        ("export", "--out", "x", "--corpus", "c", "--queries", "q", "--qrels", "[torch]/c"),
+        ("tune", "--corpus", "c", "--queries", "q", "--qrels", "[torch]/c"),
         ("serve", "--host", "[torch]/c"),
         ("serve", "--[torch]/c"),
         ("serve", "--port"),
