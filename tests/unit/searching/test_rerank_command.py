@@ -186,10 +186,3 @@ def test_a_reader_who_leaves_ends_it_quietly(folder):
     pipeline = f"set -o pipefail; '{BENTORANK}' rerank owls many --all | head -n 1"
     done = subprocess.run(["bash", "-c", pipeline], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout, done.stderr) == (141, "1:0.9933:owls and more\n", "")
-
-
-def test_the_shipped_model_finds_meaning(monkeypatch):
-    """Without a word in common, without a server, and without a setting."""
-    monkeypatch.delenv("BENTORANK_ENGINE")
-    result = rerank("what do birds eat", "birds.txt", "-n1")
-    assert "Owls hunt mice at night." in result.stdout
