@@ -22,6 +22,12 @@ BentorankError
 ├── DeadlineExceededError    504
 └── ScoringError             500  the engine failed on this pair
     └── NonFiniteScoreError
+
+CommandError                      what stops a command of the terminal; nothing of HTTP
+├── evaluation.errors.EvaluationError
+├── exporting.errors.ExportError
+│   └── DisagreementError         status 1: the work was done, and its answer is no
+└── installing.MissingExtraError
 """
 
 from __future__ import annotations
@@ -240,3 +246,14 @@ class ConfigurationError(BentorankError):
     """The settings contradict each other or name something that is not there; the service refuses to start."""
 
     code = "configuration"
+
+
+class CommandError(Exception):
+    """A command of the terminal cannot go on. Raised anywhere below it, it ends the command with one line, see
+    `cli.ending`.
+
+    The message is one sentence that lets the person at the terminal go on: it names the option, file, line or limit at
+    fault, never what stands there. Its end takes no full stop. `exit_status` is 2 unless a command promises another.
+    """
+
+    exit_status: ClassVar[int] = 2

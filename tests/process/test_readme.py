@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -67,6 +70,18 @@ def test_the_example_with_our_client_runs(starter_service):
     exec(example.replace(DOCUMENTED_URL, starter_service.url), namespace)
     namespace["reranker"].close()
     assert [ranked.index for ranked in namespace["result"]] == [1]
+
+
+def test_lines_are_ranked_as_shown():
+    """Without a word in common, without a server; with nearly that score."""
+    (command,) = [block for block in blocks("sh") if "bentorank rerank" in block]
+    (shown,) = blocks("text")
+    environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+    run = subprocess.run(["sh", "-c", command], env=environment, capture_output=True, text=True, check=True, timeout=60)
+    line, score, text = run.stdout.split(":")
+    expected_line, expected_score, expected_text = shown.split(":")
+    assert (line, text) == (expected_line, expected_text)
+    assert float(score) == pytest.approx(float(expected_score), abs=0.1)
 
 
 def test_every_link_to_a_file_leads_somewhere():

@@ -1,41 +1,19 @@
-"""The `bentorank` command: which subcommands there are, and how each tells what went wrong."""
+"""The `bentorank` command: which subcommands there are."""
 
 from __future__ import annotations
 
-import errno
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
-from typer.core import TyperGroup
 
 from bentorank import __version__
+from bentorank.cli.ending import Commands
 from bentorank.cli.eval import evaluate
 from bentorank.cli.export import export
+from bentorank.cli.rerank import rerank
 from bentorank.cli.serve import serve
 from bentorank.cli.settings import show_settings
-from bentorank.cli.terminal import complain
 from bentorank.cli.tune import tune
-from bentorank.errors import BentorankError
-from bentorank.evaluation.errors import EvaluationError
-from bentorank.exporting.errors import DisagreementError, ExportError
-
-EXIT_DISAGREEMENT = 1
-EXIT_WRONG_USE = 2
-
-
-class Commands(TyperGroup):
-    """The subcommands; an error of ours, or of the operating system, is one line on standard error, not a traceback."""
-
-    def invoke(self, ctx: Any) -> Any:  # noqa: ANN401 - a context of click's, or of typer's own copy of it
-        """Run the subcommand that was asked for."""
-        try:
-            return super().invoke(ctx)
-        except (BentorankError, EvaluationError, ExportError, OSError) as error:
-            if isinstance(error, OSError) and error.errno == errno.EPIPE:  # the reader of a pipe has enough
-                raise
-            complain(str(error))
-            raise typer.Exit(EXIT_DISAGREEMENT if isinstance(error, DisagreementError) else EXIT_WRONG_USE) from error
-
 
 # In the other modes help keeps the docstrings' line breaks, or loses what stands in brackets.
 app = typer.Typer(
@@ -46,6 +24,7 @@ app = typer.Typer(
     rich_markup_mode="markdown",
 )
 app.command("serve")(serve)
+app.command("rerank")(rerank)
 app.command("eval")(evaluate)
 app.command("export")(export)
 app.command("tune")(tune)

@@ -4,52 +4,91 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from pathlib import Path  # noqa: TC003  typer reads the annotations when it builds the command
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from bentorank.cli.terminal import terminal, warn
 from bentorank.engines.options import EngineKind, EngineOptions, Precision
-from bentorank.evaluation.comparison import compare_scorers
-from bentorank.evaluation.errors import EvaluationError
-from bentorank.evaluation.formats import run_lines, write_lines
-from bentorank.evaluation.report import as_json, as_tables
-from bentorank.evaluation.scorers import BiEncoderScorer, EngineScorer, ServerScorer
-from bentorank.evaluation.task_files import TaskFiles, read_task
+from bentorank.errors import CommandError
 
 if TYPE_CHECKING:
-    from bentorank.evaluation.scorers import Scorer
+    from bentorank.evaluation.scorers import EngineScorer, Scorer
+    from bentorank.evaluation.task_files import TaskFiles
 
 STARTER = "starter"
+FILES, MODEL, OUTPUT = "Files, where there is no folder", "Model", "Output"
 
 
 def evaluate(
+    folder: Annotated[
+        Path | None,
+        typer.Argument(
+            metavar="FOLDER", help="A collection in BEIR's form: corpus.jsonl, queries.jsonl, qrels/test.tsv."
+        ),
+    ] = None,
     *,
-    corpus: Annotated[Path, typer.Option(help="Passages: BEIR JSON lines, or lines of id, tab, text. May be gzipped.")],
-    queries: Annotated[Path, typer.Option(help="Queries: BEIR JSON lines, or lines of id, tab, text.")],
-    qrels: Annotated[Path, typer.Option(help="Judgements: BEIR (3 columns) or TREC (4 columns).")],
-    candidates: Annotated[Path | None, typer.Option(help="TREC run to rerank, instead of BM25's.")] = None,
+    split: Annotated[str, typer.Option(help="Whose judgements to use, as in qrels/test.tsv.")] = "test",
+    candidates: Annotated[
+        str,
+        typer.Option(
+            help="What is reranked: the lists of a TREC run; `bm25`, its best; `all` documents, up to 1,000; or `auto`:"
+            " all of up to --top-k, else bm25."
+        ),
+    ] = "auto",
     top_k: Annotated[int, typer.Option(min=1, help="Candidates a query.")] = 100,
-    model: Annotated[str, typer.Option(help="`starter`, a folder, or a Hugging Face model id.")] = STARTER,
-    engine: Annotated[EngineKind, typer.Option(metavar="<engine>", help="As for `serve`.")] = EngineKind.AUTO,
-    precision: Annotated[Precision, typer.Option(metavar="<precision>", help="As for `serve`.")] = Precision.AUTO,
-    url: Annotated[str | None, typer.Option(help="Score through this running server instead.")] = None,
-    bi_encoder: Annotated[str | None, typer.Option(help="Also rank by this bi-encoder's cosine.")] = None,
     limit_queries: Annotated[int | None, typer.Option(min=1, help="Only a sample of the queries.")] = None,
     seed: Annotated[int, typer.Option(help="Seed of that sample.")] = 0,
-    print_json: Annotated[bool, typer.Option("--json", help="JSON on standard output.")] = False,
-    run_out: Annotated[Path | None, typer.Option(help="Write the reranked lists as a TREC run.")] = None,
+    corpus: Annotated[
+        Path | None,
+        typer.Option(help="Passages: BEIR JSON lines, or lines of id, tab, text.", rich_help_panel=FILES),
+    ] = None,
+    queries: Annotated[Path | None, typer.Option(help="Queries, in the same form.", rich_help_panel=FILES)] = None,
+    qrels: Annotated[
+        Path | None, typer.Option(help="Judgements: BEIR (3 columns) or TREC (4 columns).", rich_help_panel=FILES)
+    ] = None,
+    model: Annotated[
+        str, typer.Option(help="`starter`, a folder, or a Hugging Face model id.", rich_help_panel=MODEL)
+    ] = STARTER,
+    engine: Annotated[
+        EngineKind, typer.Option(metavar="<engine>", help=f"{', '.join(EngineKind)}.", rich_help_panel=MODEL)
+    ] = EngineKind.AUTO,
+    precision: Annotated[
+        Precision, typer.Option(metavar="<precision>", help=f"{', '.join(Precision)}.", rich_help_panel=MODEL)
+    ] = Precision.AUTO,
+    url: Annotated[
+        str | None, typer.Option(help="Score through this running server instead.", rich_help_panel=MODEL)
+    ] = None,
+    bi_encoder: Annotated[
+        str | None, typer.Option(help="Also rank by this bi-encoder's cosine.", rich_help_panel=MODEL)
+    ] = None,
+    print_json: Annotated[
+        bool, typer.Option("--json", help="JSON on standard output.", rich_help_panel=OUTPUT)
+    ] = False,
+    run_out: Annotated[
+        Path | None, typer.Option(help="Write the reranked lists as a TREC run.", rich_help_panel=OUTPUT)
+    ] = None,
 ) -> None:
-    """Rerank candidates and report nDCG@10, MRR@10 and recall before and after, with a 95 % interval."""
-    files = TaskFiles(corpus, queries, qrels, candidates)
+    """Rerank candidates and report nDCG@10, MRR@10 and recall before and after, with a 95 % interval.
+
+    Files may be gzipped. A corpus whose candidates are named by a run may be of any size; else it is held in memory,
+    and one beyond a twentieth of that is refused.
+    """
+    from bentorank.evaluation.comparison import compare_scorers
+    from bentorank.evaluation.formats import run_lines, write_lines
+    from bentorank.evaluation.report import as_json, as_tables
+    from bentorank.evaluation.scorers import BiEncoderScorer
+    from bentorank.evaluation.task_files import read_task
+
+    files = _task_files(folder, split, (corpus, queries, qrels), candidates)
     task = read_task(files, top_k=top_k, limit_queries=limit_queries, seed=seed)
     for warning in task.warnings:
         warn(warning)
     scorers: list[Scorer] = [_reranker(EngineOptions(model, engine, precision=precision), url)]
     if bi_encoder is not None:
         scorers.append(BiEncoderScorer(bi_encoder))
-    report, rankings = compare_scorers(task, files.first_stage, scorers, top_k, terminal(stderr=True))
+    report, rankings = compare_scorers(task, task.first_stage_name, scorers, top_k, terminal(stderr=True))
     if run_out is not None:
         write_lines(run_out, run_lines(rankings[scorers[0].name], tag="bentorank"))
     if print_json:
@@ -58,11 +97,30 @@ def evaluate(
         terminal().print(as_tables(report))
 
 
+def _task_files(
+    folder: Path | None, split: str, named: tuple[Path | None, Path | None, Path | None], candidates: str
+) -> TaskFiles:
+    from bentorank.evaluation.beir import beir_files
+    from bentorank.evaluation.task_files import FirstStage, TaskFiles
+
+    chosen = FirstStage(candidates) if candidates in set(FirstStage) else Path(candidates)
+    if folder is not None:
+        if any(named):
+            raise CommandError("a folder brings its own files: leave out --corpus, --queries and --qrels")
+        return TaskFiles(*beir_files(folder, split), chosen)
+    corpus, queries, qrels = named
+    if corpus is None or queries is None or qrels is None:
+        raise CommandError("name a folder in BEIR's form, or all three of --corpus, --queries and --qrels")
+    return TaskFiles(corpus, queries, qrels, chosen)
+
+
 def _reranker(options: EngineOptions, url: str | None) -> Scorer:
+    from bentorank.evaluation.scorers import ServerScorer
+
     if url is None:
         return engine_scorer(options)
     if options != EngineOptions(STARTER):
-        raise EvaluationError("--url scores with the server's model: leave out --model, --engine and --precision")
+        raise CommandError("--url scores with the server's model: leave out --model, --engine and --precision")
     return ServerScorer(url)
 
 
@@ -70,6 +128,7 @@ def engine_scorer(options: EngineOptions) -> EngineScorer:
     """The engine that `options` ask for, with `starter` standing for the shipped model."""
     # An engine brings torch or OpenVINO with it, which `--url` does not need.
     from bentorank.engines.loading import load_engine
+    from bentorank.evaluation.scorers import EngineScorer
     from bentorank.wiring import resolve_model
 
     if options.engine is not EngineKind.FAKE:

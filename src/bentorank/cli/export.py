@@ -22,8 +22,6 @@ from bentorank.cli.measured_on import (
 )
 from bentorank.cli.terminal import terminal
 from bentorank.engines.options import Precision
-from bentorank.evaluation.agreement import AgreementCheck, Tolerance
-from bentorank.settings import read_settings
 
 
 class Exported(StrEnum):
@@ -56,8 +54,10 @@ def export(
     on every other query's passages, and compared on the rest; a single query does both. Where the calibrated model
     disagrees, only its weights are int8; where that one does too nothing is written, and the status is 1.
     """
+    from bentorank.evaluation.agreement import AgreementCheck, Tolerance
     from bentorank.exporting.export import export_model
     from bentorank.exporting.report import as_table
+    from bentorank.settings import read_settings
     from bentorank.wiring import engine_options
 
     settings = read_settings()

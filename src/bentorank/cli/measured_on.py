@@ -8,9 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from bentorank.cli.terminal import warn
-from bentorank.evaluation.built_in import built_in_task
-from bentorank.evaluation.errors import EvaluationError
-from bentorank.evaluation.task_files import TaskFiles, read_task
+from bentorank.errors import CommandError
 
 if TYPE_CHECKING:
     from bentorank.evaluation.collection import Task
@@ -19,10 +17,10 @@ OWN_TEXTS = "Measured on"
 
 Corpus = Annotated[
     Path | None,
-    typer.Option(help="Passages, as for `eval`; built-in texts unless given.", rich_help_panel=OWN_TEXTS),
+    typer.Option(help="Passages, as for `eval`; else built-in texts.", rich_help_panel=OWN_TEXTS),
 ]
-Queries = Annotated[Path | None, typer.Option(help="Queries, as for `eval`.", rich_help_panel=OWN_TEXTS)]
-Qrels = Annotated[Path | None, typer.Option(help="Judgements, as for `eval`.", rich_help_panel=OWN_TEXTS)]
+Queries = Annotated[Path | None, typer.Option(help="Queries, in the same form.", rich_help_panel=OWN_TEXTS)]
+Qrels = Annotated[Path | None, typer.Option(help="Judgements: BEIR or TREC.", rich_help_panel=OWN_TEXTS)]
 Candidates = Annotated[
     Path | None, typer.Option(help="TREC run to rerank, instead of BM25's.", rich_help_panel=OWN_TEXTS)
 ]
@@ -49,13 +47,16 @@ def chosen_task(
     top_k: int,
     limit_queries: int | None,
 ) -> Task:
-    """The user's own collection, or the built-in lists where no file is given. Raises EvaluationError."""
+    """The user's own collection, or the built-in lists where no file is given. Raises CommandError."""
+    from bentorank.evaluation.built_in import built_in_task
+    from bentorank.evaluation.task_files import FirstStage, TaskFiles, read_task
+
     if corpus and queries and qrels:
-        files = TaskFiles(corpus, queries, qrels, candidates)
+        files = TaskFiles(corpus, queries, qrels, candidates or FirstStage.BM25)
         task = read_task(files, top_k=top_k, limit_queries=limit_queries)
         for warning in task.warnings:
             warn(warning)
         return task
     if corpus or queries or qrels or candidates:
-        raise EvaluationError("texts of your own take all three of --corpus, --queries and --qrels")
+        raise CommandError("texts of your own take all three of --corpus, --queries and --qrels")
     return built_in_task(limit_queries)

@@ -13,12 +13,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bentorank.cli.readiness import ReadyBanner
 from bentorank.defaults import heaps
 from bentorank.engines.openvino.cores import usable_processors
 from bentorank.errors import ConfigurationError
-from bentorank.settings import environment_name, read_settings
-from bentorank.wiring import finish_within_s
 
 if TYPE_CHECKING:
     from bentorank.settings import Settings
@@ -44,6 +41,9 @@ def serve(
 
     A variable of the environment wins over the file, and an option over both.
     """
+    from bentorank.cli.readiness import ReadyBanner
+    from bentorank.settings import environment_name, read_settings
+
     options = {
         "host": host,
         "port": port,
@@ -110,6 +110,8 @@ def _run_bentoml(settings: Settings) -> None:
     from _bentoml_impl.loader import load
     from _bentoml_impl.server import serve_http
     from bentoml._internal.log import configure_server_logging
+
+    from bentorank.wiring import finish_within_s
 
     configure_server_logging()
     load(SERVICE, ".").inject_config()

@@ -5,10 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Annotated, Any, get_args
 
 import typer
-from rich.table import Table
 
 from bentorank.cli.terminal import terminal
-from bentorank.settings import Settings, environment_name, read_settings
 
 if TYPE_CHECKING:
     from pydantic.fields import FieldInfo
@@ -28,6 +26,10 @@ def show_settings(
     markdown: Annotated[bool, typer.Option("--markdown", help="Print the documentation page instead.")] = False,
 ) -> None:
     """Show every setting: its variable, the value in force, its meaning."""
+    from rich.table import Table
+
+    from bentorank.settings import Settings, environment_name, read_settings
+
     if markdown:
         typer.echo(markdown_table(), nl=False)
         return
@@ -40,6 +42,8 @@ def show_settings(
 
 def markdown_table() -> str:
     """The page docs/settings.md."""
+    from bentorank.settings import Settings, environment_name
+
     rows = [
         f"| `{environment_name(name)}` | {_shown(field.default)} | {field.description}{_choices(field)} |\n"
         for name, field in Settings.model_fields.items()

@@ -18,11 +18,9 @@ from bentorank.cli.measured_on import (
     TopK,
     chosen_task,
 )
-from bentorank.cli.terminal import complain, terminal
+from bentorank.cli.terminal import terminal, warn
 from bentorank.engines.options import Precision  # noqa: TC001  as above
-from bentorank.evaluation.agreement import AgreementCheck, Tolerance
-from bentorank.evaluation.errors import EvaluationError
-from bentorank.settings import read_settings
+from bentorank.errors import CommandError
 
 TRIED = "Tried"
 
@@ -37,19 +35,20 @@ def tune(
     ] = 3.0,
     precision: Annotated[
         list[Precision] | None,
-        typer.Option(metavar="<precision>", help="Only these; may be repeated.", rich_help_panel=TRIED),
+        typer.Option(metavar="<precision>", help="Only this one; may be repeated.", rich_help_panel=TRIED),
     ] = None,
     threads: Annotated[
-        list[int] | None, typer.Option(min=1, help="Only these; may be repeated.", rich_help_panel=TRIED)
+        list[int] | None, typer.Option(min=1, help="So many threads alone; may be repeated.", rich_help_panel=TRIED)
     ] = None,
     streams: Annotated[
-        list[int] | None, typer.Option(min=1, help="Only these; may be repeated.", rich_help_panel=TRIED)
+        list[int] | None, typer.Option(min=1, help="So many passes at a time; may be repeated.", rich_help_panel=TRIED)
     ] = None,
     max_batch_tokens: Annotated[
-        list[int] | None, typer.Option(min=1, help="Only these; may be repeated.", rich_help_panel=TRIED)
+        list[int] | None, typer.Option(min=1, help="Passes of so many tokens; may be repeated.", rich_help_panel=TRIED)
     ] = None,
     tokenizer_threads: Annotated[
-        list[int] | None, typer.Option(min=1, help="Only these; may be repeated.", rich_help_panel=TRIED)
+        list[int] | None,
+        typer.Option(min=1, help="So many threads that tokenize; may be repeated.", rich_help_panel=TRIED),
     ] = None,
     corpus: Corpus = None,
     queries: Queries = None,
@@ -67,6 +66,8 @@ def tune(
     texts or on your own. One that ranks otherwise than f32 is never chosen, and the settings in force stay unless
     another is faster by more than noise. Let the machine do nothing else meanwhile.
     """
+    from bentorank.evaluation.agreement import AgreementCheck, Tolerance
+    from bentorank.settings import read_settings
     from bentorank.tuning.candidates import Restriction
     from bentorank.tuning.progress import TuningBar
     from bentorank.tuning.report import as_table, overruled, settings_lines
@@ -95,7 +96,7 @@ def tune(
     console = terminal()
     console.print(as_table(outcome))
     for name in overruled(outcome):
-        complain(f"{name} is set in the environment, and wins over a file of settings")
+        warn(f"{name} is set in the environment, and wins over a file of settings")
     if out is None:
         console.print(lines, soft_wrap=True, highlight=False)
     else:
@@ -103,9 +104,9 @@ def tune(
 
 
 def _check_out(out: Path | None, *, force: bool) -> None:
-    """Raises EvaluationError, before anything is measured, for a file that nobody asked to replace."""
+    """Raises CommandError, before anything is measured, for a file that nobody asked to replace."""
     if out is not None and out.exists() and not force:
-        raise EvaluationError(f"{out} exists: choose another --out, or let --force replace it")
+        raise CommandError(f"{out} exists: choose another --out, or let --force replace it")
 
 
 def _replace_file(out: Path, text: str) -> None:

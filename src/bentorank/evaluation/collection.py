@@ -32,12 +32,14 @@ class Task:
     """What is reranked and judged. `missing` counts candidates whose text the corpus does not have.
 
     Without judgements `qrels` is empty. `warnings` are sentences about files that belong together in part only.
+    `first_stage_name` is what the order of the candidates is called.
     """
 
     lists: tuple[CandidateList, ...]
     qrels: Qrels
     missing: int
     warnings: tuple[str, ...] = ()
+    first_stage_name: str = "BM25"
 
     @property
     def pairs(self) -> int:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from bentorank.errors import CommandError
 
-class EvaluationError(Exception):
+
+class EvaluationError(CommandError):
     """The evaluation cannot go on. The message names the file, line or option at fault."""

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import gzip
+import itertools
 import json
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from bentorank.evaluation.errors import EvaluationError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
 Texts: TypeAlias = dict[str, str]
@@ -25,16 +26,20 @@ GZIP_MAGIC = b"\x1f\x8b"
 QRELS_COLUMNS_BEIR = 3
 QRELS_COLUMNS_TREC = 4
 RUN_COLUMNS = 6
+HOW_WITH_LESS = "that BM25 may take: name the candidates by a run, with which only their texts are held"
+# Of one line, which has to be held in memory to be read: longer ones are no lines of such files.
+MAX_LINE_BYTES = 64 * 2**20
 
 
-def read_texts(path: Path) -> Texts:
+def read_texts(path: Path, *, only: Collection[str] | None = None, max_bytes: int | None = None) -> Texts:
     """A corpus or a query file: JSON lines with `_id`, `text` and perhaps `title`, or `id<TAB>text` lines.
 
-    A title is put in front of its text, which is how BEIR's own baselines read a document.
+    A title is put in front of its text, which is how BEIR's own baselines read a document. With `only`, other ids are
+    read over and not kept. Raises EvaluationError for a line that is wrong, and for a file of more than `max_bytes`.
     """
     texts: Texts = {}
     parse = None
-    for number, line in _numbered_lines(path):
+    for number, line in _numbered_lines(path, max_bytes):
         parse = parse or (_parse_json_text if line.lstrip().startswith("{") else _parse_tsv_text)
         try:
             key, text = parse(line)
@@ -42,8 +47,9 @@ def read_texts(path: Path) -> Texts:
             raise _error(path, number, str(error)) from error
         if key in texts:
             raise _error(path, number, f"id {key!r} appears twice")
-        texts[key] = text
-    return _not_empty(texts, path)
+        if only is None or key in only:
+            texts[key] = text
+    return texts if parse else _not_empty(texts, path)
 
 
 def read_qrels(path: Path) -> Qrels:
@@ -96,13 +102,21 @@ def write_lines(path: Path, lines: Iterable[str]) -> None:
         file.writelines(f"{line}\n" for line in lines)
 
 
-def _numbered_lines(path: Path) -> Iterator[tuple[int, str]]:
+def _numbered_lines(path: Path, max_bytes: int | None = None) -> Iterator[tuple[int, str]]:
     """Lines that are not blank with their numbers from 1, from a plain or gzipped file."""
     try:
         with path.open("rb") as raw:
             compressed = raw.read(len(GZIP_MAGIC)) == GZIP_MAGIC
         with gzip.open(path, "rb") if compressed else path.open("rb") as file:
-            for number, line in enumerate(file, start=1):
+            bytes_read = 0
+            for number in itertools.count(1):
+                if not (line := file.readline(MAX_LINE_BYTES + 1)):
+                    return
+                bytes_read += len(line)
+                if len(line) > MAX_LINE_BYTES:
+                    raise _error(path, number, f"a line of more than {MAX_LINE_BYTES:,} bytes")
+                if max_bytes is not None and bytes_read > max_bytes:
+                    raise _error(path, number, f"more than {max_bytes:,} bytes, a share of the memory {HOW_WITH_LESS}")
                 # Decoded line by line, so that an error can name its line.
                 if text := line.decode("utf-8-sig").rstrip("\r\n"):
                     yield number, text

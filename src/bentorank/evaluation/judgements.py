@@ -21,8 +21,7 @@ def check_judgements(corpus: Texts, all_queries: Texts, judged: Iterable[str], q
     unknown = sum(document not in corpus for document in relevant)
     if unknown == len(relevant):
         raise EvaluationError(
-            f"none of the {len(relevant)} relevant documents of --qrels is in --corpus, which has {len(corpus)}:"
-            " are the document ids the same?"
+            f"none of the {len(relevant)} relevant documents of --qrels is in --corpus: are the document ids the same?"
         )
     warnings = []
     if unknown:

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
 
-class ExportError(Exception):
+from bentorank.errors import CommandError
+
+
+class ExportError(CommandError):
     """The export cannot be made. The message names the option or folder at fault."""
 
 
 class DisagreementError(ExportError):
     """The exported model would rank otherwise than the original."""
+
+    exit_status: ClassVar[int] = 1

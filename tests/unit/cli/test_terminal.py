@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import pytest
+from typer.main import get_command
 from typer.testing import CliRunner
 
 from bentorank import __version__
 from bentorank.cli.app import app
 
-COMMANDS = ("serve", "eval", "export", "tune", "settings")
+COMMANDS = get_command(app).commands
 
 
 def run(*arguments: str, columns: int = 200):
@@ -21,22 +22,37 @@ def test_the_version_is_shown():
     assert (result.exit_code, result.stdout) == (0, f"bentorank {__version__}\n")
 
 
-@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize("command", ["", *COMMANDS])
 def test_help_fits_80_columns(command):
     """Without a word broken in two, and with each paragraph filled."""
-    result = run(command, "--help", columns=80)
+    result = run(*command.split(), "--help", columns=80)
     assert result.exit_code == 0
     assert max(map(len, result.stdout.splitlines())) <= 80
+    words = result.stdout.replace("│", " ").split()
+    option_names = {word for word in words if word.startswith("--")}
+    command_or_all = COMMANDS.get(command, get_command(app))
+    assert {name for option in command_or_all.params for name in option.opts if name.startswith("--")} <= option_names
     assert "fak\n" not in result.stdout.replace(" ", "")
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_explains_every_option(command):
+    """In words, and the command itself in a sentence."""
+    assert COMMANDS[command].help
+    unexplained = [parameter.name for parameter in COMMANDS[command].params if not getattr(parameter, "help", None)]
+    assert not unexplained
 
 
 @pytest.mark.parametrize(
     "arguments",
     [
-        ("eval", "--corpus", "[torch]/c", "--queries", "q", "--qrels", "r"),
-        ("export", "--out", "x", "--corpus", "[torch]/c", "--queries", "q", "--qrels", "r"),
-        ("tune", "--corpus", "[torch]/c", "--queries", "q", "--qrels", "r"),
+        ("eval", "--corpus", "c", "--queries", "q", "--qrels", "[torch]/c"),
+        ("export", "--out", "x", "--corpus", "c", "--queries", "q", "--qrels", "[torch]/c"),
+        ("tune", "--corpus", "c", "--queries", "q", "--qrels", "[torch]/c"),
         ("serve", "--host", "[torch]/c"),
+        ("serve", "--[torch]/c"),
+        ("serve", "--port"),
+        ("[torch]/c",),
     ],
 )
 def test_every_command_says_what_is_wrong_in_one_shape(arguments, monkeypatch):
@@ -46,7 +62,7 @@ def test_every_command_says_what_is_wrong_in_one_shape(arguments, monkeypatch):
     assert result.exit_code == 2
     (line,) = result.stderr.splitlines()
     assert line.startswith("bentorank: ")
-    assert "[torch]/c" in line
+    assert "[torch]/c" in line or arguments[-1] == "--port"
     assert result.stdout == ""
 
 

@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from bentorank.evaluation.candidates import bm25_candidates
-from bentorank.evaluation.errors import EvaluationError
+from bentorank.installing import MissingExtraError
 
 CORPUS = {
     "owl": "Owls are birds that hunt at night",
@@ -37,5 +37,5 @@ def test_top_k_cuts_the_list() -> None:
 def test_a_missing_package_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without the extra the error names it."""
     monkeypatch.setitem(sys.modules, "bm25s", None)
-    with pytest.raises(EvaluationError, match=r"pip install 'bentorank\[eval\]'"):
+    with pytest.raises(MissingExtraError, match=r"pip install 'bentorank\[eval\]'"):
         bm25_candidates(CORPUS, {"q": "whale"}, top_k=1)

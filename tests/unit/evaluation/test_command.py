@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -12,6 +13,9 @@ from typer.testing import CliRunner
 
 from bentorank.cli.app import app
 from bentorank.engines.fake import FakeEngine
+from bentorank.evaluation.beir import beir_files
+from bentorank.evaluation.errors import EvaluationError
+from bentorank.evaluation.task_files import FirstStage, TaskFiles, read_task
 from bentorank.types import Pair
 
 if TYPE_CHECKING:
@@ -19,6 +23,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from typer.testing import Result
+
+    from bentorank.evaluation.collection import Task
 
 # To BM25 stopwords are nothing and repeating "owls" is much; the fake engine wants all of the query's words.
 CORPUS = {
@@ -39,6 +45,7 @@ def files(tmp_path: Path) -> list[str]:
         *("--corpus", str(tmp_path / "corpus.jsonl")),
         *("--queries", str(tmp_path / "queries.tsv")),
         *("--qrels", str(tmp_path / "qrels.tsv")),
+        *("--candidates", "bm25"),
     ]
 
 
@@ -149,7 +156,7 @@ def test_judgements_of_another_corpus_are_refused(files: list[str], tmp_path: Pa
     (tmp_path / "qrels.tsv").write_text("query-id\tcorpus-id\tscore\n" + judgements)
     result = run(*files, "--engine", "fake")
     assert result.exit_code == 2
-    assert "relevant documents of --qrels is in --corpus, which has 3: are the document ids the same?" in result.stderr
+    assert "relevant documents of --qrels is in --corpus: are the document ids the same?" in result.stderr
 
 
 def test_what_is_missing_in_part_is_counted(files: list[str], tmp_path: Path) -> None:
@@ -170,3 +177,97 @@ def test_a_refusing_server_is_quoted(files: list[str], server_url: str, tmp_path
     result = run(*files, "--url", server_url)
     assert result.exit_code == 2
     assert 'status 429: {"error": "busy"}' in result.stderr
+
+
+@pytest.fixture
+def beir(files: list[str], tmp_path: Path) -> Path:
+    """A folder as BEIR's archives hold it; the queries of other splits are among its queries."""
+    folder = tmp_path / "scifact"
+    (folder / "qrels").mkdir(parents=True)
+    (tmp_path / "corpus.jsonl").rename(folder / "corpus.jsonl")
+    queries = [("q1", "Where are the owls at?"), ("q2", "whales"), ("q3", "krill")]
+    lines = "".join(json.dumps({"_id": key, "text": text, "metadata": {}}) + "\n" for key, text in queries)
+    (folder / "queries.jsonl").write_text(lines)
+    (tmp_path / "qrels.tsv").rename(folder / "qrels" / "test.tsv")
+    (folder / "qrels" / "train.tsv").write_text("query-id\tcorpus-id\tscore\nq3\twhale\t1\n")
+    return folder
+
+
+def test_a_folder_in_beirs_form_is_enough(beir: Path) -> None:
+    """All of a small corpus are candidates, those first that BM25 finds."""
+    report = json.loads(run(str(beir), "--engine", "fake", "--json").stdout)
+    before, after = report["rows"]
+    assert (report["queries"], report["pairs"], before["name"]) == (2, 6, "BM25, then the rest")
+    assert (before["means"]["MRR@10"], after["means"]["MRR@10"]) == (0.75, 1.0)
+
+
+def read(beir: Path, candidates: Path | FirstStage = FirstStage.AUTO, *, top_k: int = 100, split: str = "test") -> Task:
+    return read_task(TaskFiles(*beir_files(beir, split), candidates), top_k=top_k, limit_queries=None)
+
+
+def test_bm25_chooses_from_a_corpus_that_is_larger(beir: Path) -> None:
+    """Than --top-k, or where it is asked to; `all` is a choice as well, and a run another."""
+    assert read(beir, top_k=2).first_stage_name == "BM25"
+    assert read(beir, FirstStage.BM25).pairs == 3
+    assert read(beir, FirstStage.ALL, top_k=1).first_stage["q2"] == ["whale", "chorus", "answer"]
+    (beir / "first.run").write_text("q1 Q0 whale 1 3 x\nq1 Q0 answer 2 2 x\nq2 Q0 gone 3 1 x\n")
+    task = read(beir, beir / "first.run", top_k=2)
+    assert task.first_stage == {"q1": ["whale", "answer"], "q2": []}
+    assert (task.missing, task.first_stage_name) == (1, "first.run")
+    assert read(beir, beir / "first.run", top_k=1).first_stage == {"q1": ["whale"], "q2": []}
+
+
+def test_all_is_for_small_corpora(beir: Path) -> None:
+    """The model would read each document for each query."""
+    with (beir / "corpus.jsonl").open("a") as corpus:
+        corpus.writelines(f'{{"_id": "{number}", "text": "krill"}}\n' for number in range(1000))
+    assert read(beir).first_stage_name == "BM25"
+    with pytest.raises(EvaluationError, match="up to 1,000 documents, and this one has 1,003"):
+        read(beir, FirstStage.ALL)
+
+
+def test_a_folder_may_be_gzipped_and_have_splits(beir: Path) -> None:
+    """Each file by itself."""
+    for file in (beir / "corpus.jsonl", beir / "qrels" / "train.tsv"):
+        file.with_name(f"{file.name}.gz").write_bytes(gzip.compress(file.read_bytes()))
+        file.unlink()
+    assert read(beir, split="train").first_stage == {"q3": ["whale", "chorus", "answer"]}
+
+
+def test_a_wrong_line_of_a_folder_is_named(beir: Path) -> None:
+    """By file and number."""
+    with (beir / "corpus.jsonl").open("a") as corpus:
+        corpus.write('{"_id": "x", "txt": "owls"}\n')
+    result = run(str(beir), "--engine", "fake")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr.startswith(f'bentorank: {beir / "corpus.jsonl"}:4: expected "_id" and "text"')
+
+
+def test_more_than_the_memory_for_a_corpus_is_refused(beir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before it is held; with a run of candidates only their texts are, and a corpus may be of any size."""
+    monkeypatch.setattr("bentorank.evaluation.task_files.CORPUS_SHARE_OF_MEMORY", 1e-15)
+    result = run(str(beir), "--engine", "fake")
+    assert result.exit_code == 2
+    assert "corpus.jsonl:1: more than 0 bytes, a share of the memory that BM25 may take" in result.stderr
+    (beir / "first.run").write_text("q1 Q0 answer 2 2 x\nq2 Q0 whale 1 3 x\n")
+    assert read(beir, beir / "first.run").pairs == 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "problem"),
+    [
+        (["{beir}", "--split", "dev"], "no qrels/dev.tsv; --split takes test or train"),
+        (["{beir}/qrels"], "not in BEIR's form, which is corpus.jsonl, queries.jsonl and qrels/test.tsv"),
+        (["{beir}/gone"], "gone: No such file or directory"),
+        (["{beir}/corpus.jsonl"], "corpus.jsonl: is not a folder"),
+        (["{beir}", "--corpus", "x"], "leave out --corpus, --queries and --qrels"),
+        (["--corpus", "x"], "name a folder in BEIR's form, or all three of --corpus, --queries and --qrels"),
+        (["{beir}", "--candidates", "al"], "al: No such file or directory"),
+    ],
+)
+def test_what_is_no_collection_is_said(beir: Path, arguments: list[str], problem: str) -> None:
+    """With what would be one."""
+    result = run(*(argument.replace("{beir}", str(beir)) for argument in arguments), "--engine", "fake")
+    assert result.exit_code == 2
+    assert problem in result.stderr
+    assert result.stderr.count("\n") == 1
