@@ -9,6 +9,8 @@ import typer
 from typer.core import TyperGroup
 
 from bentorank import __version__
+from bentorank.bulk.errors import BulkError
+from bentorank.cli.bulk import bulk
 from bentorank.cli.eval import evaluate
 from bentorank.cli.export import export
 from bentorank.cli.serve import serve
@@ -30,7 +32,7 @@ class Commands(TyperGroup):
         """Run the subcommand that was asked for."""
         try:
             return super().invoke(ctx)
-        except (BentorankError, EvaluationError, ExportError, OSError) as error:
+        except (BentorankError, BulkError, EvaluationError, ExportError, OSError) as error:
             if isinstance(error, OSError) and error.errno == errno.EPIPE:  # the reader of a pipe has enough
                 raise
             complain(str(error))
@@ -49,6 +51,7 @@ app.command("serve")(serve)
 app.command("eval")(evaluate)
 app.command("export")(export)
 app.command("tune")(tune)
+app.command("bulk")(bulk)
 app.command("settings")(show_settings)
 
 

@@ -1,0 +1,32 @@
+"""Imports what only `bentorank[parquet]` or `bentorank[bulk]` installs, and says so where it is missing."""
+
+from __future__ import annotations
+
+import importlib
+from importlib.util import find_spec
+from typing import Any
+
+from bentorank.bulk.errors import BulkError
+from bentorank.installing import install_extra
+
+
+def pyarrow(module: str) -> Any:  # noqa: ANN401 - a module without types
+    """A module of pyarrow. Raises BulkError that says how to install it."""
+    return _import(f"pyarrow.{module}" if module else "pyarrow", "parquet", "Parquet needs pyarrow")
+
+
+def ray_data() -> Any:  # noqa: ANN401 - a module without types
+    """The module ray.data. Raises BulkError that says how to install it."""
+    return _import("ray.data", "bulk", "--address needs Ray")
+
+
+def has_pyarrow() -> bool:
+    """Whether Parquet can be read and written."""
+    return find_spec("pyarrow") is not None
+
+
+def _import(module: str, extra: str, why: str) -> Any:  # noqa: ANN401 - as above
+    try:
+        return importlib.import_module(module)
+    except ImportError as error:
+        raise BulkError(f"{why}: {install_extra(extra)}") from error
