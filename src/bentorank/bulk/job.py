@@ -67,14 +67,9 @@ def run_job(job: Job, bar: BulkBar) -> Ended:
         total, left = _places(splits), _places_left(works)
         bar.plan(total, 0 if total is None else total - left, folder.counts.rows)
         stop = Stop()
-
-        def begin(loaded: Loaded) -> None:
-            model.check(loaded)
-            bar.start()
-
+        watch = Watch(bar.start, model.check, bar.advance, stop.is_asked, model.engine)
         try:
             with stop.on_signals():
-                watch = Watch(begin, bar.advance, stop.is_asked)
                 for part in job.run(works, order, job.settings, watch) if works else ():
                     folder.commit(part)
         finally:

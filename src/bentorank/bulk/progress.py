@@ -41,7 +41,7 @@ class BulkBar:
         self._bar.update(self._task, total=places, completed=done, rows=rows)
 
     def start(self) -> None:
-        """The model is loaded: the time of the work begins."""
+        """The time of the work begins."""
         self._started = self._told = time.monotonic()
         self._bar.reset(self._task, completed=int(self._bar.tasks[0].completed), rows=self._before, speed="")
 

@@ -15,11 +15,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Watch:
-    """What a run tells while it goes on: the model once it is loaded, rows and places that are done; and is told."""
+    """What a run tells while it goes on, and what it is told.
 
+    It has `began`, a model is `loaded`, rows and places are done; `begun_with` is the model of rows before.
+    """
+
+    began: Callable[[], None]
     loaded: Callable[[Loaded], None]
     advanced: Callable[[int, int], None]
     is_stopping: Callable[[], bool]
+    begun_with: Mapping[str, Any] | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path  # noqa: TC003  typer reads the annotations when it builds the command
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -108,6 +108,8 @@ def bulk(
     from bentorank.bulk.progress import BulkBar
     from bentorank.bulk.summary import as_table
 
+    if model is not None and Path(model).is_dir():
+        model = str(Path(model).resolve())  # actors start elsewhere
     settings = _settings(
         model=model,
         engine=engine,
