@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from typing import TYPE_CHECKING, Any
 
 from typer.testing import CliRunner
@@ -37,8 +38,13 @@ def write_jsonl(path: Path, rows: list[Any]) -> Path:
 
 
 def bulk(*arguments: object) -> Result:
-    """Run `bentorank bulk` in this process, with the fake engine."""
-    return CliRunner().invoke(app, ["bulk", "--engine", "fake", *map(str, arguments)])
+    """Run `bentorank bulk` in this process, with the fake engine; the variables that it sets are taken back."""
+    before = dict(os.environ)
+    try:
+        return CliRunner().invoke(app, ["bulk", "--engine", "fake", *map(str, arguments)])
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
 
 
 def ranked(out: Path) -> list[dict[str, Any]]:

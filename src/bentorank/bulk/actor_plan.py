@@ -13,17 +13,14 @@ if TYPE_CHECKING:
 
     from bentorank.settings import Settings
 
-# An actor with a GPU tokenises for it; Ray gives no less.
-CPUS_BESIDE_A_GPU = 1
-
 
 @dataclass(frozen=True, slots=True)
 class ActorPlan:
-    """`size` actors with so many CPUs and GPUs each, and the settings that follow from it."""
+    """`size` actors with so many CPUs or GPUs each, and the settings that follow from it."""
 
     size: int
-    cpus: int
-    gpus: int = 0
+    cpus: int | None = None
+    gpus: int | None = None
     settings: dict[str, Any] = field(default_factory=dict)
 
 
@@ -47,7 +44,7 @@ def plan_actors(nodes: Sequence[Mapping[str, float]], settings: Settings, asked:
 def _on_gpus(gpus: int, asked: int | None) -> ActorPlan:
     if asked is not None and asked > gpus:
         raise BulkError(f"--actors is {asked}, but Ray has {gpus} GPUs")
-    return ActorPlan(asked or gpus, CPUS_BESIDE_A_GPU, 1, {"device": "cuda"})
+    return ActorPlan(asked or gpus, gpus=1, settings={"device": "cuda"})
 
 
 def _on_cpus(cores: Sequence[int], settings: Settings, asked: int | None) -> ActorPlan:
@@ -60,4 +57,4 @@ def _on_cpus(cores: Sequence[int], settings: Settings, asked: int | None) -> Act
     if not threads:
         raise BulkError(f"--actors is {asked}, but Ray has {sum(usable)} CPUs")
     planned = {} if settings.engine == "fake" else {"device": "cpu", "threads": settings.threads or threads}
-    return ActorPlan(asked or len(usable), threads, 0, planned)
+    return ActorPlan(asked or len(usable), cpus=threads, settings=planned)

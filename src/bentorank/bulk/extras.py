@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 import importlib
+import os
 from importlib.util import find_spec
 from typing import Any
 
 from bentorank.bulk.errors import BulkError
 from bentorank.installing import install_extra
+
+RAY_UNLESS_SET = {
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_DATA_LOG_LEVEL": "ERROR",
+    "RAY_BACKEND_LOG_LEVEL": "fatal",
+}
 
 
 def pyarrow(module: str) -> Any:  # noqa: ANN401 - a module without types
@@ -16,7 +23,12 @@ def pyarrow(module: str) -> Any:  # noqa: ANN401 - a module without types
 
 
 def ray_data() -> Any:  # noqa: ANN401 - a module without types
-    """The module ray.data. Raises BulkError that says how to install it."""
+    """The module ray.data, which sends nothing to anybody and keeps its notes to itself unless the environment says so.
+
+    Raises BulkError that says how to install it.
+    """
+    for name, value in RAY_UNLESS_SET.items():
+        os.environ.setdefault(name, value)
     return _import("ray.data", "bulk", "--address needs Ray")
 
 

@@ -6,7 +6,6 @@ Ray's own checkpoints need unique ids and hold all of them in memory, so that th
 from __future__ import annotations
 
 import logging
-import os
 import queue
 import threading
 from contextlib import contextmanager
@@ -76,10 +75,13 @@ class RayRunner:
                 fn_constructor_args=(__version__, _sent(settings, plan.settings), order, watch.begun_with),
                 batch_size=1,
                 batch_format="pyarrow",
-                compute=data.ActorPoolStrategy(size=plan.size, max_tasks_in_flight_per_actor=SPLITS_AN_ACTOR),
+                compute=data.ActorPoolStrategy(
+                    size=plan.size,
+                    max_tasks_in_flight_per_actor=SPLITS_AN_ACTOR,
+                    max_concurrent_calls_per_actor=SPLITS_AN_ACTOR,
+                ),
                 num_gpus=plan.gpus,
                 num_cpus=plan.cpus,
-                max_concurrency=SPLITS_AN_ACTOR,
             )
             for table in _Pull(parts).tables(watch):
                 for row in table.to_pylist():
@@ -144,8 +146,7 @@ class _Pull:
 
 @contextmanager
 def _connected(address: str) -> Iterator[Any]:
-    """Ray, without its telemetry; what was started here ends here."""
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    """Ray; what was started here ends here."""
     import ray  # noqa: PLC0415 - an extra
 
     own: dict[str, Any] = {"num_cpus": usable_cores(), "include_dashboard": False} if address == LOCAL else {}

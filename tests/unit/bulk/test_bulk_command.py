@@ -4,23 +4,14 @@ from __future__ import annotations
 
 import gzip
 import json
-import os
 
 import pytest
+from filelock import FileLock
 from support.bulk_lists import bulk, make_rows, ranked, rejected, summary, write_jsonl
 
 from bentorank.local import LocalReranker
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:pyarrow.*")
-
-
-@pytest.fixture(autouse=True)
-def _variables_of_its_own():
-    """The command's options become variables of the process."""
-    before = dict(os.environ)
-    yield
-    os.environ.clear()
-    os.environ.update(before)
 
 
 def test_rows_are_ranked_as_one_by_one(tmp_path):
@@ -238,6 +229,17 @@ def test_what_cannot_be_done_is_said_in_a_sentence(tmp_path, monkeypatch, argume
     assert sentence in " ".join(done.output.split())
     assert not (tmp_path / "out").exists()
     assert [*(tmp_path / "mine").iterdir()] == [tmp_path / "mine" / "thesis.txt"]
+
+
+def test_one_job_at_a_time_writes_to_a_folder(tmp_path):
+    """The second is refused while the first works on."""
+    lists, out = write_jsonl(tmp_path / "in.jsonl", make_rows(2)), tmp_path / "out"
+    (out / "_bulk").mkdir(parents=True)
+    with FileLock(out / "_bulk" / "lock"):
+        done = bulk("--in", lists, "--out", out)
+    assert done.exit_code == 2
+    assert "another job is writing there" in done.output
+    assert bulk("--in", lists, "--out", out).exit_code == 0
 
 
 def test_an_engine_that_fails_sets_no_rows_aside(tmp_path):
