@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+GOES_ON = "what was finished before is kept, and the same command goes on from there"
+
 
 class BulkError(Exception):
     """The job cannot go on. The message names the option, file or column at fault; what is finished is kept."""

@@ -13,7 +13,6 @@ from bentorank.installing import install_extra
 RAY_UNLESS_SET = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_DATA_LOG_LEVEL": "ERROR",
-    "RAY_BACKEND_LOG_LEVEL": "fatal",
 }
 
 

@@ -17,7 +17,7 @@ import orjson
 from bentorank import __version__
 from bentorank.bulk.actor_plan import plan_actors
 from bentorank.bulk.answers import Counts
-from bentorank.bulk.errors import BulkError
+from bentorank.bulk.errors import GOES_ON, BulkError
 from bentorank.bulk.extras import pyarrow, ray_data
 from bentorank.bulk.inputs import InputFile, Split
 from bentorank.bulk.order import FileFormat
@@ -92,24 +92,42 @@ class RayRunner:
 
 
 class SplitRanker:
-    """An actor: a model, and the splits that it is given."""
+    """An actor: a model, and the splits that it is given. What goes wrong is told in a row, not in a traceback."""
 
     def __init__(
         self, version: str, settings: Mapping[str, Any], order: Order, begun_with: Mapping[str, Any] | None
     ) -> None:
-        """Raises BulkError where this node would rank otherwise than those before it."""
-        if version != __version__:
-            raise BulkError(f"a node has bentorank {__version__}, and the job was sent by {version}: install the same")
+        """Where this node would rank otherwise than those before it, all that it says is that."""
         self._order = order
-        self._scorer = BulkScorer(Settings(**settings), order.limits.max_tokens)
-        if begun_with is not None:
-            self._scorer.loaded.check_same(begun_with)
+        self._scorer: BulkScorer | None = None
+        self._failure = ""
+        try:
+            self._scorer = _scorer(version, settings, order, begun_with)
+        except (BulkError, BentorankError, ValueError) as error:
+            self._failure = str(error)
 
     def __call__(self, table: Any) -> Iterator[Any]:  # noqa: ANN401 - pyarrow has no types
         """A table of one row for each part of the splits."""
+        if self._scorer is None:
+            yield _as_table({"failure": self._failure})
+            return
         works = [_as_work(text) for text in table["work"].to_pylist()]
-        for part in PartMaker(self._scorer, self._order).make(works):
-            yield _as_table(part, self._scorer.loaded)
+        try:
+            for part in PartMaker(self._scorer, self._order).make(works):
+                yield _as_table(_record(part, self._scorer.loaded), part.content, part.rejections)
+        except (BulkError, OSError) as error:
+            yield _as_table({"failure": str(error)})
+
+
+def _scorer(
+    version: str, settings: Mapping[str, Any], order: Order, begun_with: Mapping[str, Any] | None
+) -> BulkScorer:
+    if version != __version__:
+        raise BulkError(f"a node has bentorank {__version__}, and the job comes from {version}: install the same")
+    scorer = BulkScorer(Settings(**settings), order.limits.max_tokens)
+    if begun_with is not None:
+        scorer.loaded.check_same(begun_with)
+    return scorer
 
 
 class _Pull:
@@ -122,17 +140,16 @@ class _Pull:
     def tables(self, watch: Watch) -> Iterator[Any]:
         """Until all are there, or the job is to stop."""
         threading.Thread(target=self._pull, name="ray-parts", daemon=True).start()
-        while True:
+        while not watch.is_stopping():
             try:
                 found = self._waiting.get(timeout=LOOK_EVERY_S)
             except queue.Empty:
-                if watch.is_stopping():
-                    return
                 continue
             if found is None:
                 return
             if isinstance(found, Exception):
-                raise _reason(found) from None
+                # Only its name, since what it says may quote the input.
+                raise BulkError(f"Ray: {type(found).__name__}: {GOES_ON}") from None
             yield found
 
     def _pull(self) -> None:
@@ -168,23 +185,6 @@ def _sent(settings: Settings, planned: Mapping[str, Any]) -> dict[str, Any]:
     return {**settings.model_dump(exclude=NOT_SENT), **planned}
 
 
-def _reason(error: BaseException) -> BulkError | BentorankError:
-    """What of ours is behind an error of Ray's; of others only the name, since their text may quote the input."""
-    seen: list[BaseException] = []
-    waiting: list[BaseException | None] = [error]
-    while waiting:
-        found = waiting.pop()
-        if found is None or found in seen:
-            continue
-        if isinstance(found, BulkError | BentorankError):
-            return found
-        seen.append(found)
-        waiting += [found.__cause__, getattr(found, "cause", None)]
-    return BulkError(
-        f"Ray: {type(error).__name__}: what was finished before is kept, and the same command goes on from there"
-    )
-
-
 def _as_text(work: Work) -> str:
     split, file = work.split, work.split.file
     return orjson.dumps([file.number, file.path, file.format, file.bytes, split.start, split.stop, work.start]).decode()
@@ -195,8 +195,8 @@ def _as_work(text: str) -> Work:
     return Work(Split(InputFile(number, path, FileFormat(kind), size), first, stop), start)
 
 
-def _as_table(part: Part, loaded: Loaded) -> Any:  # noqa: ANN401 - pyarrow has no types
-    record = {
+def _record(part: Part, loaded: Loaded) -> dict[str, Any]:
+    return {
         "split": part.split,
         "file": part.file,
         "start": part.start,
@@ -205,13 +205,19 @@ def _as_table(part: Part, loaded: Loaded) -> Any:  # noqa: ANN401 - pyarrow has 
         "counts": part.counts.as_json(),
         "loaded": loaded.as_json(),
     }
-    row = {"record": orjson.dumps(record), "content": part.content, "rejections": part.rejections}
+
+
+def _as_table(record: Mapping[str, Any], content: bytes | None = None, rejections: bytes = b"") -> Any:  # noqa: ANN401 - pyarrow has no types
+    row = {"record": orjson.dumps(record), "content": content, "rejections": rejections}
     pa = pyarrow("")
     return pa.Table.from_pylist([row], schema=pa.schema([(name, pa.large_binary()) for name in row]))
 
 
 def _as_part(row: Mapping[str, Any]) -> tuple[Part, Loaded]:
+    """What an actor says. Raises BulkError where it says that it cannot go on."""
     record = orjson.loads(row["record"])
+    if "failure" in record:
+        raise BulkError(record["failure"])
     loaded, counts = Loaded(**record.pop("loaded")), Counts.from_json(record.pop("counts"))
     part = Part(**record, counts=counts, content=row["content"], rejections=row["rejections"])
     return part, loaded

@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Self
 
 from bentorank.bulk.answers import RankedRow
-from bentorank.bulk.errors import BulkError
+from bentorank.bulk.errors import GOES_ON, BulkError
 from bentorank.bulk.rows import Rejection
 from bentorank.bulk.workers import Loaded
 from bentorank.engines.loading import load_engine
@@ -208,4 +208,4 @@ def _check_failures(outcomes: Sequence[Outcome]) -> None:
 
 
 def _broken(what: str) -> BulkError:
-    return BulkError(f"{what}: what was finished before is kept, and the same command goes on from there")
+    return BulkError(f"{what}: {GOES_ON}")
