@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib
 import os
-from importlib.util import find_spec
 from typing import Any
 
 from bentorank.bulk.errors import BulkError
@@ -29,11 +28,6 @@ def ray_data() -> Any:  # noqa: ANN401 - a module without types
     for name, value in RAY_UNLESS_SET.items():
         os.environ.setdefault(name, value)
     return _import("ray.data", "bulk", "--address needs Ray")
-
-
-def has_pyarrow() -> bool:
-    """Whether Parquet can be read and written."""
-    return find_spec("pyarrow") is not None
 
 
 def _import(module: str, extra: str, why: str) -> Any:  # noqa: ANN401 - as above

@@ -9,6 +9,7 @@ import orjson
 
 from bentorank import __version__
 from bentorank.bulk.errors import BulkError
+from bentorank.bulk.extras import pyarrow
 from bentorank.bulk.folder import OutFolder
 from bentorank.bulk.jsonl_input import first_id_is_text, jsonl_splits
 from bentorank.bulk.order import FileFormat
@@ -59,6 +60,8 @@ class Ended:
 
 def run_job(job: Job, bar: BulkBar) -> Ended:
     """Rank what is left to rank. Raises BulkError where the job cannot begin or go on; what is finished is kept."""
+    if job.order.output is FileFormat.PARQUET:
+        pyarrow("parquet")
     order = replace(job.order, id_is_text=_id_kind(job.files, job.order))
     splits = [split for file in job.files for split in _splits(file, order)]
     with OutFolder(job.out, order.output) as folder:

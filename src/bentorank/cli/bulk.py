@@ -164,6 +164,8 @@ def _runner(address: str | None, actors: int | None) -> Runner:
         if actors is not None:
             raise BulkError("--actors needs --address: without it there is one process")
         return run_here
+    from bentorank.bulk.extras import ray_data
     from bentorank.bulk.on_ray import RayRunner
 
+    ray_data()
     return RayRunner(address, actors)

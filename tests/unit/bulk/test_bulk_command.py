@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import gzip
 import json
+import re
+import shlex
+import sys
 
 import pytest
 from filelock import FileLock
 from support.bulk_lists import bulk, make_rows, ranked, rejected, summary, write_jsonl
+from support.server import REPOSITORY
 
+from bentorank.bulk.columns import COLUMNS
 from bentorank.local import LocalReranker
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:pyarrow.*")
@@ -133,6 +138,17 @@ def test_options_shape_the_ranking(tmp_path):
     assert "601 tokens, and beside this query the model reads 510" in rejected(tmp_path / "error")[0]["reason"]
 
 
+def test_an_instruction_that_a_model_does_not_read_is_counted(tmp_path):
+    """As its warning would say of a request."""
+    row = {"id": 1, "query": "owls", "documents": ["owls"], "instruction": "find owls"}
+    done = bulk(
+        "--in", write_jsonl(tmp_path / "in.jsonl", [row, {**row, "instruction": None}]), "--out", tmp_path / "o"
+    )
+    assert done.exit_code == 0, done.output
+    assert summary(tmp_path / "o")["ignored_instructions"] == 1
+    assert "1 ignored: this model reads none" in done.output
+
+
 def test_lines_may_be_zipped_or_too_long(tmp_path, monkeypatch):
     """A line beyond the limit of a body is passed over unread, and those after it are ranked."""
     monkeypatch.setenv("BENTORANK_MAX_BODY_BYTES", "1000")
@@ -251,3 +267,45 @@ def test_an_engine_that_fails_sets_no_rows_aside(tmp_path):
     assert done.exit_code == 2
     assert "the engine failed on" in done.output
     assert summary(tmp_path / "out")["rejected"] == 0
+
+
+@pytest.mark.parametrize(
+    ("missing", "arguments", "sentence"),
+    [
+        ("pyarrow", ["--in", "x.parquet"], "Parquet needs pyarrow: pip install 'bentorank[parquet]'"),
+        ("pyarrow", ["--in", "in.jsonl", "--format", "parquet"], "Parquet needs pyarrow"),
+        ("ray", ["--in", "in.jsonl", "--address", "local"], "--address needs Ray: pip install 'bentorank[bulk]'"),
+    ],
+    ids=str,
+)
+def test_what_is_not_installed_is_said(tmp_path, monkeypatch, missing, arguments, sentence):
+    """With the command that installs it, and before anything is written; lines need none of it."""
+    monkeypatch.chdir(tmp_path)
+    for name in [name for name in sys.modules if name.partition(".")[0] == missing]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, missing, None)
+    write_jsonl(tmp_path / "in.jsonl", make_rows(2))
+    (tmp_path / "x.parquet").write_bytes(b"PAR1")
+    done = bulk(*arguments, "--out", "out")
+    assert done.exit_code == 2, done.output
+    assert sentence in " ".join(done.output.split())
+    assert not (tmp_path / "out").exists()
+    assert bulk("--in", "in.jsonl", "--out", "out").exit_code == 0
+
+
+def test_the_readme_s_line_ranks_rows_as_it_shows_them(tmp_path, monkeypatch):
+    """With the three fields that it names."""
+    readme = (REPOSITORY / "README.md").read_text(encoding="utf-8")
+    (line,) = re.findall(r"^bentorank bulk (.*)$", readme, flags=re.MULTILINE)
+    assert '{"id": …, "query": …, "documents": [...]}' in readme
+    monkeypatch.chdir(tmp_path)
+    write_jsonl(tmp_path / "lists.jsonl", make_rows(2))
+    assert bulk(*shlex.split(line)).exit_code == 0
+    assert len(ranked(tmp_path / "ranked")) == 2
+
+
+def test_the_page_has_the_columns_that_are_written():
+    """By name, in order."""
+    page = (REPOSITORY / "docs" / "bulk.md").read_text(encoding="utf-8")
+    table = page.partition("## What comes out")[2].partition("Beside them")[0]
+    assert re.findall(r"^\| `(\w+)` \|", table, flags=re.MULTILINE) == [*COLUMNS]
