@@ -7,3 +7,10 @@ GOES_ON = "what was finished before is kept, and the same command goes on from t
 
 class BulkError(Exception):
     """The job cannot go on. The message names the option, file or column at fault; what is finished is kept."""
+
+
+class DamagedFileError(BulkError):
+    """The rest of a file cannot be read."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__(f"{path}: is damaged; what could be read before that is ranked and kept")

@@ -77,12 +77,13 @@ class RawRow:
     value: object
 
 
-def find_files(patterns: Sequence[str]) -> list[InputFile]:
+def find_files(patterns: Sequence[str], out: Path) -> list[InputFile]:
     """The files that are named, lie in a named folder or match a pattern, by name. Raises BulkError if there are none.
 
-    As everywhere in data folders, names that begin with a dot or an underscore are not the data.
+    As everywhere in data folders, names that begin with a dot or an underscore are not the data. Nor is what lies in
+    the folder `out`.
     """
-    paths = sorted({path for pattern in patterns for path in _paths(pattern)})
+    paths = sorted({path for pattern in patterns for path in _paths(pattern, out.absolute())})
     files = [InputFile(number, str(path), _format(path), path.stat().st_size) for number, path in enumerate(paths)]
     formats = {file.format for file in files}
     if len(formats) > 1:
@@ -90,7 +91,7 @@ def find_files(patterns: Sequence[str]) -> list[InputFile]:
     return files
 
 
-def _paths(pattern: str) -> Iterator[Path]:
+def _paths(pattern: str, out: Path) -> Iterator[Path]:
     path = Path(pattern)
     if path.is_file():
         yield path.absolute()
@@ -99,10 +100,11 @@ def _paths(pattern: str) -> Iterator[Path]:
         found = [inner for inner in path.rglob("*") if _is_data(inner, path)]
     else:
         found = [Path(name) for name in glob.glob(pattern, recursive=True) if Path(name).is_file()]  # noqa: PTH207 - a pattern may begin anywhere
+    found = [inner.absolute() for inner in found if out not in inner.absolute().parents]
     if not found:
         what = "no .parquet, .pq, .jsonl or .ndjson file in it" if path.is_dir() else "no such file, folder or pattern"
         raise BulkError(f"--in {pattern}: {what}")
-    yield from (inner.absolute() for inner in found)
+    yield from found
 
 
 def _is_data(path: Path, folder: Path) -> bool:

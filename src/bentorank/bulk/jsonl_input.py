@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
+import zlib
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, BinaryIO
 
 import orjson
 
+from bentorank.bulk.errors import DamagedFileError
 from bentorank.bulk.inputs import RawRow, Split, open_lines
 from bentorank.errors import MalformedBodyError, PayloadTooLargeError
 from bentorank.http.routes.surrogates import replace_lone_surrogates
@@ -34,7 +38,7 @@ def jsonl_splits(file: InputFile) -> list[Split]:
 
 def read_jsonl(split: Split, start: int, max_bytes: int) -> Iterator[RawRow]:
     """The rows of a split from `start` on. A line without anything in it is none; one that is too long is not read."""
-    with open_lines(split.file) as lines:
+    with open_lines(split.file) as lines, _damage_told(split.file):
         place = _to_next_line(lines, start)
         while split.stop is None or place < split.stop:
             line = lines.readline(max_bytes + 1)
@@ -60,6 +64,14 @@ def first_id_is_text(file: InputFile, columns: Columns, max_bytes: int) -> bool:
             if isinstance(found, str | int):
                 return isinstance(found, str)
     return True
+
+
+@contextmanager
+def _damage_told(file: InputFile) -> Iterator[None]:
+    try:
+        yield
+    except (EOFError, gzip.BadGzipFile, zlib.error):
+        raise DamagedFileError(file.path) from None
 
 
 def _to_next_line(lines: BinaryIO, start: int) -> int:

@@ -10,6 +10,7 @@ import queue
 import threading
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -83,12 +84,16 @@ class RayRunner:
                 num_gpus=plan.gpus,
                 num_cpus=plan.cpus,
             )
+            done = {work.split.name: work.start for work in works}
             for table in _Pull(parts).tables(watch):
                 for row in table.to_pylist():
                     part, loaded = _as_part(row)
                     watch.loaded(loaded)
-                    watch.advanced(part.counts.rows, part.stop - part.start)
-                    yield part
+                    # A split whose actor was lost begins anew.
+                    if part.start >= done[part.split]:
+                        done[part.split] = part.stop
+                        watch.advanced(part.counts.rows, part.stop - part.start)
+                        yield part
 
 
 class SplitRanker:
@@ -170,6 +175,7 @@ def _connected(address: str) -> Iterator[Any]:
     try:
         ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR, **own)
     except Exception as error:
+        ray.shutdown()
         raise BulkError(f"--address {address}: Ray does not answer there: {type(error).__name__}") from error
     try:
         yield ray
@@ -182,7 +188,10 @@ def _nodes(ray: Any) -> list[Mapping[str, float]]:  # noqa: ANN401 - as above
 
 
 def _sent(settings: Settings, planned: Mapping[str, Any]) -> dict[str, Any]:
-    return {**settings.model_dump(exclude=NOT_SENT), **planned}
+    """All that decides what a model says, whatever a node's own environment; actors start in other folders."""
+    model = Path(settings.model)
+    folder = {"model": str(model.resolve())} if model.is_dir() else {}
+    return {**settings.model_dump(exclude=NOT_SENT), **folder, **planned}
 
 
 def _as_text(work: Work) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from bentorank.bulk.errors import BulkError
+from bentorank.bulk.errors import BulkError, DamagedFileError
 from bentorank.bulk.extras import pyarrow
 from bentorank.bulk.inputs import RawRow, Split
 from bentorank.errors import MalformedBodyError
@@ -99,7 +99,7 @@ def _batches(batches: Iterator[Any], file: InputFile) -> Iterator[Any]:
     try:
         yield from batches
     except (lib.ArrowException, OSError):
-        raise BulkError(f"{file.path}: is damaged; what was read before that is ranked") from None
+        raise DamagedFileError(file.path) from None
 
 
 def _rows(batch: Any) -> list[object]:  # noqa: ANN401 - as above

@@ -14,6 +14,7 @@ import orjson
 
 from bentorank.bulk.answers import Counts, RankedRow
 from bentorank.bulk.columns import encode
+from bentorank.bulk.errors import DamagedFileError
 from bentorank.bulk.jsonl_input import read_jsonl
 from bentorank.bulk.order import FileFormat
 from bentorank.bulk.parquet_input import read_parquet
@@ -134,7 +135,8 @@ class PartMaker:
     def make(self, works: Iterable[Work]) -> Iterator[Part]:
         """The parts of each split, one after the other. Raises BulkError if the model is broken or a file damaged."""
         part: _OpenPart | None = None
-        for step, answer in self._answered(works):
+        damaged: list[DamagedFileError] = []
+        for step, answer in self._answered(self._steps(works, damaged)):
             if part is None:
                 part = _OpenPart(step.work, step.work.start)
             if answer is None:
@@ -148,14 +150,16 @@ class PartMaker:
                 part = _OpenPart(step.work, step.stop)
         if part is not None and part.counts.rows:
             yield part.close(self.order, is_last=False)
+        if damaged:
+            raise damaged[0]
 
     def _is_full(self, part: _OpenPart) -> bool:
         return part.counts.rows >= self.order.part_rows or time.monotonic() - part.opened >= self.part_s
 
-    def _answered(self, works: Iterable[Work]) -> Iterator[tuple[_Step, Answer | None]]:
+    def _answered(self, steps: Iterable[_Step]) -> Iterator[tuple[_Step, Answer | None]]:
         """Each step with what became of its row; None at the end of a split."""
         in_flight: deque[_Block] = deque()
-        for block in self._blocks(works):
+        for block in self._blocks(steps):
             in_flight.append(block)
             if len(in_flight) == BLOCKS_IN_FLIGHT:
                 yield from self._finished(in_flight.popleft())
@@ -170,32 +174,37 @@ class PartMaker:
         for step in block.steps:
             yield step, next(ranked) if isinstance(step.row, Candidate) else step.row
 
-    def _blocks(self, works: Iterable[Work]) -> Iterator[_Block]:
+    def _blocks(self, steps: Iterable[_Step]) -> Iterator[_Block]:
         """Runs of steps with documents enough for some passes, handed over to be ranked."""
-        steps: list[_Step] = []
+        run: list[_Step] = []
         chars = 0
-        for step in self._steps(works):
-            steps.append(step)
+        for step in steps:
+            run.append(step)
             chars += step.row.text_chars if isinstance(step.row, Candidate) else 0
-            if chars >= self.scorer.block_chars or len(steps) == MAX_BLOCK_ROWS:
-                yield self._block(steps)
-                steps, chars = [], 0
-        if steps:
-            yield self._block(steps)
+            if chars >= self.scorer.block_chars or len(run) == MAX_BLOCK_ROWS:
+                yield self._block(run)
+                run, chars = [], 0
+        if run:
+            yield self._block(run)
 
     def _block(self, steps: list[_Step]) -> _Block:
         rows = [step.row for step in steps if isinstance(step.row, Candidate)]
         return _Block(steps, sum(step.places for step in steps), self.scorer.submit(rows))
 
-    def _steps(self, works: Iterable[Work]) -> Iterator[_Step]:
+    def _steps(self, works: Iterable[Work], damaged: list[DamagedFileError]) -> Iterator[_Step]:
+        """All rows, until the job is stopping or a file turns out to be `damaged`."""
         reader = RowReader(self.order)
         for work in works:
             place = work.start
-            for raw in self._read(work):
-                if self.is_stopping():
-                    return
-                yield _Step(work, raw.stop, raw.stop - place, reader.read(raw))
-                place = raw.stop
+            try:
+                for raw in self._read(work):
+                    if self.is_stopping():
+                        return
+                    yield _Step(work, raw.stop, raw.stop - place, reader.read(raw))
+                    place = raw.stop
+            except DamagedFileError as error:
+                damaged.append(error)
+                return
             end = max(place, work.split.stop or place)
             yield _Step(work, end, end - place, None)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 import threading
+import time
 from collections import defaultdict
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -54,11 +55,13 @@ class BulkScorer:
 
     def __init__(self, settings: Settings, max_row_tokens: int) -> None:
         self._engine = load_engine(engine_options(settings, worker_index=1))
+        started = time.monotonic()
         self._engine.warm_up()
+        warmed_up_in_s = time.monotonic() - started
         self._max_row_tokens = max_row_tokens
         # Whoever hands blocks over waits for them: nothing is refused.
         limits = replace(scheduler_limits(settings, self.info), max_queue_tokens=sys.maxsize)
-        self._scheduler = Scheduler(self._engine, limits)
+        self._scheduler = Scheduler(self._engine, limits, warmed_up_in_s=warmed_up_in_s)
         self._scheduler.start()
         self._tokenizer = ThreadPoolExecutor(settings.tokenizer_threads, thread_name_prefix="tokenize")
         self._loop = asyncio.new_event_loop()

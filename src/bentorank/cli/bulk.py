@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import os
-from pathlib import Path
+from pathlib import Path  # noqa: TC003  typer reads the annotations when it builds the command
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -108,8 +109,8 @@ def bulk(
     from bentorank.bulk.progress import BulkBar
     from bentorank.bulk.summary import as_table
 
-    if model is not None and Path(model).is_dir():
-        model = str(Path(model).resolve())  # actors start elsewhere
+    if score_threshold is not None and not math.isfinite(score_threshold):
+        raise typer.BadParameter("must be a finite number", param_hint="--score-threshold")
     settings = _settings(
         model=model,
         engine=engine,
@@ -128,7 +129,7 @@ def bulk(
         overlap_tokens,
         on_item_error,
     )
-    files = find_files(inputs)
+    files = find_files(inputs, out)
     order = _order(settings, output or files[0].format, columns, reading, part_rows)
     with BulkBar(terminal(stderr=True), complain) as bar:
         ended = run_job(Job(files, out, order, settings, _runner(address, actors)), bar)

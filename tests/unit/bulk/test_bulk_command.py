@@ -161,6 +161,33 @@ def test_lines_may_be_zipped_or_too_long(tmp_path, monkeypatch):
     assert rejected(tmp_path / "out")[0]["reason"].endswith("bytes, more than the limit of 1000")
 
 
+def test_damaged_files_are_told(tmp_path):
+    """What could be read before is ranked, once, however often it is tried."""
+    pq, pa = pytest.importorskip("pyarrow.parquet", reason="pip install pyarrow"), pytest.importorskip("pyarrow")
+    lines = "".join(json.dumps(row) + "\n" for row in make_rows(2000)).encode()
+    (tmp_path / "cut.jsonl.gz").write_bytes(gzip.compress(lines)[:-5000])
+    pq.write_table(pa.Table.from_pylist(make_rows(2000)), tmp_path / "bad.parquet", compression="zstd")
+    content = bytearray((tmp_path / "bad.parquet").read_bytes())
+    content[1000:9000] = bytes(8000)
+    (tmp_path / "bad.parquet").write_bytes(content)
+    for name in ("cut.jsonl.gz", "cut.jsonl.gz", "bad.parquet"):
+        done = bulk("--in", tmp_path / name, "--out", tmp_path / name[:3], "--part-rows", 10)
+        assert done.exit_code == 2, done.output
+        assert f"{name}: is damaged; what could be read before that is ranked and kept" in " ".join(done.output.split())
+    found = [row["id"] for row in ranked(tmp_path / "cut")]
+    assert found == [f"row-{number}" for number in range(len(found))]
+    assert 500 < len(found) < 2000
+
+
+def test_the_output_may_lie_within_the_input(tmp_path):
+    """It is never taken for input, neither while it grows nor afterwards."""
+    write_jsonl(tmp_path / "in.jsonl", make_rows(5))
+    for _ in range(2):
+        done = bulk("--in", tmp_path, "--in", tmp_path / "**" / "*.jsonl", "--out", tmp_path / "ranked")
+        assert done.exit_code == 0, done.output
+    assert len(ranked(tmp_path / "ranked")) == 5
+
+
 def test_splits_of_a_file_have_every_line_once(tmp_path, monkeypatch):
     """Wherever their ends fall, and where blank lines and a missing last line end stand."""
     rows = make_rows(30)
