@@ -13,7 +13,10 @@ import pytest
 ROOT = Path(__file__).parents[2]
 PROJECTS = (ROOT, *sorted(ROOT.glob("integrations/*/")), ROOT / "models" / "starter")
 PAGES = [
-    *(ROOT / name for name in ("README.md", "benchmarks/README.md", "docs/performance.md", "notebooks/README.md")),
+    *(
+        ROOT / name
+        for name in ("README.md", "benchmarks/README.md", "docs/bulk.md", "docs/performance.md", "notebooks/README.md")
+    ),
     *ROOT.glob("models/starter/README.md"),
     *ROOT.glob("integrations/*/README.md"),
 ]

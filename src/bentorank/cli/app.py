@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from bentorank import __version__
+from bentorank.cli.bulk import bulk
 from bentorank.cli.ending import Commands
 from bentorank.cli.eval import evaluate
 from bentorank.cli.export import export
@@ -28,6 +29,7 @@ app.command("rerank")(rerank)
 app.command("eval")(evaluate)
 app.command("export")(export)
 app.command("tune")(tune)
+app.command("bulk")(bulk)
 app.command("settings")(show_settings)
 
 
