@@ -1,0 +1,48 @@
+// A document's text with the part marked that counts. The service counts in code points, JavaScript in code units.
+
+import { h, said } from "./dom.js";
+
+const LEAD_CHARS = 24;
+const SNIPPET_CHARS = 320;
+
+/** `text` in three: before, in and after `span`, whose bounds are code points. */
+export function cutAt(text, { start, end }) {
+  const [from, to] = [unitsAt(text, start), unitsAt(text, end)];
+  return [text.slice(0, from), text.slice(from, to), text.slice(to)];
+}
+
+export function codePoints(text) {
+  let count = 0;
+  for (const _ of text) count += 1;
+  return count;
+}
+
+/** The beginning, or that of the best part, a little before it. */
+export function snippet(text, span) {
+  if (!span || span.start === 0) return text.slice(0, SNIPPET_CHARS);
+  const begin = Math.max(0, unitsAt(text, span.start) - LEAD_CHARS);
+  return `${begin ? "…" : ""}${text.slice(begin, begin + SNIPPET_CHARS)}`;
+}
+
+/** The whole text: the best part marked, or what was not read struck back. */
+export function passage(text, { best, read }) {
+  if (best) {
+    const [before, marked, after] = cutAt(text, best);
+    return h("p", { class: "passage" }, before, h("mark", {}, said("[best part] "), marked, said(" [end]")), after);
+  }
+  if (read) {
+    const [before, within, after] = cutAt(text, read);
+    return h("p", { class: "passage" }, unread(before), within, unread(after));
+  }
+  return h("p", { class: "passage" }, text);
+}
+
+const unread = (text) => text && h("span", { class: "unread" }, said("[not read] "), text);
+
+function unitsAt(text, points) {
+  let units = 0;
+  for (let passed = 0; passed < points && units < text.length; passed += 1) {
+    units += text.codePointAt(units) > 0xffff ? 2 : 1;
+  }
+  return units;
+}
