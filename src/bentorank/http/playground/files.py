@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -32,6 +33,9 @@ POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; base-uri 'none';"
     " form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'"
 )
+# In `Accept-Encoding`, unless it is refused by a weight of nought.
+GZIP = re.compile(r"\bgzip\b(?!\s*;\s*q=0(?:\.0*)?\s*(?:,|$))", re.IGNORECASE)
+
 HEADERS = {
     "content-security-policy": POLICY,
     "cross-origin-opener-policy": "same-origin",
@@ -55,7 +59,7 @@ class StaticFile:
 
     def answer(self, headers: Headers) -> Response:
         """The file, or 304 where the caller has it."""
-        zipped = "gzip" in headers.get("accept-encoding", "")
+        zipped = GZIP.search(headers.get("accept-encoding", "")) is not None
         tag = f'"{self.tag}{"-gzip" if zipped else ""}"'
         own = {**HEADERS, "etag": tag}
         if tag in headers.get("if-none-match", ""):

@@ -33,6 +33,7 @@ async function begin() {
   asking = new Asking({ examples, asked: () => rank(), chose, edited: () => byId("board").classList.add("stale") });
   asking.use(examples[0]);
   arrange([lane()]);
+  board.show(asking.texts.documents, view);
   if (needsKey) askForKey();
   else await learn().then(rank);
 }
@@ -123,8 +124,8 @@ function remove(gone) {
 /** An example may come with lanes of its own. */
 async function chose({ lanes: wanted = [{}] }) {
   arrange(wanted.map((settings) => lane(settings)));
-  if (asking.texts.documents.length) return rank();
-  shown = { query: "", documents: [] };
-  board.show([], view);
-  return showCut();
+  shown = asking.texts;
+  board.show(shown.documents, view);
+  showCut();
+  if (shown.documents.length) await rank();
 }

@@ -37,6 +37,12 @@ export function passage(text, { best, read }) {
   return h("p", { class: "passage" }, text);
 }
 
+/** Bring what is marked, or where reading ended, into a long text's view. */
+export function showPart(text) {
+  const part = text.querySelector("mark, .unread");
+  if (part) text.scrollTop = part.offsetTop - text.offsetTop - text.clientHeight / 3;
+}
+
 const unread = (text) => text && h("span", { class: "unread" }, said("[not read] "), text);
 
 function unitsAt(text, points) {

@@ -27,6 +27,6 @@ export function scale(rows) {
 export function summary(rows) {
   if (!rows.length) return "";
   const moved = rows.filter((row) => row.rose !== 0).length;
-  const first = rows[0].rose ? `the first was number ${rows[0].index + 1}` : "the first stayed the first";
+  const first = rows[0].rose ? `the first was number ${rows[0].index + 1}` : "the first stayed";
   return `${moved} of ${rows.length} moved; ${first}`;
 }

@@ -1,10 +1,10 @@
 // One document in one list: as it was retrieved, and as it was ranked.
 
 import { h, said } from "./dom.js";
-import { codePoints, passage, snippet } from "./passage.js";
+import { codePoints, passage, showPart, snippet } from "./passage.js";
 import { direction } from "./ranking.js";
 
-const ARROWS = { up: "▲", down: "▼", same: "＝" };
+const ARROWS = { up: "▲", down: "▼", same: "=" };
 
 export function retrievedRow(text, index) {
   return h(
@@ -35,6 +35,7 @@ export function rankedRow(row, text, { scale, digits, read }) {
     head.setAttribute("aria-expanded", String(open));
     body.replaceChildren(...(open ? [passage(text, { best, read })] : []));
     body.hidden = !open;
+    if (open) showPart(body.firstElementChild);
   });
   return h("li", { class: `row ranked ${direction(row)}`, "data-index": row.index }, head, body);
 }
