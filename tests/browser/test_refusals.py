@@ -93,7 +93,7 @@ def test_what_is_over_a_limit_is_told_before_it_is_sent(visit, small_service):
     expect(problems).to_contain_text("query: must not be blank")
     ask(page, "\U0001f600" * 50, "a\nb")
     wait_until_ranked(page, 2)
-    expect(problems).to_be_empty()
+    expect(problems).to_have_text("")
     assert len(page.conduct.sent) == 1
 
 

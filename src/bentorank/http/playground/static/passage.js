@@ -24,17 +24,20 @@ export function snippet(text, span) {
   return `${begin ? "…" : ""}${text.slice(begin, begin + SNIPPET_CHARS)}`;
 }
 
-/** The whole text: the best part marked, or what was not read struck back. */
-export function passage(text, { best, read }) {
+/** The whole text: the best part marked, or what was not read struck through. It scrolls, so keys must reach it. */
+export function passage(index, text, parts) {
+  const label = `Text of document ${index + 1}`;
+  return h("div", { class: "passage", role: "group", "aria-label": label, tabindex: 0 }, marked(text, parts));
+}
+
+function marked(text, { best, read }) {
   if (best) {
-    const [before, marked, after] = cutAt(text, best);
-    return h("p", { class: "passage" }, before, h("mark", {}, said("[best part] "), marked, said(" [end]")), after);
+    const [before, part, after] = cutAt(text, best);
+    return [before, h("mark", {}, said("[best part] "), part, said(" [end]")), after];
   }
-  if (read) {
-    const [before, within, after] = cutAt(text, read);
-    return h("p", { class: "passage" }, unread(before), within, unread(after));
-  }
-  return h("p", { class: "passage" }, text);
+  if (!read) return [text];
+  const [before, within, after] = cutAt(text, read);
+  return [unread(before), within, unread(after)];
 }
 
 /** Bring what is marked, or where reading ended, into a long text's view. */

@@ -26,6 +26,7 @@ export function rankedRow(row, text, { scale, digits, read }) {
     h("span", { class: "rank" }, String(row.rank)),
     moved(row),
     bar(row, scale),
+    said("score"),
     h("span", { class: "score" }, row.relevance_score === null ? "—" : row.relevance_score.toFixed(digits)),
     h("span", { class: "text" }, snippet(text, best)),
     tag(row, text, { best, read }),
@@ -33,7 +34,7 @@ export function rankedRow(row, text, { scale, digits, read }) {
   head.addEventListener("click", () => {
     const open = head.getAttribute("aria-expanded") === "false";
     head.setAttribute("aria-expanded", String(open));
-    body.replaceChildren(...(open ? [passage(text, { best, read })] : []));
+    body.replaceChildren(...(open ? [passage(row.index, text, { best, read })] : []));
     body.hidden = !open;
     if (open) showPart(body.firstElementChild);
   });
@@ -50,7 +51,7 @@ function moved(row) {
 function bar({ relevance_score: score }, { least, greatest }) {
   const fill = h("span", { class: "fill" });
   fill.style.inlineSize = score === null ? "0" : `${(100 * (score - least)) / (greatest - least)}%`;
-  return h("span", { class: "track", "aria-hidden": "true" }, fill, said("score "));
+  return h("span", { class: "track", "aria-hidden": "true" }, fill);
 }
 
 /** What a reader has to know: cut and where, which part counted, or why there is no score. */
