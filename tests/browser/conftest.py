@@ -34,7 +34,7 @@ def visit(chromium: Browser) -> Iterator[Callable[..., Page]]:
     with ExitStack() as contexts:
         conducts: list[Conduct] = []
 
-        def open_page(server: Server, **options: object) -> Page:
+        def open_page(server: Server, path: str = "/playground", **options: object) -> Page:
             options.setdefault("viewport", {"width": 1440, "height": 1000})
             context = contexts.enter_context(chromium.new_context(**options))
             context.set_default_timeout(30_000)
@@ -43,7 +43,8 @@ def visit(chromium: Browser) -> Iterator[Callable[..., Page]]:
             page = context.new_page()
             conduct.watch(page)
             page.conduct = conduct
-            page.goto(f"{server.url}/playground")
+            if path.startswith("/"):
+                page.goto(f"{server.url}{path}")
             return page
 
         yield open_page

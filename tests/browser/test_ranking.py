@@ -8,7 +8,7 @@ import httpx2
 import pytest
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="make test-browser installs it")
-from support.playground import LONG_EXAMPLE, ask, lane, order, slide, wait_until_ranked  # noqa: E402
+from support.playground import LONG_EXAMPLE, ask, lane, order, program, slide, wait_until_ranked  # noqa: E402
 
 expect = sync_api.expect
 
@@ -102,6 +102,21 @@ def test_threshold_and_top_n_leave_out_what_the_service_would(page, starter_serv
     slide(page.get_by_label("Top n"), 10)
     slide(page.get_by_label("Threshold"), 0)
     expect(kept).to_have_count(10)
+
+
+def test_models_stand_beside_each_other(visit, starter_service):
+    """Where the list has two, the next lane takes the other, and each lane's request and program name theirs."""
+    two = {"object": "list", "data": [{"id": "starter"}, {"id": "larger"}]}
+    page = visit(starter_service, path="")
+    page.route("**/v1/models", lambda route: route.fulfill(json=two))
+    page.goto(f"{starter_service.url}/playground")
+    wait_until_ranked(page, 10)
+    page.get_by_role("button", name="+ Compare").click()
+    wait_until_ranked(page, 20)
+    assert [body["model"] for body in page.conduct.sent] == ["starter", "larger"]
+    expect(lane(page, "Reranked B").get_by_label("Model", exact=True)).to_have_value("larger")
+    page.get_by_label("Of", exact=True).select_option("B")
+    assert '"model": "larger"' in program(page, "curl")
 
 
 @pytest.mark.parametrize(("mode", "label"), [("logit", "Logit"), ("model", "Model’s own")])

@@ -15,14 +15,14 @@ const OVERFLOWS = [
 ];
 
 export class Lane {
-  /** `models` are their names; `changed` and `removed` are called when the settings change, and when it is to go. */
+  /** `models` are those that are served; `changed` and `removed` are called when the settings change, and when it is to go. */
   constructor({ models, settings = {}, changed, removed }) {
     this.outcome = null;
     this.read = new Map();
     this.list = h("ol", { class: "rows" });
     this.#title = h("h2");
     this.#about = h("div", { class: "about" });
-    this.#inputs = inputs(models, settings);
+    this.#inputs = inputs(models.names, settings);
     for (const input of Object.values(this.#inputs)) input.addEventListener("change", () => changed(this));
     this.#remove = h("button", { type: "button", class: "quiet", on: { click: () => removed(this) } }, "Remove");
     this.element = h(
@@ -97,20 +97,20 @@ export class Lane {
     );
   }
 
-  #fields(models) {
+  #fields({ readInstructions }) {
     const { model, overflow, tokens, instruction } = this.#inputs;
     const field = (name, words, input) => h("div", { class: "setting" }, h("label", { "data-for": name }, words), input);
     return h(
       "div",
       { class: "settings" },
-      models.length > 1 && field("model", "Model", model),
+      model && field("model", "Model", model),
       field("overflow", "Long documents", overflow),
       h(
         "details",
         { open: Boolean(tokens.value || instruction.value) },
         h("summary", {}, "More"),
         field("tokens", "Most tokens of a document", tokens),
-        field("instruction", "Instruction, for models that read one", instruction),
+        readInstructions && field("instruction", "Instruction, for models that read one", instruction),
       ),
     );
   }

@@ -15,7 +15,8 @@ const copying = new Copying();
 const view = new View({ asked: () => rank(), cut: showCut, added: compare });
 let asking = null;
 let lanes = [];
-let models = [];
+// Names, and whether any of them reads an instruction: true while the service does not say.
+let models = { names: [], readInstructions: true };
 let needsKey = false;
 // What the board shows; the fields may be ahead of it.
 let shown = { query: "", documents: [] };
@@ -42,9 +43,12 @@ async function begin() {
 async function learn() {
   const [info, list] = await Promise.all([service.about("info"), service.about("v1/models")]);
   asking.limits = info.body?.limits ?? null;
-  const names = list.body?.data?.map(({ id }) => id) ?? [];
-  if (names.join() === models.join()) return;
-  models = names;
+  const found = {
+    names: list.body?.data?.map(({ id }) => id) ?? [],
+    readInstructions: info.body?.models?.some((model) => model.takes_instruction) ?? true,
+  };
+  if (JSON.stringify(found) === JSON.stringify(models)) return;
+  models = found;
   arrange(lanes.map(({ settings }) => lane(settings)));
 }
 
@@ -109,7 +113,7 @@ function arrange(now) {
 /** One lane more, as different from the last as one setting makes it. */
 async function compare() {
   const { model, overflow } = lanes.at(-1).settings;
-  const next = models[models.indexOf(model) + 1];
+  const next = model && models.names[models.names.indexOf(model) + 1];
   arrange([...lanes, lane(next ? { model: next } : { overflow: overflow === "chunk" ? "truncate" : "chunk" })]);
   await rank([lanes.at(-1)]);
 }
