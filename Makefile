@@ -19,7 +19,7 @@ SERVE  := $(VENV)/.serve$(subst [,-,$(subst ],,$(EXTRAS)))
 # The tests start hundreds of Python processes: what is imported is compiled when it is first used, and kept.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help serve test unit test-faults test-slow test-families test-integrations test-clients test-notebooks lint format bench soak dashboards eval build image image-gpu test-image lock audit clean
+.PHONY: help serve test unit test-browser test-faults test-slow test-families test-integrations test-clients test-notebooks lint format bench soak dashboards eval build image image-gpu test-image lock audit clean
 
 help: ## Show the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -36,6 +36,9 @@ unit: $(VENV)/.test ## Run the tests alone
 
 test-faults: $(VENV)/.test ## Test what happens when workers are stopped, hang or die over and over (minutes)
 	$(BIN)/python -m pytest -m fault tests/faults tests/deploy
+
+test-browser: $(VENV)/.browser ## Test the playground in Debian's Chromium (a minute)
+	$(BIN)/python -m pytest -m browser tests/browser
 
 test-slow: $(VENV)/.test ## Test what else takes long: tuning, calibrating the shipped model, a pod, a real Prometheus
 	$(BIN)/python -m pytest -m slow tests
@@ -113,3 +116,8 @@ $(VENV)/.test: pyproject.toml constraints.txt models/starter/pyproject.toml inte
 	@echo "installing bentorank with everything that its tests need (about a minute, once)"
 	@$(INSTALL) 'torch==2.13.0' --editable '.[dev]' --editable models/starter --editable integrations/client
 	@touch $(VENV)/.serve $(VENV)/.serve-torch $@
+
+$(VENV)/.browser: $(VENV)/.test
+	@echo "installing what drives a browser (50 MB, once)"
+	@$(INSTALL) --editable '.[browser]'
+	@touch $@

@@ -26,6 +26,7 @@ from bentorank.http.edge.body_limit import BodyLimits
 from bentorank.http.edge.connection.protocol import limit_connections
 from bentorank.http.edge.cors import with_cors
 from bentorank.http.edge.edge import Edge
+from bentorank.http.playground.files import PlaygroundFiles, read_files
 from bentorank.http.routes.bentoml_score import ScoreGate
 from bentorank.http.routes.rerank import RerankRoutes
 from bentorank.http.service_state import ServiceState
@@ -97,11 +98,24 @@ try:
 except ConfigurationError as unusable:
     raise CannotServeError(unusable) from None
 rules = job_rules(settings)
-state = ServiceState(settings.served_model_name, strict_model=settings.strict_model, docs=settings.docs)
+playground = read_files() if settings.playground else {}
+state = ServiceState(
+    settings.served_model_name,
+    strict_model=settings.strict_model,
+    docs=settings.docs,
+    playground=settings.playground,
+)
 app = build_app(
     Routes(
         RerankRoutes(state, rules, settings.request_timeout_s, budgets),
-        CatalogueRoutes(state, rules, needs_key=keys.is_required, tokenizer_threads=settings.tokenizer_threads),
+        CatalogueRoutes(
+            state,
+            rules,
+            needs_key=keys.is_required,
+            tokenizer_threads=settings.tokenizer_threads,
+            max_body_bytes=settings.max_body_bytes,
+            max_request_tokens=settings.max_request_tokens,
+        ),
         ProbeRoutes(state),
     ),
     docs=settings.docs,
@@ -131,9 +145,10 @@ class EdgeService(Service[Any]):
         leave_out_tracing(inner)
         if traced is not None:
             _begin_tracing(traced)
+        gate = ScoreGate(inner, SCORE_ROUTE, state, rules.limits, settings.request_timeout_s, budgets)
         edge = Edge(
-            ScoreGate(inner, SCORE_ROUTE, state, rules.limits, settings.request_timeout_s, budgets),
-            methods=methods_of(app, SCORE_ROUTE),
+            PlaygroundFiles(gate, playground) if playground else gate,
+            methods=methods_of(app, SCORE_ROUTE) | dict.fromkeys(playground, frozenset({"GET"})),
             keys=keys,
             bodies=BodyLimits(settings.max_body_bytes, settings.max_bodies_bytes),
             access_log=access_log(settings),

@@ -259,6 +259,10 @@ class Settings(BaseSettings):
         0.0, description="After SIGTERM, keep serving this long with `/readyz` at 503 before stopping."
     )
     docs: bool = Field(default=True, description="Serve `/docs` and `/openapi.json`.")
+    playground: bool = Field(
+        default=True,
+        description="Serve `/playground`, a page to try the service on; rankings need a key there as elsewhere.",
+    )
     tracing: bool = Field(
         default=False,
         description="Send OpenTelemetry spans to `OTEL_EXPORTER_OTLP_ENDPOINT`, of the share of requests in"

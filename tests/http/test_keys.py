@@ -38,6 +38,7 @@ GUARDED = [
 ]
 PUBLIC = ["/", "/health", "/livez", "/readyz", "/healthz", "/ping", "/infinity/health", "/docs", "/openapi.json"]
 PUBLIC += ["/v1/health/live", "/v1/health/ready", "/v1/cluster/auth", "/docs-assets/swagger-ui.css"]
+PUBLIC += ["/playground", "/playground-assets/main.js"]
 
 
 @pytest.mark.parametrize(

@@ -42,6 +42,8 @@ def test_the_wheel_of_bentorank_is_small_and_typed(wheels):
     assert wheels["bentorank"].stat().st_size < 1e6
     texts = {f"bentorank/evaluation/data/{name}" for name in ("lists.json.gz", "ATTRIBUTION.md")}
     assert {"bentorank/py.typed", "bentorank/service.py"} | texts <= set(names)
+    page = Path("src/bentorank/http/playground/static")
+    assert {f"bentorank/http/playground/static/{file.name}" for file in (ROOT / page).iterdir()} <= set(names)
     assert all(name.startswith(("bentorank/", "bentorank-")) for name in names)
 
 

@@ -92,6 +92,7 @@ def test_the_banner_says_where_the_service_is_and_its_curl_line_works(service):
     assert service.url in log
     assert "model fake on cpu" in log
     assert f"{service.url}/docs" in log
+    assert f"{service.url}/playground" in log
     (line,) = [line for line in log.splitlines() if line.startswith("curl ")]
     shell = subprocess.run(line, shell=True, capture_output=True, text=True, timeout=30, check=False)
     if shell.returncode == 127:
@@ -121,18 +122,21 @@ def test_bentoml_serve_works_as_well(tmp_path, target):
         assert client.post("/rerank", json={"query": "alpha"}).status_code == 400
 
 
-def test_without_docs_there_are_none(tmp_path):
-    """`BENTORANK_DOCS=false` takes the page, its document and its assets away, from the list of endpoints too."""
-    with running_server(tmp_path, engine="fake", docs=False, served_model_name="house-model") as server:
-        assert [server.status_of(path) for path in ("/docs", "/openapi.json", "/docs-assets/swagger-ui.css")] == [
-            404
-        ] * 3
+def test_without_docs_and_playground_there_are_none(tmp_path):
+    """Off, a page is away with all that belongs to it, from the list of endpoints and from the banner too."""
+    pages = ("/docs", "/openapi.json", "/docs-assets/swagger-ui.css", "/playground", "/playground-assets/main.js")
+    with running_server(
+        tmp_path, engine="fake", docs=False, playground=False, served_model_name="house-model"
+    ) as server:
+        assert [server.status_of(path) for path in pages] == [404] * len(pages)
         wait_until(lambda: "curl " in server.log)
         assert "documentation" not in server.log
+        assert "playground" not in server.log
         assert server.status_of("/") == 200
         about = fetch(server.url + "/")[1].decode()
         assert '"model":"house-model"' in about
         assert "/docs" not in about
+        assert "/playground" not in about
 
 
 def test_a_worker_has_a_heap_for_each_thread_that_can_run(service):

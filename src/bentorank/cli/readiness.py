@@ -41,7 +41,14 @@ class ReadyBanner:
         self._host = ANY_ADDRESS.get(settings.host, settings.host)
         self._port = settings.port
         self._needs_key = bool(settings.api_keys or settings.api_keys_file)
-        self._has_docs = settings.docs
+        self._pages = [
+            (what, path)
+            for what, path, served in (
+                ("playground", "/playground", settings.playground),
+                ("documentation", "/docs", settings.docs),
+            )
+            if served
+        ]
         self._log_format = settings.log_format
 
     def watch(self) -> None:
@@ -72,7 +79,8 @@ class ReadyBanner:
             return
         facts = Text.assemble(
             (url, "bold"),
-            f"   documentation at {url}/docs\n" if self._has_docs else "\n",
+            "\n",
+            *(f"{what} at {url}{path}\n" for what, path in self._pages),
             "model ",
             (str(about["model"]), "bold"),
             f" on {about['device']}, {about['engine']} {about['precision']}, window {about['max_tokens']} tokens\n",

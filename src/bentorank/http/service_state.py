@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from bentorank.reranker import Reranker
 
 DOCS = "GET /docs"
+PLAYGROUND = "GET /playground"
 ENDPOINTS = {
     "POST /rerank": "order documents by their relevance to a query; TEI too",
     "POST /rerank/batch": "several rerank requests in one",
@@ -34,6 +35,7 @@ ENDPOINTS = {
     "GET /readyz": "readiness probe",
     "GET /metrics": "Prometheus metrics",
     DOCS: "interactive API documentation",
+    PLAYGROUND: "a page to try it on",
 }
 
 # A device that has failed this many batches in a row is not ready, whatever it says.
@@ -48,6 +50,7 @@ class ServiceState:
     served_model_name: str | None
     strict_model: bool = False
     docs: bool = True
+    playground: bool = True
     draining: bool = False
     loaded: Reranker | None = None
     tracing: Tracing | None = None
@@ -113,6 +116,7 @@ class ServiceState:
     def describe(self) -> dict[str, Any]:
         """Name, version, what is loaded, and endpoints."""
         info = self.reranker.info
+        absent = [route for route, served in ((DOCS, self.docs), (PLAYGROUND, self.playground)) if not served]
         return {
             "name": "bentorank",
             "version": __version__,
@@ -121,5 +125,5 @@ class ServiceState:
             "device": info.device,
             "precision": info.precision,
             "max_tokens": info.max_tokens,
-            "endpoints": {route: what for route, what in ENDPOINTS.items() if self.docs or route != DOCS},
+            "endpoints": {route: what for route, what in ENDPOINTS.items() if route not in absent},
         }

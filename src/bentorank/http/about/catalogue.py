@@ -34,6 +34,8 @@ class CatalogueRoutes:
     rules: JobRules
     needs_key: bool
     tokenizer_threads: int
+    max_body_bytes: int
+    max_request_tokens: int
     started_at: int = field(default_factory=lambda: int(time.time()))  # noqa: TID251 - a date, no duration
 
     async def service(self, _request: Request) -> Response:
@@ -61,6 +63,7 @@ class CatalogueRoutes:
                 "version": __version__,
                 "sha": None,
                 "docker_label": None,
+                "limits": self._limits(),
             }
         )
 
@@ -77,6 +80,18 @@ class CatalogueRoutes:
     async def cluster_auth(self, _request: Request) -> Response:
         """Whether a key is wanted: Xinference's client sends its key only to those who say so."""
         return json_response({"auth": self.needs_key})
+
+    def _limits(self) -> dict[str, int]:
+        """What TEI has no place for. Callers who know them need not find out."""
+        limits = self.rules.limits
+        return {
+            "max_documents": limits.max_documents,
+            "max_document_chars": limits.max_document_chars,
+            "max_query_chars": limits.max_query_chars,
+            "max_batch_requests": limits.max_batch_requests,
+            "max_body_bytes": self.max_body_bytes,
+            "max_request_tokens": self.max_request_tokens,
+        }
 
     def _model(self) -> dict[str, Any]:
         return {

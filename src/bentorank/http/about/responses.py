@@ -92,6 +92,19 @@ class InfoModelType(BaseModel):
     reranker: RerankerLabels
 
 
+class LimitsBody(BaseModel):
+    """What one request may ask for; more is refused with 413."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    max_documents: int = Field(description="Of one request.")
+    max_document_chars: int
+    max_query_chars: int
+    max_batch_requests: int = Field(description="Of one `/rerank/batch`.")
+    max_body_bytes: int
+    max_request_tokens: int = Field(description="To be scored, chunks included.")
+
+
 class InfoBody(BaseModel):
     """The model and its limits, as TEI tells them."""
 
@@ -112,6 +125,7 @@ class InfoBody(BaseModel):
     version: str
     sha: str | None
     docker_label: str | None
+    limits: LimitsBody
 
 
 class ErrorBody(BaseModel):

@@ -23,7 +23,11 @@ logger = logging.getLogger(__name__)
 KEY_HEADERS = (b"authorization", b"x-api-key", b"api-key")
 BEARER = b"bearer "
 
-# What a client may see before it has shown a key: probes, what the service is, and its documentation.
+PLAYGROUND = "/playground"
+PLAYGROUND_ASSETS = "/playground-assets/"
+
+# What a client may see before it has shown a key: probes, what the service is, its documentation, and a page to try it
+# on, which has to show one for all that it asks.
 PUBLIC_PATHS = frozenset(
     {
         "/",
@@ -34,13 +38,14 @@ PUBLIC_PATHS = frozenset(
         "/livez",
         "/openapi.json",
         "/ping",
+        PLAYGROUND,
         "/readyz",
         "/v1/cluster/auth",
         "/v1/health/live",
         "/v1/health/ready",
     }
 )
-PUBLIC_PREFIX = "/docs-assets/"
+PUBLIC_PREFIXES = ("/docs-assets/", PLAYGROUND_ASSETS)
 METRICS_PATH = "/metrics"
 
 FILE_CHECK_INTERVAL_S = 1.0
@@ -98,7 +103,7 @@ class KeyRing:
     def _is_public(self, path: str) -> bool:
         if path == METRICS_PATH:
             return not self._guards_metrics
-        return path in PUBLIC_PATHS or path.startswith(PUBLIC_PREFIX)
+        return path in PUBLIC_PATHS or path.startswith(PUBLIC_PREFIXES)
 
     def _is_good(self, digest: bytes) -> bool:
         return bool(sum([hmac.compare_digest(digest, good) for good in (*self._fixed, *self._from_file)]))

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 # What base URLs end in. Of the names of APIs, `infinity` and `voyage` lead to paths of their own.
 LEADING = frozenset(
     {
-        *("api", "v1", "v2", "rerank", "reranking"),
+        *("api", "v1", "v2", "rerank", "reranking", "playground"),
         *("cohere", "infinity", "jina", "mixedbread", "nim", "tei", "vllm", "voyage", "xinference"),
     }
 )
