@@ -15,12 +15,12 @@ class MissingExtraError(CommandError):
     """A command needs an optional part that is not installed. The message says how to install it."""
 
 
-def import_extra(module: str, extra: str) -> ModuleType:
-    """A module that only an optional part of this package brings. Raises MissingExtraError."""
+def import_extra(module: str, *, extra: str, why: str | None = None) -> ModuleType:
+    """A module that only an optional part of this package brings. Raises MissingExtraError, which may say why."""
     try:
         return importlib.import_module(module)
     except ImportError as error:
-        raise MissingExtraError(f"{module} is not installed: {install_extra(extra)}") from error
+        raise MissingExtraError(f"{why or f'{module} is not installed'}: {install_extra(extra)}") from error
 
 
 def install_extra(extra: str) -> str:

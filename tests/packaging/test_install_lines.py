@@ -99,16 +99,18 @@ def test_pip_takes_every_folder_that_a_line_names():
 
 
 def test_messages_name_extras_that_there_are():
-    """Each call of `install_extra` in the source, and each package with its folder."""
+    """Each extra that the source names, and each package with its folder."""
     extras, packages = set(), set()
     for file in (ROOT / "src").rglob("*.py"):
         for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and ast.unparse(node.func).endswith("import_extra"):
+                extras.update(ast.literal_eval(word.value) for word in node.keywords if word.arg == "extra")
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and file.name != "installing.py":
                 words = [argument.value for argument in node.args if isinstance(argument, ast.Constant)]
                 if node.func.id == "install_extra":
                     extras.update(words)
                 if node.func.id == "install_package":
                     packages.add(tuple(words))
-    assert {"torch", "quantize", "eval"} <= extras <= set(metadata(ROOT)["optional-dependencies"])
+    assert {"torch", "quantize", "eval", "parquet", "bulk"} <= extras <= set(metadata(ROOT)["optional-dependencies"])
     assert packages
     assert all(PACKAGES[name] == (ROOT / folder).resolve() for name, folder in packages)

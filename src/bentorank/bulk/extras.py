@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import importlib
 import os
 from typing import Any
 
-from bentorank.bulk.errors import BulkError
-from bentorank.installing import install_extra
+from bentorank.installing import import_extra
 
 RAY_UNLESS_SET = {
     "RAY_USAGE_STATS_ENABLED": "0",
@@ -16,22 +14,15 @@ RAY_UNLESS_SET = {
 
 
 def pyarrow(module: str) -> Any:  # noqa: ANN401 - a module without types
-    """A module of pyarrow. Raises BulkError that says how to install it."""
-    return _import(f"pyarrow.{module}" if module else "pyarrow", "parquet", "Parquet needs pyarrow")
+    """A module of pyarrow. Raises MissingExtraError that says how to install it."""
+    return import_extra(f"pyarrow.{module}" if module else "pyarrow", extra="parquet", why="Parquet needs pyarrow")
 
 
 def ray_data() -> Any:  # noqa: ANN401 - a module without types
     """The module ray.data, which sends nothing to anybody and keeps its notes to itself unless the environment says so.
 
-    Raises BulkError that says how to install it.
+    Raises MissingExtraError that says how to install it.
     """
     for name, value in RAY_UNLESS_SET.items():
         os.environ.setdefault(name, value)
-    return _import("ray.data", "bulk", "--address needs Ray")
-
-
-def _import(module: str, extra: str, why: str) -> Any:  # noqa: ANN401 - as above
-    try:
-        return importlib.import_module(module)
-    except ImportError as error:
-        raise BulkError(f"{why}: {install_extra(extra)}") from error
+    return import_extra("ray.data", extra="bulk", why="--address needs Ray")

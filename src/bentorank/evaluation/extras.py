@@ -12,4 +12,4 @@ if TYPE_CHECKING:
 
 def import_extra(module: str) -> ModuleType:
     """The optional module. Raises MissingExtraError."""
-    return installing.import_extra(module, "eval")
+    return installing.import_extra(module, extra="eval")
