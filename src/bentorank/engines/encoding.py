@@ -6,7 +6,6 @@ truncation on and off in place and raises "Already borrowed" under threads. Ids 
 
 from __future__ import annotations
 
-from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
 
 from tokenizers import Tokenizer
@@ -85,6 +84,7 @@ class PairEncoder:
         self._text_tokens = max_tokens - pair_template.special_tokens - pair_template.reserved
         if self._text_tokens < 2:  # noqa: PLR2004 - one token of query and one of passage
             raise ConfigurationError(f"a window of {max_tokens} tokens leaves no room for a query and a passage")
+        self._characters = max(_MINIMUM_CHARACTERS, self._text_tokens * _CHARACTERS_PER_TOKEN)
         self._splits_at_spaces = _splits_at_spaces(self._tokenizer)
         self.fingerprint = fingerprint(self._tokenizer.to_str(), max_tokens, token_types, prompt)
 
@@ -136,6 +136,8 @@ class PairEncoder:
 
     def _tokenise_beginnings(self, passages: list[str]) -> list[memoryview]:
         """Token ids of each passage, whole or more than the window holds."""
+        if not self._splits_at_spaces or max(map(len, passages), default=0) <= self._characters:
+            return self._tokenise(passages)
         beginnings = [self._shorten(passage) for passage in passages]
         encoded = self._tokenise(beginnings)
         # A cut passage that nevertheless fits has unusually long words, or little but spaces: read all of it.
@@ -148,19 +150,12 @@ class PairEncoder:
             encoded[i] = ids
         return encoded
 
-    def _is_long(self, passage: str) -> bool:
-        return len(passage) > self._characters
-
-    @property
-    def _characters(self) -> int:
-        return max(_MINIMUM_CHARACTERS, self._text_tokens * _CHARACTERS_PER_TOKEN)
-
     def _shorten(self, passage: str) -> str:
         """Cut a passage far longer than the window before the first space past the bound.
 
         The tokens before a space do not depend on what follows it, so the ids that are kept stay the same.
         """
-        if not self._splits_at_spaces or not self._is_long(passage):
+        if len(passage) <= self._characters:
             return passage
         end = passage.find(" ", self._characters)
         while end > 0 and passage[end - 1].isspace():
@@ -171,21 +166,21 @@ class PairEncoder:
         self, queries: Sequence[TokenisedQuery], passages: Sequence[TokenisedPassage], policy: LengthPolicy
     ) -> list[list[EncodedPair]]:
         """The chunks of each passage behind its query."""
-        counts: list[int] = []
+        read: list[list[tuple[bool, bool, Span | None]]] = []
         heads: list[memoryview] = []
         parts: list[memoryview] = []
-        marks: list[tuple[bool, bool, Span | None]] = []
         for position, (query, passage) in enumerate(zip(queries, passages, strict=True)):
             room = self._text_tokens - query.tokens
             reading = plan_reading(len(passage.ids), room, policy, position=position)
-            counts.append(len(reading.parts))
-            for start, end in reading.parts:
-                heads.append(query.head)
-                parts.append(passage.ids[start:end])
-                marks.append((reading.truncated, query.truncated, passage.span(start, end)))
-        joined = zip(*self._joiner.join(heads, parts), marks, strict=True)
-        chunks = (EncodedPair(ids, types, *mark) for ids, types, mark in joined)
-        return [list(islice(chunks, count)) for count in counts]
+            heads += [query.head] * len(reading.parts)
+            parts += [passage.ids[start:end] for start, end in reading.parts]
+            read.append([(reading.truncated, query.truncated, passage.span(*part)) for part in reading.parts])
+        joined = zip(*self._joiner.join(heads, parts), strict=True)
+        # Marks first: where a passage has no more, no pair is taken.
+        return [
+            [EncodedPair(ids, types, *mark) for mark, (ids, types) in zip(marks, joined, strict=False)]
+            for marks in read
+        ]
 
 
 def read_template(tokenizer: Tokenizer) -> PairTemplate:
