@@ -203,7 +203,7 @@ class Scheduler:
             return
         with self._changed:
             self._retired = True
-        self._device.remove(self, timeout_s)
+        self._device.remove(self, 0.0 if self.is_stalled else timeout_s)
         self.refuse_all("the model is not served any more")
 
     @contextmanager
