@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from support.contract import ContractClient
 from support.metrics import Scrape, settled_scrape
-from support.server import run_command, running_server, wait_until
+from support.server import free_port, run_command, running_server, wait_until
 
 from bentorank.engines.loading import load_engine
 from bentorank.engines.options import EngineOptions
