@@ -384,7 +384,7 @@ class Settings(BaseSettings):
         if self.models is None:
             return self
         for name in ("model", "model_revision", "served_model_name"):
-            if name in self.model_fields_set and getattr(self, name) is not None:
+            if getattr(self, name) != type(self).model_fields[name].default:
                 raise ValueError(f"{name} and models are both set: unset one of them")
         try:
             _ = self.model_entries
