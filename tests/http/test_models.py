@@ -9,7 +9,7 @@ from support.metrics import Scrape, settled_scrape
 from support.server import free_port, run_command, running_server, wait_until
 
 from bentorank.engines.loading import load_engine
-from bentorank.engines.options import EngineOptions
+from bentorank.engines.options import EngineOptions, Precision
 from bentorank.types import Pair
 
 TINY_MODELS = Path(__file__).parents[1] / "unit" / "engines" / "tiny_models.py"
@@ -182,7 +182,8 @@ def test_the_shipped_model_beside_a_small_random_one(tmp_path):
         f'[[models]]\nname = "starter"\n[[models]]\nname = "tiny"\nsource = "{tmp_path / "tiny"}"\nprecision = "f32"\n'
     )
     texts = ["The tower is 300 metres high.", "Bread dough rises faster in a warm kitchen."]
-    engine = load_engine(EngineOptions(model=str(tmp_path / "tiny"), cache_dir=tmp_path / "home" / "cache"))
+    options = EngineOptions(model=str(tmp_path / "tiny"), precision=Precision.F32, cache_dir=tmp_path / "cache")
+    engine = load_engine(options)
     alone = engine.forward(engine.encode([Pair("bread", text) for text in texts])).tolist()
     with (
         running_server(tmp_path / "home", models=tmp_path / "models.toml", strict_model=True) as server,
