@@ -22,6 +22,7 @@ from bentorank.http.routes.body import read_as, read_json
 from bentorank.http.routes.rerank import RerankRoutes
 from bentorank.http.routes.timing_headers import timing_headers
 from bentorank.http.service_state import ServiceState
+from bentorank.models import ServedModel, ServedModels
 from bentorank.ranking import rank
 from bentorank.reading import EncodedDocuments
 from bentorank.reranker import Reranker
@@ -105,7 +106,7 @@ class Way:
         engine, rules = NoModel(encoder), job_rules(Settings())
         scheduler = Scheduler(engine, SchedulerLimits(600_000, BATCH_TOKENS, 0))
         scheduler.start()
-        state = ServiceState("none", loaded=Reranker(engine, scheduler, tokenizer_threads=1))
+        state = ServiceState(ServedModels(ServedModel("none", Reranker(engine, scheduler, tokenizer_threads=1))))
         return cls(native_body(request), encoder, rules, RerankRoutes(state, rules, TIMEOUT_S), scheduler)
 
     def _request(self) -> HttpRequest:

@@ -30,7 +30,6 @@ from bentorank_client.arguments import READING_RULES, Reading, check
 from bentorank_client.request_body import request_body
 
 from bentorank.cache import open_cache
-from bentorank.engines.loading import load_engine
 from bentorank.errors import (
     BentorankError,
     DeadlineExceededError,
@@ -38,13 +37,14 @@ from bentorank.errors import (
     UnavailableError,
 )
 from bentorank.errors import OverloadedError as QueueFullError
+from bentorank.hosting import Host
 from bentorank.http.dialects.native import NATIVE
 from bentorank.http.routes.body import read_as
-from bentorank.reranker import Reranker
-from bentorank.scheduling import Scheduler
+from bentorank.models import ServedModels
+from bentorank.scheduling import Device
 from bentorank.settings import Settings
 from bentorank.types import CacheUse
-from bentorank.wiring import cache_options, engine_options, job_rules, scheduler_limits
+from bentorank.wiring import cache_options, job_rules
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -55,6 +55,7 @@ if TYPE_CHECKING:
     from bentorank_client.arguments import ReadingArguments
 
     from bentorank.http.dialects.dialect import JobRules
+    from bentorank.models import ServedModel
     from bentorank.types import RankedDocument as ScoredDocument
     from bentorank.types import Ranking, RerankJob
 
@@ -70,8 +71,8 @@ class LocalReranker:
     Takes the service's settings by name, such as `model`, `engine`, `device`, `precision`, `threads`, `overflow` and
     `request_timeout_s`, and how documents are read unless a call says otherwise: `score_mode`, `max_tokens_per_doc`,
     `max_chunks_per_doc`, `overlap_tokens`, `rank_fields`, `on_deadline`, `on_item_error` and `no_cache`. Settings that
-    are not given come from the environment. A call may name any `model`; there is one. Copies share it; a pickle loads
-    it anew.
+    are not given come from the environment. With the setting `models` a call's `model` chooses; an unknown name
+    gets the first, unless `strict_model` is set. Copies share them; a pickle loads them anew.
     Raises ConfigurationError or ValueError where the model cannot be loaded as asked.
     """
 
@@ -83,17 +84,9 @@ class LocalReranker:
         checked = Settings(**settings)
         self._timeout_s = checked.request_timeout_s
         self._rules = _without_limits(job_rules(checked))
-        engine = load_engine(engine_options(checked, worker_index=1))
-        engine.warm_up()
-        scheduler = Scheduler(engine, scheduler_limits(checked, engine.info))
-        scheduler.start()
-        self._reranker = Reranker(
-            engine,
-            scheduler,
-            tokenizer_threads=checked.tokenizer_threads,
-            max_request_tokens=checked.max_request_tokens,
-            cache=open_cache(cache_options(checked)),
-        )
+        self._device, self._cache = Device(), open_cache(cache_options(checked))
+        self._models = ServedModels(*Host(checked, self._device, self._cache).load_all(), strict=checked.strict_model)
+        self._device.start()
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._run_loop, name="local-reranker", daemon=True)
         self._thread.start()
@@ -116,7 +109,9 @@ class LocalReranker:
         """Give the model back. Later calls raise RerankError."""
         if not self._closed:
             self._closed = True
-            self._reranker.close()
+            self._device.close()
+            for model in self._models:
+                model.reranker.close()
             asyncio.run_coroutine_threadsafe(self._stop_loop(), self._loop)
             self._thread.join(CLOSING_TIMEOUT_S)
 
@@ -145,13 +140,14 @@ class LocalReranker:
         return asyncio.run_coroutine_threadsafe(self._rerank(request), self._loop)
 
     async def _rerank(self, request: RerankRequest) -> RerankResult:
-        if not request.documents:
-            return RerankResult((), model=self._reranker.info.model)
         try:
-            ranking = await self._reranker.rerank(self._job(request))
+            model = self._models.choose(request.model)
+            if not request.documents:
+                return RerankResult((), model=model.name)
+            ranking = await model.reranker.rerank(self._job(request, model))
         except BentorankError as error:
             raise _as_client_error(error) from error
-        return _as_result(ranking, self._reranker.info.model)
+        return _as_result(ranking, model.name)
 
     def _run_loop(self) -> None:
         self._loop.run_forever()
@@ -162,19 +158,20 @@ class LocalReranker:
         callers = asyncio.all_tasks(self._loop) - {asyncio.current_task(self._loop)}
         if callers:
             await asyncio.wait(callers, timeout=CLOSING_TIMEOUT_S)
-        if self._reranker.cache is not None:
-            await self._reranker.cache.close()
+        if self._cache is not None:
+            await self._cache.close()
         # A task that has just ended hands its outcome to the waiting thread in the loop's next turn.
         await asyncio.sleep(0)
         self._loop.stop()
 
-    def _job(self, request: RerankRequest) -> RerankJob:
+    def _job(self, request: RerankRequest, model: ServedModel) -> RerankJob:
         """What the service would make of it: its own dialect reads the body that the client would send."""
         settled = request.settled(self._defaults)
         body = request_body(settled)
         timeout_s = self._timeout_s if request.timeout_s is None else request.timeout_s
         read = read_as(NATIVE.body, orjson.loads(body.content))
-        job = NATIVE.to_job(read, self._rules, time.monotonic() + timeout_s)
+        rules = self._rules if model.overflow is None else replace(self._rules, overflow=model.overflow)
+        job = NATIVE.to_job(read, rules, time.monotonic() + timeout_s)
         return replace(job, warnings=body.warnings, cache=CacheUse.REFRESH if settled.no_cache else CacheUse.USE)
 
 

@@ -16,9 +16,9 @@ from pydantic import BaseModel, Field
 
 from bentorank import __version__
 from bentorank.cache import open_cache
-from bentorank.engines.loading import load_engine
 from bentorank.engines.protocol import DeviceLostError
 from bentorank.errors import BentorankError, ConfigurationError
+from bentorank.hosting import Host
 from bentorank.http.about.catalogue import CatalogueRoutes
 from bentorank.http.about.probes import ProbeRoutes
 from bentorank.http.app import Routes, build_app, methods_of
@@ -30,6 +30,7 @@ from bentorank.http.playground.files import PlaygroundFiles, read_files
 from bentorank.http.routes.bentoml_score import ScoreGate
 from bentorank.http.routes.rerank import RerankRoutes
 from bentorank.http.service_state import ServiceState
+from bentorank.models import ServedModels
 from bentorank.observability import metrics
 from bentorank.observability.logging.configuring import SUPERVISOR, configure_logging
 from bentorank.observability.reporting import report_for_ever, report_readiness_for_ever
@@ -43,8 +44,7 @@ from bentorank.process.privacy import forbid_usage_tracking
 from bentorank.process.stall import leave_when_stalled
 from bentorank.process.stopping import serving_uvicorn, stop_gracefully_on_sigterm
 from bentorank.process.supervision import stop_when_orphaned
-from bentorank.reranker import Reranker
-from bentorank.scheduling import Scheduler
+from bentorank.scheduling import Device
 from bentorank.settings import read_settings
 from bentorank.types import Pair
 from bentorank.wiring import (
@@ -53,12 +53,10 @@ from bentorank.wiring import (
     cache_options,
     check_gpus,
     connection_limits,
-    engine_options,
     job_rules,
     key_budgets,
     key_ring,
     log_options,
-    scheduler_limits,
     serving,
     stop_within_s,
     tracing_options,
@@ -99,12 +97,7 @@ except ConfigurationError as unusable:
     raise CannotServeError(unusable) from None
 rules = job_rules(settings)
 playground = read_files() if settings.playground else {}
-state = ServiceState(
-    settings.served_model_name,
-    strict_model=settings.strict_model,
-    docs=settings.docs,
-    playground=settings.playground,
-)
+state = ServiceState(ServedModels(strict=settings.strict_model), docs=settings.docs, playground=settings.playground)
 app = build_app(
     Routes(
         RerankRoutes(state, rules, settings.request_timeout_s, budgets),
@@ -169,35 +162,23 @@ class BentoRank:
         worker_index = bentoml.server_context.worker_index or 1
         began = time.monotonic()
         metrics.record_start()
+        self._device = Device(on_death=_exit_for_a_new_process)
         try:
-            cache = open_cache(cache_options(settings))
-            engine = load_engine(engine_options(settings, worker_index))
+            self._cache = open_cache(cache_options(settings))
+            models = Host(settings, self._device, self._cache, worker_index=worker_index).load_all()
         except ConfigurationError as error:
             _give_up_starting(error)
             raise
-        started = time.monotonic()
-        engine.warm_up()
-        scheduler = Scheduler(
-            engine,
-            scheduler_limits(settings, engine.info),
-            on_death=_exit_for_a_new_process,
-            warmed_up_in_s=time.monotonic() - started,
-        )
-        scheduler.start()
+        self._device.start()
         settle_garbage_collector()
-        state.loaded = Reranker(
-            engine,
-            scheduler,
-            tokenizer_threads=settings.tokenizer_threads,
-            max_request_tokens=settings.max_request_tokens,
-            cache=cache,
-        )
-        metrics.record_model(__version__, state.model_name, engine.info)
+        for model in models:
+            state.models.add(model)
+            metrics.record_model(__version__, model.name, model.reranker.info)
         if worker_index == 1:
-            say_what_is_served(serving(settings, engine.info, keys.count), time.monotonic() - began)
+            say_what_is_served(serving(settings, models, keys.count), time.monotonic() - began)
         else:
             logger.info("ready: worker %d, as worker 1", worker_index)
-        say_what_memory_is_taken(engine.info)
+        say_what_memory_is_taken(models[0].reranker.info)
 
     @bentoml.on_deployment
     def look_after_workers() -> None:
@@ -220,28 +201,29 @@ class BentoRank:
     @bentoml.on_startup
     async def start_reporting(self) -> None:
         """Keep the metrics of queue, batches and readiness fresh."""
-        self._reporting = asyncio.create_task(report_for_ever(state.reranker))
+        self._reporting = asyncio.create_task(report_for_ever(state.models, self._cache))
         self._looking = asyncio.create_task(report_readiness_for_ever(state.check_ready))
 
     @bentoml.on_startup
     async def connect_cache(self) -> None:
         """Connect to Redis ahead, if there is one; nobody waits for it."""
-        if (cache := state.reranker.cache) is not None:
-            self._connecting = asyncio.create_task(cache.connect())
+        if self._cache is not None:
+            self._connecting = asyncio.create_task(self._cache.connect())
 
     @bentoml.on_startup
     async def show_life(self) -> None:
         """Tell the supervisor that this worker lives, and leave if the model does not."""
         self._beating = asyncio.create_task(beat_for_ever())
-        self._watching = asyncio.create_task(leave_when_stalled(state.reranker.scheduler))
+        self._watching = asyncio.create_task(leave_when_stalled(self._device))
 
     @bentoml.on_shutdown
     async def close(self) -> None:
         """Let the running batch finish and end the model thread; give back the cache's connections; send last spans."""
-        if state.loaded is not None:
-            if state.loaded.cache is not None:
-                await state.loaded.cache.close()
-            state.loaded.close()
+        if self._cache is not None:
+            await self._cache.close()
+        self._device.close()
+        for model in state.models:
+            model.reranker.close()
         if state.tracing is not None:
             await asyncio.to_thread(state.tracing.close)
 
@@ -260,7 +242,8 @@ class BentoRank:
         """
         deadline = time.monotonic() + settings.request_timeout_s
         try:
-            outcomes = await state.reranker.score([Pair(pair.query, pair.passage) for pair in pairs], deadline)
+            reranker = state.models.default.reranker
+            outcomes = await reranker.score([Pair(pair.query, pair.passage) for pair in pairs], deadline)
         except BentorankError as error:
             metrics.record_refusal(error)
             raise ScoreRefusedError(error) from None

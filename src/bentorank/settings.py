@@ -8,6 +8,7 @@ from __future__ import annotations
 import difflib
 import os
 import re
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, Self
 
@@ -22,6 +23,14 @@ from pydantic_settings import (
 
 from bentorank.errors import ConfigurationError
 from bentorank.http.edge.key_rule import KEY_RULE, is_usable_key
+from bentorank.model_list import (
+    MaxPairTokens,
+    ModelEntry,
+    OverflowName,
+    PrecisionName,
+    PromptFormat,
+    read_model_list,
+)
 from bentorank.observability.logging.options import LogFormat
 from bentorank.process.env_file import read_env_file
 
@@ -46,7 +55,6 @@ def _split(value: object) -> object:
 
 
 Listed = BeforeValidator(_split)
-PromptFormat = Literal["qwen3-reranker", "mxbai-rerank-v2", "bge-reranker-v2-gemma", "zerank"]
 PositiveSeconds = Annotated[float, Field(gt=0, le=3600, allow_inf_nan=False)]
 
 
@@ -57,10 +65,16 @@ class Settings(BaseSettings):
 
     # The model
     model: str = Field("starter", description="`starter` (the shipped model), a folder, or a Hugging Face model id.")
+    models: str | None = Field(
+        None,
+        description="Several models on one device instead: `name=source` between commas, or a TOML file with a table"
+        " `[[models]]` for each; the first is the default. See docs/models.md.",
+    )
     model_revision: str | None = Field(None, description="Commit, tag or branch of a Hugging Face model.")
     served_model_name: str | None = Field(None, description="Name of the model in answers; its own name unless set.")
     strict_model: bool = Field(
-        default=False, description="Refuse requests that name another model with 404; any name is taken unless set."
+        default=False,
+        description="Refuse requests that name a model which is not served with 404; they get the default unless set.",
     )
     engine: Literal["auto", "torch", "openvino", "fake"] = Field(
         "auto", description="`auto`: torch on a GPU, OpenVINO on a CPU. `fake` ranks nothing: for load tests."
@@ -68,10 +82,10 @@ class Settings(BaseSettings):
     device: str = Field(
         "auto", pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$", description="`auto`, `cpu`, `mps`, `cuda` or `cuda:N`."
     )
-    precision: Literal["auto", "f32", "bf16", "f16", "int8"] = Field(
+    precision: PrecisionName = Field(
         "auto", description="Number format of the forward pass; `auto` picks what this device does best."
     )
-    max_pair_tokens: Annotated[int, Field(ge=16)] | None = Field(
+    max_pair_tokens: MaxPairTokens | None = Field(
         None, description="Cut the model's window to this many tokens a pair."
     )
     instruction: str | None = Field(
@@ -115,8 +129,8 @@ class Settings(BaseSettings):
     )
     max_queue_tokens: PositiveInt | None = Field(
         None,
-        description="Tokens that may wait; what does not fit is refused with 429. Unless set 250,000 a core of a CPU or"
-        " 8 million with a GPU, as far as memory allows, and a million at least.",
+        description="Tokens that may wait for a model; what does not fit is refused with 429. Unless set 250,000 a core"
+        " of a CPU or 8 million with a GPU, as far as memory allows, and a million at least.",
     )
     target_wait_s: PositiveSeconds = Field(
         0.5,
@@ -204,7 +218,7 @@ class Settings(BaseSettings):
         30.0,
         description="Time for the body of a request, and for its answer to be read; who takes longer is cut off.",
     )
-    overflow: Literal["truncate", "chunk", "error"] = Field(
+    overflow: OverflowName = Field(
         "truncate",
         description="What happens to a document that does not fit into the model's window, unless the request says.",
     )
@@ -364,6 +378,24 @@ class Settings(BaseSettings):
             if getattr(self, name) is not None and not self.cache:
                 raise ValueError(f"{name} is set, but cache is off: unset one of them")
         return self
+
+    @model_validator(mode="after")
+    def _refuse_bad_models(self) -> Self:
+        if self.models is None:
+            return self
+        for name in ("model", "model_revision", "served_model_name"):
+            if getattr(self, name) != type(self).model_fields[name].default:
+                raise ValueError(f"{name} and models are both set: unset one of them")
+        try:
+            _ = self.model_entries
+        except ConfigurationError as error:
+            raise ValueError(error.message) from None
+        return self
+
+    @cached_property
+    def model_entries(self) -> tuple[ModelEntry, ...]:
+        """The models of the list, the default first; none where there is no list but one `model`."""
+        return () if self.models is None else read_model_list(self.models)
 
     @model_validator(mode="after")
     def _refuse_workers_without_a_device(self) -> Self:

@@ -20,6 +20,7 @@ from bentorank.http.edge.connection.limits import ConnectionLimits
 from bentorank.http.edge.key_budgets import KeyBudgets
 from bentorank.http.edge.keys import KeyRing
 from bentorank.installing import install_package
+from bentorank.model_list import STARTER
 from bentorank.observability.logging.options import LogFile, LogOptions
 from bentorank.observability.start_up import Serving
 from bentorank.observability.tracing.options import TracingOptions, read_tracing_options
@@ -28,10 +29,13 @@ from bentorank.scheduling import SchedulerLimits
 from bentorank.types import Overflow
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from bentorank.engines.protocol import EngineInfo
+    from bentorank.model_list import ModelEntry
+    from bentorank.models import ServedModel
     from bentorank.settings import Settings
 
-STARTER = "starter"
 # Beside `src` in a checkout; beside the package in a Bento, which flattens `src`.
 STARTER_FOLDERS = [Path(__file__).parents[level] / "models" / "starter" for level in (1, 2)]
 
@@ -52,23 +56,30 @@ BENTOML_TIMEOUT_MARGIN_S = 15.0
 CALLERS_THAT_KEEP_A_DEVICE_BUSY = 8
 
 
-def engine_options(settings: Settings, worker_index: int) -> EngineOptions:
-    """What worker number `worker_index` (from 1) is to load, and on which device."""
+def engine_options(settings: Settings, worker_index: int, entry: ModelEntry | None = None) -> EngineOptions:
+    """What worker number `worker_index` (from 1) is to load, and on which device: the one model, or that of a list."""
     engine = EngineKind(settings.engine)
+    source = settings.model if entry is None else entry.source
+    own = {} if entry is None else {name: value for name, value in entry if value is not None}
     return EngineOptions(
-        model=settings.model if engine is EngineKind.FAKE else resolve_model(settings.model),
+        model=source if engine is EngineKind.FAKE else resolve_model(source),
         engine=engine,
-        revision=settings.model_revision,
+        revision=settings.model_revision if entry is None else entry.revision,
         device=_device(settings, worker_index),
-        precision=Precision(settings.precision),
-        max_tokens=settings.max_pair_tokens,
+        precision=Precision(own.get("precision", settings.precision)),
+        max_tokens=own.get("max_pair_tokens", settings.max_pair_tokens),
         threads=settings.threads or _threads(settings),
         streams=settings.streams,
         cuda_graphs=settings.cuda_graphs,
         fast_tokenizer=settings.fast_tokenizer,
         cache_dir=settings.cache_dir.expanduser(),
         memory_share=1.0 if settings.workers_per_gpu == 1 else SHARED_MEMORY / settings.workers_per_gpu,
-        hints=ModelHints(settings.instruction, settings.prompt_format, settings.two_labels),
+        host_share=1 / max(1, len(settings.model_entries)),
+        hints=ModelHints(
+            own.get("instruction", settings.instruction),
+            own.get("prompt_format", settings.prompt_format),
+            own.get("two_labels", settings.two_labels),
+        ),
         fake=FakeOptions(
             delay_s_per_batch=settings.fake_batch_delay_ms / 1e3,
             delay_s_per_1k_tokens=settings.fake_token_delay_us / 1e3,
@@ -142,7 +153,9 @@ def scheduler_limits(settings: Settings, info: EngineInfo) -> SchedulerLimits:
     """The token budgets for the device that was loaded, unless the settings name them."""
     on_cpu = info.device == "cpu"
     workers = settings.worker_count
-    by_rule = queue_tokens(info.device, cores=usable_cores() // workers, memory_bytes=usable_memory_bytes() // workers)
+    models = max(1, len(settings.model_entries))
+    memory_bytes = usable_memory_bytes() // workers // models
+    by_rule = queue_tokens(info.device, cores=usable_cores() // workers, memory_bytes=memory_bytes)
     max_queue_tokens = settings.max_queue_tokens or max(by_rule, settings.max_batch_tokens or 0)
     return SchedulerLimits(
         max_queue_tokens=max_queue_tokens,
@@ -238,7 +251,7 @@ def access_log(settings: Settings) -> AccessLog | None:
     return AccessLog(settings.access_log_share, settings.access_log_slow_s) if settings.access_log else None
 
 
-def serving(settings: Settings, info: EngineInfo, keys: int) -> Serving:
+def serving(settings: Settings, models: Iterable[ServedModel], keys: int) -> Serving:
     """What a worker says when it begins to serve; with so many keys."""
     remembers = [
         *([f"in {settings.cache_bytes / 2**20:g} MiB of memory"] if settings.cache and settings.cache_bytes else []),
@@ -246,8 +259,7 @@ def serving(settings: Settings, info: EngineInfo, keys: int) -> Serving:
     ]
     return Serving(
         version=__version__,
-        model=settings.served_model_name or info.model,
-        engine=info,
+        models=[(model.name, model.reranker.info) for model in models],
         max_documents=settings.max_documents,
         max_request_tokens=settings.max_request_tokens,
         max_body_bytes=settings.max_body_bytes,

@@ -141,7 +141,7 @@ def test_several_wrong_values_are_all_named(read_with):
     ("name", "hint"),
     [
         ("BENTORANK_MAX_DOCS", "; did you mean BENTORANK_MAX_DOCUMENTS?"),
-        ("BENTORANK_MODELS", "; did you mean BENTORANK_MODEL?"),
+        ("BENTORANK_MODLE", "; did you mean BENTORANK_MODEL?"),
         ("bentorank_prot", "; did you mean BENTORANK_PORT?"),
         ("BENTORANK_", ""),
     ],

@@ -59,7 +59,8 @@ class EngineOptions:
     `device` is auto, cpu, cuda, cuda:N or mps. `max_tokens` caps the model's own window. `threads=None`
     leaves the number to the engine, and so does `streams=None` the number of forward passes that run at a time,
     between which the threads are divided; only OpenVINO has several. Converted models are kept under `cache_dir`.
-    `memory_share` is the part of a GPU's memory that this process may take.
+    `memory_share` is the part of a GPU's memory that this process may take, `host_share` that of the host's which is
+    for this model.
     `cuda_graphs` has torch launch small batches at once where that is proven; other engines have none. A
     `fast_tokenizer` reads where it gives the same ids. `hints` tell what the model's files do not.
     """
@@ -76,5 +77,6 @@ class EngineOptions:
     fast_tokenizer: bool = True
     cache_dir: Path = field(default_factory=lambda: Path.home() / ".cache" / "bentorank")
     memory_share: float = 1.0
+    host_share: float = 1.0
     hints: ModelHints = field(default_factory=ModelHints)
     fake: FakeOptions = field(default_factory=FakeOptions)

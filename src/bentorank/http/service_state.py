@@ -1,19 +1,21 @@
-"""What the HTTP layer knows of the running service: the reranker once loaded, and whether it is draining."""
+"""What the HTTP layer knows of the running service: the models once loaded, and whether it is draining."""
 
 from __future__ import annotations
 
+import asyncio
 import time
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from bentorank import __version__
-from bentorank.errors import BentorankError, ModelNotFoundError, UnavailableError
+from bentorank.errors import BentorankError
 from bentorank.types import Pair
 
 if TYPE_CHECKING:
+    from bentorank.models import ServedModel, ServedModels
     from bentorank.observability.tracing.pipeline import Tracing
-    from bentorank.reranker import Reranker
+    from bentorank.scheduling import Device
 
 DOCS = "GET /docs"
 PLAYGROUND = "GET /playground"
@@ -28,8 +30,8 @@ ENDPOINTS = {
     "POST /voyage/rerank": "Voyage, where nothing but the path tells",
     "POST /score": "vLLM's scores of text pairs",
     "POST /bentoml/score": "logits of text pairs, for BentoML clients (method `score`)",
-    "GET /v1/models": "the model that is loaded",
-    "GET /info": "the same, and limits, as TEI tells them",
+    "GET /v1/models": "the models that are served",
+    "GET /info": "the default model and limits, as TEI tells them, and all models",
     "GET /health": "status, model_loaded, timestamp",
     "GET /livez": "liveness probe",
     "GET /readyz": "readiness probe",
@@ -45,82 +47,87 @@ PROBE_TIMEOUT_S = 1.0
 
 @dataclass(slots=True)
 class ServiceState:
-    """Written by the service's lifecycle, read by the routes; lives on one event loop."""
+    """Written by the service's lifecycle, read by the routes; lives on one event loop.
 
-    served_model_name: str | None
-    strict_model: bool = False
+    Until all `models` are loaded and warm, there are none. Where there are several, each has `answered` through its
+    queue before the service is ready.
+    """
+
+    models: ServedModels
     docs: bool = True
     playground: bool = True
     draining: bool = False
-    loaded: Reranker | None = None
     tracing: Tracing | None = None
+    answered: set[str] = field(default_factory=set)
 
     def begin_draining(self) -> None:
         """From now on no new requests are wanted."""
         self.draining = True
 
     @property
-    def reranker(self) -> Reranker:
-        """The reranker. Raises UnavailableError while the model is loading."""
-        if self.loaded is None:
-            raise UnavailableError("the model is loading", retry_after_s=1)
-        return self.loaded
-
-    @property
-    def model_name(self) -> str:
-        """The name that answers carry."""
-        return self.served_model_name or self.reranker.info.model
-
-    def check_model(self, name: str | None) -> None:
-        """Raises ModelNotFoundError where names are taken strictly and this is not the name of the loaded model."""
-        if self.strict_model and name and name not in (self.model_name, self.reranker.info.model):
-            raise ModelNotFoundError("model: not loaded here; GET /v1/models names the one that is", field="model")
-
-    @property
     def is_loaded(self) -> bool:
-        """Whether the model is in memory and warm."""
-        return self.loaded is not None
+        """Whether models are in memory and warm."""
+        return len(self.models) > 0
 
     @property
     def is_alive(self) -> bool:
-        """Whether the model thread lives and is not stuck."""
-        return self.loaded is not None and self.loaded.scheduler.is_alive
+        """Whether the model threads live and are not stuck."""
+        return self.is_loaded and self._device.is_alive
 
     @property
     def is_ready(self) -> bool:
-        """Whether new requests are wanted: loaded, alive, not draining, and the device has not been failing."""
-        return self.loaded is not None and self.is_alive and not self.draining and not self._has_been_failing
+        """Whether new requests are wanted: loaded, alive, not draining, and each model has answered and not failed."""
+        return self.is_loaded and self.is_alive and not self.draining and not self._to_be_asked()
 
     @property
     def why_not_ready(self) -> str:
         """One sentence for a caller who finds the service not ready."""
-        if self.loaded is None:
+        if not self.is_loaded:
             return "the model is loading"
         if self.draining:
             return "the service is stopping"
-        return "the model's thread is stuck" if not self.is_alive else "the engine has been failing"
+        if not self.is_alive:
+            return "the model's thread is stuck"
+        failing = [model.name for model in self._to_be_asked()]
+        return "the engine has been failing" if len(self.models) == 1 else f"not answering: {', '.join(failing)}"
 
     async def check_ready(self) -> bool:
-        """`is_ready`, after trying the device once more if it has been failing: without traffic nobody else would."""
-        if self.loaded is not None and self._has_been_failing and self.is_alive:
-            probe = [Pair("is the device", "well again")]
-            with suppress(BentorankError):
-                await self.loaded.score(probe, time.monotonic() + PROBE_TIMEOUT_S)
+        """`is_ready`, after trying again what has been failing: without traffic nobody else would."""
+        if self.is_alive:
+            await asyncio.gather(*map(self._ask, self._to_be_asked()))
         return self.is_ready
 
+    async def _ask(self, model: ServedModel) -> None:
+        probe = [Pair("is the device", "well again")]
+        with suppress(BentorankError):
+            (outcome,) = await model.reranker.score(probe, time.monotonic() + PROBE_TIMEOUT_S)
+            if isinstance(outcome, float):
+                self.answered.add(model.name)
+
+    def _to_be_asked(self) -> list[ServedModel]:
+        """The models that have not answered yet, or have been failing."""
+        is_alone = len(self.models) == 1
+        return [
+            model
+            for model in self.models
+            if model.reranker.scheduler.consecutive_failed_batches >= UNREADY_AFTER_FAILED_BATCHES
+            or not (is_alone or model.name in self.answered)
+        ]
+
     @property
-    def _has_been_failing(self) -> bool:
-        failed = 0 if self.loaded is None else self.loaded.scheduler.consecutive_failed_batches
-        return failed >= UNREADY_AFTER_FAILED_BATCHES
+    def _device(self) -> Device:
+        return self.models.default.reranker.scheduler.device
 
     def describe(self) -> dict[str, Any]:
         """Name, version, what is loaded, and endpoints."""
-        info = self.reranker.info
+        default = self.models.default
+        info = default.reranker.info
         absent = [route for route, served in ((DOCS, self.docs), (PLAYGROUND, self.playground)) if not served]
         return {
             "name": "bentorank",
             "version": __version__,
-            "model": self.model_name,
+            "model": default.name,
+            "models": self.models.names,
             "engine": info.engine,
             "device": info.device,
             "precision": info.precision,

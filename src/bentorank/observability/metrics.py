@@ -87,10 +87,9 @@ _DURATION_OF = {digit: REQUEST_DURATION.labels(f"{digit}xx") for digit in (2, 4,
 PHASE_DURATION = Histogram(
     "rerank_phase_duration_seconds",
     "Where the time of answered rerank requests went; `queue` is what was neither tokenising nor computing.",
-    ["phase"],
+    ["model", "phase"],
     buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30),
 )
-_QUEUE, _TOKENIZE, _INFERENCE = (PHASE_DURATION.labels(phase) for phase in ("queue", "tokenize", "inference"))
 EDGE_REFUSALS = Counter(
     "rerank_edge_refusals_total", "Requests refused before they reached a route, by error code.", ["code"]
 )
@@ -120,40 +119,49 @@ ACTIVE_REQUESTS = Gauge("rerank_active_requests", "Rerank requests being worked 
 DOCUMENT_COUNT = Histogram(
     "rerank_document_count", "Documents of a rerank request.", buckets=(1, 5, 10, 20, 50, 100, 200, 500, 1000)
 )
-DOCUMENTS = Counter("rerank_documents_total", "Documents of answered rerank requests.")
-QUEUE_TOKENS = Gauge("rerank_queue_tokens", "Tokens queued or computing.", multiprocess_mode="livesum")
+DOCUMENTS = Counter("rerank_documents_total", "Documents of answered rerank requests.", ["model"])
+QUEUE_TOKENS = Gauge("rerank_queue_tokens", "Tokens queued or computing.", ["model"], multiprocess_mode="livesum")
 TOKENS_PER_SECOND = Gauge(
-    "rerank_tokens_per_second", "Speed of the device over its last busy seconds.", multiprocess_mode="livesum"
+    "rerank_tokens_per_second",
+    "Speed of the device over its last busy seconds with the model.",
+    ["model"],
+    multiprocess_mode="livesum",
 )
 QUEUE_WAIT = Gauge(
     "rerank_queue_wait_seconds",
-    "Work queued or computing, at the measured speed; 0 when idle. That of the worst worker.",
+    "Work queued or computing, of all models, at the measured speed; 0 when idle. That of the worst worker.",
     multiprocess_mode="livemax",
 )
 DEVICE_BUSY = Counter(
     "rerank_device_busy_seconds_total",
     "Time in which devices computed; its rate is how many of them are busy, of one a worker.",
+    ["model"],
 )
 BATCH_TOKENS = Histogram(
     "rerank_batch_tokens",
     "Tokens of a forward pass, padding excluded.",
+    ["model"],
     buckets=(64, 128, 256, 512, 1024, 2048, 4096, 8192, 16384, 32768, 65536),
 )
-BATCH_PAIRS = Histogram("rerank_batch_pairs", "Pairs of a forward pass.", buckets=(1, 2, 4, 8, 16, 32, 64, 128, 256))
+BATCH_PAIRS = Histogram(
+    "rerank_batch_pairs", "Pairs of a forward pass.", ["model"], buckets=(1, 2, 4, 8, 16, 32, 64, 128, 256)
+)
 BATCH_SECONDS = Histogram(
     "rerank_batch_duration_seconds",
     "Time of a forward pass.",
+    ["model"],
     buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10),
 )
 PADDING_RATIO = Histogram(
     "rerank_padding_ratio",
     "Share of a forward pass that was padding.",
+    ["model"],
     buckets=(0.0, 0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 1.0),
 )
-TOKENS = Counter("rerank_tokens_total", "Tokens scored, padding excluded; its rate is the throughput.")
-FAILED_PAIRS = Counter("rerank_failed_pairs_total", "Pairs that the engine could not score.")
+TOKENS = Counter("rerank_tokens_total", "Tokens scored, padding excluded; its rate is the throughput.", ["model"])
+FAILED_PAIRS = Counter("rerank_failed_pairs_total", "Pairs that the engine could not score.", ["model"])
 EMPTY_DOCUMENTS = Counter("rerank_empty_documents_total", "Documents without text, which stand last, unread.")
-TRUNCATED_DOCUMENTS = Counter("rerank_truncated_documents_total", "Documents cut to fit the model's window.")
+TRUNCATED_DOCUMENTS = Counter("rerank_truncated_documents_total", "Documents cut to fit the model's window.", ["model"])
 
 UNSCORED_DOCUMENTS = Counter(
     "rerank_unscored_documents_total",
@@ -199,9 +207,40 @@ def record_start() -> None:
     WORKERS_READY.set(0)
 
 
+class _OfModel:
+    """What is measured of one model: looking a child up by its labels takes as long as counting it."""
+
+    def __init__(self, model: str) -> None:
+        self.documents = DOCUMENTS.labels(model)
+        self.truncated = TRUNCATED_DOCUMENTS.labels(model)
+        self.phases = [PHASE_DURATION.labels(model, phase) for phase in ("queue", "tokenize", "inference")]
+        self.queue_tokens = QUEUE_TOKENS.labels(model)
+        self.tokens_per_s = TOKENS_PER_SECOND.labels(model)
+        self.device_busy = DEVICE_BUSY.labels(model)
+        self.batch_tokens = BATCH_TOKENS.labels(model)
+        self.batch_pairs = BATCH_PAIRS.labels(model)
+        self.batch_seconds = BATCH_SECONDS.labels(model)
+        self.padding_ratio = PADDING_RATIO.labels(model)
+        self.tokens = TOKENS.labels(model)
+        self.failed_pairs = FAILED_PAIRS.labels(model)
+
+
+# Names come from the operator's list of models, never from a request.
+_of_model = cache(_OfModel)
+
+
 def record_model(version: str, model: str, info: EngineInfo) -> None:
     """Show what is loaded, under the name that it is served by."""
     INFO.labels(version, model, info.engine, info.device, info.precision).set(1)
+    _of_model(model)
+
+
+def record_model_left(version: str, model: str, info: EngineInfo) -> None:
+    """Show that a model is served no more; what was counted of it stays."""
+    INFO.labels(version, model, info.engine, info.device, info.precision).set(0)
+    of_model = _of_model(model)
+    of_model.queue_tokens.set(0)
+    of_model.tokens_per_s.set(0)
 
 
 @contextmanager
@@ -228,20 +267,22 @@ def record_request(status: int, code: str | None, seconds: float) -> None:
         ERRORS.labels(code).inc()
 
 
-def record_ranking(documents: int, ranking: Ranking) -> None:
-    """Count the answer to a request of so many documents, and where its time went."""
-    DOCUMENTS.inc(documents)
+def record_ranking(model: str, documents: int, ranking: Ranking) -> None:
+    """Count the answer of a model to a request of so many documents, and where its time went."""
+    of_model = _of_model(model)
+    of_model.documents.inc(documents)
     # Each write takes a microsecond of every request: these are rarely due.
     if ranking.usage.truncated_documents:
-        TRUNCATED_DOCUMENTS.inc(ranking.usage.truncated_documents)
+        of_model.truncated.inc(ranking.usage.truncated_documents)
     if ranking.empty_documents:
         EMPTY_DOCUMENTS.inc(ranking.empty_documents)
     for reason, count in ranking.unscored_documents.items():
         UNSCORED_DOCUMENTS.labels(reason).inc(count)
     timings_ms = ranking.timings_ms
-    _QUEUE.observe(timings_ms.queue / 1e3)
-    _TOKENIZE.observe(timings_ms.tokenize / 1e3)
-    _INFERENCE.observe(timings_ms.inference / 1e3)
+    queue, tokenize, inference = of_model.phases
+    queue.observe(timings_ms.queue / 1e3)
+    tokenize.observe(timings_ms.tokenize / 1e3)
+    inference.observe(timings_ms.inference / 1e3)
 
 
 def record_refusal(error: BentorankError) -> None:
@@ -250,16 +291,17 @@ def record_refusal(error: BentorankError) -> None:
         REFUSED.labels(error.refusal).inc()
 
 
-def record_batches(records: Iterable[BatchRecord], streams: int) -> None:
-    """Count the forward passes run since the last call on a device that runs so many at a time."""
+def record_batches(model: str, records: Iterable[BatchRecord], streams: int) -> None:
+    """Count a model's forward passes since the last call on a device that runs so many of them at a time."""
+    of_model = _of_model(model)
     for record in records:
-        DEVICE_BUSY.inc(record.seconds / streams)
-        BATCH_TOKENS.observe(record.tokens)
-        BATCH_PAIRS.observe(record.pairs)
-        BATCH_SECONDS.observe(record.seconds)
-        PADDING_RATIO.observe(1.0 - record.tokens / record.padded_tokens)
-        TOKENS.inc(record.tokens)
-        FAILED_PAIRS.inc(record.failed_pairs)
+        of_model.device_busy.inc(record.seconds / streams)
+        of_model.batch_tokens.observe(record.tokens)
+        of_model.batch_pairs.observe(record.pairs)
+        of_model.batch_seconds.observe(record.seconds)
+        of_model.padding_ratio.observe(1.0 - record.tokens / record.padded_tokens)
+        of_model.tokens.inc(record.tokens)
+        of_model.failed_pairs.inc(record.failed_pairs)
 
 
 @cache
@@ -291,11 +333,11 @@ def record_cache(reports: Iterable[LevelReport]) -> None:
             _redis_up().set(report.is_up)
 
 
-def record_queue(state: QueueState, tokens_per_s: float | None) -> None:
-    """Show what waits, and how fast it is worked off: at `tokens_per_s` as far as is known."""
-    QUEUE_TOKENS.set(state.tokens)
-    TOKENS_PER_SECOND.set(state.tokens_per_s or 0.0)
-    QUEUE_WAIT.set(state.tokens / tokens_per_s if tokens_per_s else 0.0)
+def record_queue(model: str, state: QueueState) -> None:
+    """Show what waits for a model, and how fast it is worked off."""
+    of_model = _of_model(model)
+    of_model.queue_tokens.set(state.tokens)
+    of_model.tokens_per_s.set(state.tokens_per_s or 0.0)
 
 
 def record_process(before: ProcessUsage, usage: ProcessUsage) -> None:

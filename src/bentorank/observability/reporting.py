@@ -13,22 +13,20 @@ from bentorank.process.usage import ProcessUsage, process_usage
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from bentorank.reranker import Reranker
+    from bentorank.cache.protocol import ScoreCache
+    from bentorank.models import ServedModel, ServedModels
 
 REPORT_EVERY_S = 0.5
 
 
-async def report_for_ever(reranker: Reranker) -> None:
-    """Count the batches run and what was remembered, show queue, process and event loop, until cancelled."""
+async def report_for_ever(models: ServedModels, cache: ScoreCache | None) -> None:
+    """Count the batches run and what was remembered, show queues, process and event loop, until cancelled."""
     loop = asyncio.get_running_loop()
-    scheduler, cache = reranker.scheduler, reranker.cache
-    tokens_per_s, usage = None, ProcessUsage()
+    usage = ProcessUsage()
+    # A scheduler forgets the speed of a device that was idle: the last one known is a better guess than none.
+    speeds: dict[str, float] = {}
     while True:
-        metrics.record_batches(scheduler.collect_records(), reranker.info.streams)
-        state = scheduler.state
-        # The scheduler forgets the speed of a device that was idle: the last one known is a better guess than none.
-        tokens_per_s = state.tokens_per_s or tokens_per_s
-        metrics.record_queue(state, tokens_per_s)
+        metrics.QUEUE_WAIT.set(sum(_report(model, speeds) for model in models))
         if cache is not None:
             metrics.record_cache(cache.collect_reports())
         metrics.ASYNCIO_TASKS.set(len(asyncio.all_tasks()))
@@ -41,6 +39,23 @@ async def report_for_ever(reranker: Reranker) -> None:
         due = loop.time() + REPORT_EVERY_S
         await asyncio.sleep(REPORT_EVERY_S)
         metrics.EVENT_LOOP_LAG.observe(max(0.0, loop.time() - due))
+
+
+def report_last(model: ServedModel) -> None:
+    """Count what a model did that is served no more."""
+    _report(model, {})
+
+
+def _report(model: ServedModel, speeds: dict[str, float]) -> float:
+    """Count a model's batches and show its queue. Returns how long the device will take for that, at the last speed."""
+    scheduler = model.reranker.scheduler
+    metrics.record_batches(model.name, scheduler.collect_records(), model.reranker.info.streams)
+    state = scheduler.state
+    metrics.record_queue(model.name, state)
+    if state.tokens_per_s:
+        speeds[model.name] = state.tokens_per_s
+    tokens_per_s = speeds.get(model.name)
+    return state.tokens / tokens_per_s if tokens_per_s else 0.0
 
 
 async def report_readiness_for_ever(check_ready: Callable[[], Awaitable[bool]]) -> None:

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 from bentorank.observability.logging.options import FIELDS
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from bentorank.engines.protocol import EngineInfo
 
 MIB = 2**20
@@ -19,14 +21,14 @@ logger = logging.getLogger("bentorank")
 
 @dataclass(frozen=True, slots=True)
 class Serving:
-    """What is served and how; sizes in bytes, documents and tokens, times in seconds.
+    """What is served and how: each of the `models` under its name, the default first; sizes in bytes, documents and
+    tokens, times in seconds.
 
     `remembers` says where scores are remembered, None where they are not; `keys` how many there are.
     """
 
     version: str
-    model: str
-    engine: EngineInfo
+    models: Sequence[tuple[str, EngineInfo]]
     max_documents: int
     max_request_tokens: int
     max_body_bytes: int
@@ -39,18 +41,18 @@ class Serving:
 
 def say_what_is_served(serving: Serving, loaded_in_s: float) -> None:
     """Log it, in sentences, and in JSON in fields too."""
-    engine = serving.engine
-    _say(
-        f"bentorank {serving.version} serves {serving.model} with {engine.engine} {engine.precision}"
-        f" on {engine.device}: {engine.max_tokens} tokens at most for a query with a document",
-        event="serving",
-        version=serving.version,
-        model=serving.model,
-        engine=engine.engine,
-        precision=engine.precision,
-        device=engine.device,
-        max_tokens=engine.max_tokens,
-    )
+    for model, engine in serving.models:
+        _say(
+            f"bentorank {serving.version} serves {model} with {engine.engine} {engine.precision}"
+            f" on {engine.device}: {engine.max_tokens} tokens at most for a query with a document",
+            event="serving",
+            version=serving.version,
+            model=model,
+            engine=engine.engine,
+            precision=engine.precision,
+            device=engine.device,
+            max_tokens=engine.max_tokens,
+        )
     _say(
         f"a request may have {serving.max_documents} documents, {serving.max_request_tokens} tokens,"
         f" {serving.max_body_bytes / MIB:g} MiB and {serving.request_timeout_s:g} s",
@@ -68,7 +70,9 @@ def say_what_is_served(serving: Serving, loaded_in_s: float) -> None:
         remembers=serving.remembers,
         tracing=serving.tracing,
     )
-    _say(f"ready: the model was loaded in {loaded_in_s:.1f} s", event="ready", loaded_in_s=round(loaded_in_s, 3))
+    many = len(serving.models)
+    what = "the model was" if many == 1 else f"{many} models were"
+    _say(f"ready: {what} loaded in {loaded_in_s:.1f} s", event="ready", loaded_in_s=round(loaded_in_s, 3))
 
 
 def say_what_memory_is_taken(engine: EngineInfo) -> None:

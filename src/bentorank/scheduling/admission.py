@@ -18,12 +18,18 @@ WAITING_MARGIN = 1.3
 class QueueState:
     """What waits: tokens and requests being tokenised, queued or computing, and the speed they are worked off at.
 
-    `tokens_per_s` is None until the first forward pass was timed; then nothing is predicted.
+    `tokens_per_s` is None until the first forward pass was timed; then nothing is predicted. `others` is what each
+    other model has to do on the device, in tokens that this one would compute in that time.
     """
 
     tokens: int
     requests: int
     tokens_per_s: float | None
+    others: tuple[float, ...] = ()
+
+    def among_others(self, tokens: float) -> float:
+        """What the device has computed when so many tokens of this model are done, each model having an equal share."""
+        return tokens + sum(min(other, tokens) for other in self.others) if self.others else tokens
 
 
 class AdmissionCheck(Protocol):
@@ -90,12 +96,12 @@ def _check_alone(request_tokens: int, tokens_per_s: float, remaining_s: float) -
 def _check_wait(
     request_tokens: int, state: QueueState, tokens_per_s: float, remaining_s: float, *, margin: float = 1.0
 ) -> None:
-    if not state.tokens:
+    if not state.tokens and not state.others:
         return
     # Fair queueing finishes a request no later than an equal share of the device would.
-    fair_share_s = request_tokens / tokens_per_s * (state.requests + 1)
-    whole_queue_s = (state.tokens + request_tokens) / tokens_per_s
-    wait_s = min(fair_share_s, whole_queue_s) * margin
+    fair_share = request_tokens * (state.requests + 1)
+    whole_queue = state.tokens + request_tokens
+    wait_s = state.among_others(min(fair_share, whole_queue)) / tokens_per_s * margin
     if wait_s > remaining_s:
         raise OverloadedError(
             f"the work queued ahead may take {wait_s:.1f} s, more than the {remaining_s:.1f} s that the deadline"

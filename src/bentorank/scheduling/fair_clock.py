@@ -1,4 +1,4 @@
-"""Virtual time for fair queueing: how far an equal share of the device would have come. Pure."""
+"""Virtual time for fair queueing: how far an equal share of the device would have come, and what models had. Pure."""
 
 from __future__ import annotations
 
@@ -60,3 +60,36 @@ def _discard(tags: list[float], tag: float) -> None:
     place = bisect_left(tags, tag)
     if place < len(tags) and tags[place] == tag:
         del tags[place]
+
+
+@dataclass(slots=True, eq=False)
+class Turn:
+    """What one model has had of a device that several share, in seconds of it."""
+
+    served_s: float = 0.0
+
+
+@dataclass(slots=True)
+class Turns:
+    """Whose turn it is among models: of those that have work, the one that has had the least of the device.
+
+    Start-time fair queueing, counted in time and not in tokens, since one of a large model takes that of a hundred of a
+    small one. So each has an equal share while it has work, however much the others have; and whoever had none does not
+    save up: it begins where the others are. Source: Goyal, Vin, Cheng, "Start-time fair queueing", 1996.
+    """
+
+    _now_s: float = 0.0
+
+    def enter(self, turn: Turn) -> None:
+        """A model that had no work has some again."""
+        turn.served_s = max(turn.served_s, self._now_s)
+
+    def take(self, turn: Turn, about_s: float) -> None:
+        """It is given the device for about so long."""
+        self._now_s = max(self._now_s, turn.served_s)
+        turn.served_s += about_s
+
+    @staticmethod
+    def correct(turn: Turn, by_s: float) -> None:
+        """It took so much longer than had been foreseen."""
+        turn.served_s += by_s

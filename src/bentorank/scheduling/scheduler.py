@@ -1,24 +1,22 @@
 """The adaptive batcher: it never lets the device wait while there is work.
 
-Callers add their pairs to a fair queue; a model thread takes the next batch out of it the moment it is free, so the
-batch is always planned on the newest state of the queue and grows with the load by itself. There is one thread for
-each of the engine's streams, and one more for an engine that prefetches: its batch waits for that before it.
+Callers add their pairs to a fair queue; a model thread of the device takes the next batch out of it the moment it is
+free, so the batch is always planned on the newest state of the queue and grows with the load by itself.
 """
 
 from __future__ import annotations
 
 import asyncio
-import logging
-import threading
-import time
 from collections import deque
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from bentorank.errors import BentorankError, DeadlineExceededError, UnavailableError
 from bentorank.scheduling.admission import QueueState, check_admission, check_before_tokenising
 from bentorank.scheduling.batching import BatchBudget
+from bentorank.scheduling.device import Batch, Device
+from bentorank.scheduling.fair_clock import Turn
 from bentorank.scheduling.isolation import IsolatingForward, Outcome
 from bentorank.scheduling.patience import Patience
 from bentorank.scheduling.queue import FairQueue, QueuedRequest, Share
@@ -29,7 +27,7 @@ from bentorank.stages import Stage, StageName
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from bentorank.engines.protocol import Engine
+    from bentorank.engines.protocol import Engine, EngineInfo
     from bentorank.scheduling.admission import AdmissionCheck
     from bentorank.scheduling.limits import SchedulerLimits
     from bentorank.types import EncodedPair
@@ -45,8 +43,6 @@ WARM_UP_BATCHES = 3
 BLOCK_BATCHES = 2
 # Records of batches that nobody collects are dropped, oldest first.
 MAX_UNCOLLECTED_RECORDS = 10_000
-
-logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,33 +146,8 @@ class _Ticket:
             self.done.set_exception(error)
 
 
-class _Stream:
-    """One thread that computes batches, and what it is computing. Written under the scheduler's lock."""
-
-    def __init__(self, number: int, engine: Engine, live: Callable[[_Stream], None]) -> None:
-        self.forward = IsolatingForward(engine.forward)
-        self.computing_since: float | None = None
-        self.computing_tokens = 0
-        self.thread = threading.Thread(target=live, args=(self,), name=f"model-{number}", daemon=True)
-
-    def begin(self, tokens: int, now: float) -> None:
-        """A batch is being computed from now on."""
-        self.computing_since = now
-        self.computing_tokens = tokens
-
-    def end(self) -> None:
-        """The batch is done."""
-        self.computing_since = None
-        self.computing_tokens = 0
-
-    def is_stalled(self, now: float, patience: Patience) -> bool:
-        """Whether a batch has been computing for longer than any honest one."""
-        since = self.computing_since
-        return since is not None and now - since > patience.limit_s(self.computing_tokens)
-
-
 class Scheduler:
-    """Shares one engine between all requests of a process.
+    """The queue of one model, before a device that those of other models may share.
 
     Work-conserving, budgeted in tokens, fair between requests, aware of deadlines and cancellation; a pair that fails
     fails alone. Start it with `start`, stop it with `close`.
@@ -187,18 +158,21 @@ class Scheduler:
         engine: Engine,
         limits: SchedulerLimits,
         *,
-        on_death: Callable[[BaseException], None] = lambda _: None,
+        device: Device | None = None,
         warmed_up_in_s: float = 0.0,
-        clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`on_death` is called on a model thread that dies of anything but `close`, with what: a server should exit.
+        """Without a `device` it has one of its own, which starts and stops with it.
 
         `warmed_up_in_s` is how long the engine took for its warm-up: the first hint at how long a pass may take.
         """
+        self.turn = Turn()
+        self._engine = engine
         self._info = engine.info
         self._limits = limits
-        self._on_death = on_death
-        self._clock = clock
+        self._device = device or Device()
+        self._owns_device = device is None
+        self._clock = self._device.clock
+        self._changed = self._device.changed
         self._queue = FairQueue()
         self._tickets: dict[QueuedRequest, _Ticket] = {}
         self._expected_tokens = 0
@@ -209,28 +183,28 @@ class Scheduler:
         self._patience = Patience(limits.stalled_after_s, limits.forward_overhead_tokens)
         self._patience.learn(WARM_UP_BATCHES * engine.info.batch_tokens, warmed_up_in_s)
         self._records: deque[BatchRecord] = deque(maxlen=MAX_UNCOLLECTED_RECORDS)
-        self._changed = threading.Condition()
-        self._closing = False
+        self._retired = False
         self._small_batches_until = float("-inf")
         self._consecutive_failed_batches = 0
-        self._device_free_since = float("-inf")
-        self._streams = [_Stream(number, engine, self._live) for number in range(self._info.forward_threads)]
 
     def start(self) -> None:
-        """Start the model threads."""
-        for stream in self._streams:
-            stream.thread.start()
+        """Take part in the device, which starts if it is this scheduler's own."""
+        self._device.add(self)
+        if self._owns_device:
+            self._device.start()
 
     def close(self, timeout_s: float = 5.0) -> None:
-        """Finish the running batches unless they hang, refuse what still waits with UnavailableError, end threads."""
+        """Finish the running batches unless they hang, refuse what still waits with UnavailableError.
+
+        A device of its own stops; another serves its other models on.
+        """
+        if self._owns_device:
+            self._device.close(timeout_s)
+            return
         with self._changed:
-            self._closing = True
-            self._changed.notify_all()
-        deadline = time.monotonic() + (0.0 if self.is_stalled else timeout_s)
-        for stream in self._streams:
-            if stream.thread.is_alive():
-                stream.thread.join(max(0.0, deadline - time.monotonic()))
-        self._refuse_all("the service is stopping")
+            self._retired = True
+        self._device.remove(self, 0.0 if self.is_stalled else timeout_s)
+        self.refuse_all("the model is not served any more")
 
     @contextmanager
     def expect(self, about_tokens: int, deadline: float | None, *, let_in: bool = False) -> Iterator[None]:
@@ -294,9 +268,29 @@ class Scheduler:
     @property
     def state(self) -> QueueState:
         """What is being tokenised, queued or computing right now."""
-        computing = sum(stream.computing_tokens for stream in self._streams)
-        tokens = self._expected_tokens + self._queue.tokens + computing
+        tokens = self._expected_tokens + self._queue.tokens + self._device.computing_tokens(self)
         return QueueState(tokens, self._expected_requests + len(self._tickets), self._speed.tokens_per_s)
+
+    @property
+    def info(self) -> EngineInfo:
+        """What is loaded."""
+        return self._info
+
+    @property
+    def device(self) -> Device:
+        """What other models may share with it."""
+        return self._device
+
+    @property
+    def queued_tokens(self) -> int:
+        """What waits, without what is computed or tokenised."""
+        return self._queue.tokens
+
+    @property
+    def work_s(self) -> float:
+        """How long the device would take for all that is known to come; 0 while its speed is unknown."""
+        tokens_per_s = self._speed.tokens_per_s
+        return self.state.tokens / tokens_per_s if tokens_per_s else 0.0
 
     @property
     def max_batch_tokens(self) -> int:
@@ -306,14 +300,12 @@ class Scheduler:
     @property
     def is_alive(self) -> bool:
         """False once a model thread has died or a forward pass takes longer than any honest one."""
-        return not self.is_stalled and all(stream.thread.is_alive() for stream in self._streams)
+        return self._device.is_alive
 
     @property
     def is_stalled(self) -> bool:
         """Whether a forward pass takes longer than `stalled_after_s`, and than the speed of others explains."""
-        with self._changed:
-            now = self._clock()
-            return any(stream.is_stalled(now, self._patience) for stream in self._streams)
+        return self._device.is_stalled
 
     @property
     def consecutive_failed_batches(self) -> int:
@@ -329,9 +321,13 @@ class Scheduler:
         """Let a caller wait who needs all of its outcomes until `needed_by`."""
         request = ticket.request
         with self._changed:
-            if self._closing or not all(stream.thread.is_alive() for stream in self._streams):
+            if self._retired:
+                raise UnavailableError("the model is not served any more", retry_after_s=1)
+            if not self._device.takes_work:
                 raise UnavailableError("the service is stopping", retry_after_s=1)
             self._admit(check_admission, request.pending_tokens, needed_by)
+            if not self._queue.tokens:
+                self._device.turns.enter(self.turn)
             self._tickets[request] = ticket
             self._queue.add(request)
             self._changed.notify_all()
@@ -341,7 +337,15 @@ class Scheduler:
         if not self._tickets:
             self._speed.forget_before(self._clock() - SPEED_IS_VALID_S)
         limit = self._limits.max_queue_tokens
-        check(tokens, self.state, max_queue_tokens=limit, remaining_s=self._remaining_s(deadline))
+        check(tokens, self._state_among_others(), max_queue_tokens=limit, remaining_s=self._remaining_s(deadline))
+
+    def _state_among_others(self) -> QueueState:
+        """With what other models have to do, in tokens that this one would compute in that time."""
+        state, works = self.state, self._device.works_of_others(self)
+        if not works or state.tokens_per_s is None:
+            return state
+        tokens_per_s = state.tokens_per_s
+        return replace(state, others=tuple([work_s * tokens_per_s for work_s in works]))
 
     async def _wait(self, ticket: _Ticket, deadline: float | None) -> None:
         try:
@@ -358,38 +362,42 @@ class Scheduler:
             self._tickets.pop(ticket.request, None)
             self._queue.remove(ticket.request)
 
-    def _live(self, stream: _Stream) -> None:
-        try:
-            while (shares := self._next_batch(stream)) is not None:
-                self._compute(stream, shares)
-        except BaseException as error:  # noqa: BLE001 - a service without a model thread must not look healthy
-            logger.critical("the model thread died: %s", type(error).__name__)
-            with self._changed:
-                self._closing = True
-                self._changed.notify_all()
-            self._refuse_all("the engine died")
-            self._on_death(error)
+    def drop_late(self) -> None:
+        """Forget what cannot be in time any more."""
+        for request in self._queue.remove_late(self._clock(), self._speed.tokens_per_s):
+            # The caller's own timer answers it; this only keeps late work off the device.
+            self._tickets.pop(request, None)
 
-    def _next_batch(self, stream: _Stream) -> list[Share] | None:
-        """Wait for work and take a batch of it; None when closing."""
-        with self._changed:
-            while not self._closing:
-                for request in self._queue.remove_late(self._clock(), self._speed.tokens_per_s):
-                    # The caller's own timer answers it; this only keeps late work off the device.
-                    self._tickets.pop(request, None)
-                if len(self._queue):
-                    return self._take_batch(stream)
-                self._changed.wait()
-            return None
+    def limit_s(self, tokens: int) -> float:
+        """How long an honest pass of so many tokens may take."""
+        return self._patience.limit_s(tokens)
 
-    def _take_batch(self, stream: _Stream) -> list[Share]:
+    def take_batch(self) -> Batch:
+        """The next batch of what waits. The lock is held."""
         shares = self._queue.take_batch(self._budget())
         now = self._clock()
         self._shedding.take(self._queue.tokens, now)
-        stream.begin(sum(share.tokens for share in shares), now)
         for share in shares:
             self._tickets[share.request].begin_batch(now)
-        return shares
+        tokens = sum(share.tokens for share in shares)
+        tokens_per_s = self._speed.tokens_per_s
+        return Batch(shares, tokens, now, tokens / tokens_per_s if tokens_per_s else 0.0)
+
+    def compute(self, batch: Batch) -> Callable[[], None]:
+        """Run it on the calling thread; what it returns delivers the outcomes, and is called under the lock."""
+        pairs = [pair for share in batch.shares for pair in share.pairs]
+        forward = IsolatingForward(self._engine.forward)
+        started = self._clock()
+        outcomes = forward.run(pairs)
+        ended = self._clock()
+
+        def deliver() -> None:
+            seconds = self._device.seconds_of_pass(self._info, started, ended)
+            if forward.out_of_memory:
+                self._small_batches_until = ended + SMALL_BATCHES_AFTER_OUT_OF_MEMORY_S
+            self._deliver(batch.shares, outcomes, self._account(batch, pairs, outcomes, seconds))
+
+        return deliver
 
     def _budget(self) -> BatchBudget:
         tokens = self._limits.max_batch_tokens
@@ -399,45 +407,25 @@ class Scheduler:
         budget = BatchBudget(tokens, self._limits.forward_overhead_tokens, info.padding_free, info.padded_width)
         return budget.for_one_of(info.streams, self._queue.tokens)
 
-    def _compute(self, stream: _Stream, shares: list[Share]) -> None:
-        pairs = [pair for share in shares for pair in share.pairs]
-        started = self._clock()
-        outcomes = stream.forward.run(pairs)
-        ended = self._clock()
-        with self._changed:
-            batch = self._account(stream, pairs, outcomes, self._device_s(started, ended))
-            self._deliver(shares, outcomes, batch)
-
-    def _device_s(self, started: float, ended: float) -> float:
-        """How long the device worked on a pass. Where one is prefetched, it works on it from the end of that before."""
-        if not self._info.prefetches:
-            return ended - started
-        started = max(started, self._device_free_since)
-        self._device_free_since = max(ended, self._device_free_since)
-        return max(0.0, ended - started)
-
-    def _account(
-        self, stream: _Stream, pairs: list[EncodedPair], outcomes: list[Outcome], seconds: float
-    ) -> BatchRecord:
+    def _account(self, batch: Batch, pairs: list[EncodedPair], outcomes: list[Outcome], seconds: float) -> BatchRecord:
         failed = sum(1 for outcome in outcomes if not isinstance(outcome, float))
-        tokens = stream.computing_tokens
+        tokens = batch.tokens
         padded = self._info.computed_tokens([pair.length for pair in pairs])
         record = BatchRecord(len(pairs), tokens, padded, seconds, failed)
         self._records.append(record)
-        stream.end()
+        # What all streams do together, each at this speed.
+        of_device_s = seconds / self._info.streams
+        self._device.turns.correct(self.turn, of_device_s - batch.about_s)
         if failed < len(pairs):
             self._patience.learn(tokens, seconds)
-            # What all streams do together, each at this speed.
             for measured in (self._speed, self._shedding):
-                measured.record(tokens, seconds / self._info.streams, self._clock())
+                measured.record(tokens, of_device_s, self._clock())
             self._consecutive_failed_batches = 0
         else:
             self._consecutive_failed_batches += 1
-        if stream.forward.out_of_memory:
-            self._small_batches_until = self._clock() + SMALL_BATCHES_AFTER_OUT_OF_MEMORY_S
         return record
 
-    def _deliver(self, shares: list[Share], outcomes: list[Outcome], batch: BatchRecord) -> None:
+    def _deliver(self, shares: Sequence[Share], outcomes: list[Outcome], batch: BatchRecord) -> None:
         now = self._clock()
         start = 0
         for share in shares:
@@ -446,7 +434,8 @@ class Scheduler:
             if ticket := self._tickets.get(share.request):
                 ticket.end_batch(share.positions, own, batch, now)
 
-    def _refuse_all(self, reason: str) -> None:
+    def refuse_all(self, reason: str) -> None:
+        """Answer everybody who waits with UnavailableError."""
         with self._changed:
             tickets = list(self._tickets.values())
             self._tickets.clear()

@@ -13,6 +13,7 @@ from bentorank.http.edge.edge import Edge
 from bentorank.http.edge.keys import KeyRing
 from bentorank.http.routes.rerank import RerankRoutes
 from bentorank.http.service_state import ServiceState
+from bentorank.models import ServedModel, ServedModels
 from bentorank.reranker import Reranker
 from bentorank.scheduling import Scheduler
 from bentorank.settings import Settings
@@ -31,7 +32,7 @@ def test_an_unforeseen_failure_is_a_500_and_counted(caplog):
     settings, engine = Settings(), BrokenTokenizer()
     scheduler = Scheduler(engine, scheduler_limits(settings, engine.info))
     reranker = Reranker(engine, scheduler, tokenizer_threads=1)
-    state = ServiceState(None, loaded=reranker)
+    state = ServiceState(ServedModels(ServedModel("broken", reranker)))
     routes = RerankRoutes(state, job_rules(settings), settings.request_timeout_s)
     app = Starlette(routes=[Route("/rerank", routes.rerank, methods=["POST"])])
     edge = Edge(app, methods={"/rerank": frozenset({"POST"})}, keys=KeyRing([]), bodies=BodyLimits(1000, 10_000))

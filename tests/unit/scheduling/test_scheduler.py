@@ -19,20 +19,22 @@ from bentorank.errors import (
     ScoringError,
     UnavailableError,
 )
-from bentorank.scheduling import Scheduler, SchedulerLimits
+from bentorank.scheduling import Device, Scheduler, SchedulerLimits
 from bentorank.types import Pair
 
 LIMITS = SchedulerLimits(max_queue_tokens=10_000, max_batch_tokens=64, forward_overhead_tokens=8)
 
 
 @contextmanager
-def running_scheduler(engine, limits=LIMITS, **options):
-    scheduler = Scheduler(engine, limits, **options)
+def running_scheduler(engine, limits=LIMITS, *, warmed_up_in_s=0.0, **options):
+    device = Device(**options)
+    scheduler = Scheduler(engine, limits, device=device, warmed_up_in_s=warmed_up_in_s)
     scheduler.start()
+    device.start()
     try:
         yield scheduler
     finally:
-        scheduler.close()
+        device.close()
 
 
 def encode(engine, *passages, query="alpha beta"):

@@ -81,14 +81,22 @@
 {{- fail "redis.existingSecret is set, but config.BENTORANK_CACHE is false: unset one of them" -}}
 {{- end -}}
 
-{{- if and (hasPrefix "/models" $model) (not .Values.model.existingClaim) -}}
-{{- fail "config.BENTORANK_MODEL is below /models, but model.existingClaim names no volume for it" -}}
+{{- $sources := include "bentorank.sources" . | splitList "," -}}
+{{- $onVolume := false -}}
+{{- range $sources -}}
+{{- if hasPrefix "/models" . -}}{{- $onVolume = true -}}{{- end -}}
 {{- end -}}
-{{- if and .Values.model.existingClaim (not (hasPrefix "/models" $model)) -}}
-{{- fail "model.existingClaim is mounted at /models, but config.BENTORANK_MODEL is not below it" -}}
+{{- if and (dig "BENTORANK_MODELS" "" $config) (ne $model "starter") -}}
+{{- fail "config.BENTORANK_MODELS and config.BENTORANK_MODEL are both set: unset one of them" -}}
+{{- end -}}
+{{- if and $onVolume (not .Values.model.existingClaim) -}}
+{{- fail "config.BENTORANK_MODEL or BENTORANK_MODELS is below /models, but model.existingClaim names no volume for it" -}}
+{{- end -}}
+{{- if and .Values.model.existingClaim (not $onVolume) -}}
+{{- fail "model.existingClaim is mounted at /models, but neither config.BENTORANK_MODEL nor BENTORANK_MODELS is below it" -}}
 {{- end -}}
 {{- if and (include "bentorank.modelIsFetched" .) .Values.networkPolicy.enabled (not .Values.networkPolicy.extraEgress) -}}
-{{- fail "config.BENTORANK_MODEL is to be fetched from Hugging Face, but networkPolicy lets nothing out to it: add networkPolicy.extraEgress, or put the model on a volume (model.existingClaim)" -}}
+{{- fail "config.BENTORANK_MODEL or BENTORANK_MODELS is to be fetched from Hugging Face, but networkPolicy lets nothing out to it: add networkPolicy.extraEgress, or put the model on a volume (model.existingClaim)" -}}
 {{- end -}}
 {{- if and .Values.gpu.enabled (eq (dig "BENTORANK_DEVICE" "auto" $config) "cpu") -}}
 {{- fail "gpu.enabled, but config.BENTORANK_DEVICE is cpu: the GPU would idle" -}}

@@ -54,8 +54,23 @@ readOnly: true
 
 {{/* "true" where the model's name is to be looked up at Hugging Face. */}}
 {{- define "bentorank.modelIsFetched" -}}
-{{- $model := include "bentorank.model" . -}}
-{{- if not (or (eq $model "starter") (hasPrefix "/" $model)) -}}true{{- end -}}
+{{- range include "bentorank.sources" . | splitList "," -}}
+{{- if not (or (eq . "starter") (hasPrefix "/" .)) -}}true{{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{/* Where models come from, between commas: folders, Hugging Face ids, starter. A file of models is a path, whatever it names. */}}
+{{- define "bentorank.sources" -}}
+{{- $models := dig "BENTORANK_MODELS" "" .Values.config -}}
+{{- if $models -}}
+{{- $sources := list -}}
+{{- range splitList "," $models -}}
+{{- $sources = append $sources (regexReplaceAll "^[^=]*=" (trim .) "" | trim) -}}
+{{- end -}}
+{{- join "," $sources -}}
+{{- else -}}
+{{- include "bentorank.model" . -}}
+{{- end -}}
 {{- end -}}
 
 {{/* "true" where callers come from outside the cluster. */}}

@@ -74,7 +74,9 @@ class OpenVINOEngine:
             keep_tables_in_bf16(model)
         threads = options.threads or usable_cores()
         streams = options.streams or default_streams(
-            threads, memory_bytes=usable_memory_bytes(), weights_bytes=stored.weights_bytes
+            threads,
+            memory_bytes=int(usable_memory_bytes() * options.host_share),
+            weights_bytes=stored.weights_bytes,
         )
         self._idle: SimpleQueue[Any] = SimpleQueue()
         for layout in _layouts(threads, streams):

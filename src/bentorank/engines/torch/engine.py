@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
@@ -44,6 +45,12 @@ if TYPE_CHECKING:
 _DTYPES = {Precision.F32: torch.float32, Precision.BF16: torch.bfloat16, Precision.F16: torch.float16}
 
 
+@cache
+def _launching_on(_device: str) -> Lock:
+    """Batches are launched one by one, those of all models of a device, else two would interleave and both be late."""
+    return Lock()
+
+
 class TorchEngine:
     """Scores with torch; weights in the asked precision, logits always in float32.
 
@@ -65,8 +72,7 @@ class TorchEngine:
         self._encoder = encoder_of(model, checkpoint, fast=options.fast_tokenizer)
         reference = reference_forward(model, checkpoint)
         check_reading(model, reference, self._encoder, checkpoint)
-        # Batches are launched one by one, else two would interleave and both be done late.
-        self._launching = Lock()
+        self._launching = _launching_on(device)
         self._forward = reference
         if checkpoint.answer is None:
             module, probes = transformers_module(model), probe_pairs(self._encoder)

@@ -21,6 +21,7 @@ from bentorank.types import Overflow
 if TYPE_CHECKING:
     from bentorank.http.dialects.dialect import JobRules
     from bentorank.http.service_state import ServiceState
+    from bentorank.models import ServedModel
 
 # TEI counts texts that may wait; here tokens are counted, and nothing else bounds the requests.
 UNBOUNDED = 2**31 - 1
@@ -28,7 +29,7 @@ UNBOUNDED = 2**31 - 1
 
 @dataclass(frozen=True, slots=True)
 class CatalogueRoutes:
-    """The handlers that describe the service and its one model."""
+    """The handlers that describe the service and its models."""
 
     state: ServiceState
     rules: JobRules
@@ -44,38 +45,39 @@ class CatalogueRoutes:
 
     async def info(self, _request: Request) -> Response:
         """The model and the limits, as TEI tells them."""
-        info = self.state.reranker.info
+        default = self.state.models.default
+        info = default.reranker.info
+        overflow = default.overflow or self.rules.overflow
         labels = {"id2label": {"0": "LABEL_0"}, "label2id": {"LABEL_0": 0}}
         return json_response(
             {
-                "model_id": self.state.model_name,
+                "model_id": default.name,
                 "model_sha": None,
                 "model_dtype": info.precision,
-                "served_model_name": self.state.model_name,
+                "served_model_name": default.name,
                 "model_type": {"reranker": labels},
                 "max_concurrent_requests": UNBOUNDED,
                 "max_input_length": info.max_tokens,
-                "max_batch_tokens": self.state.reranker.scheduler.max_batch_tokens,
+                "max_batch_tokens": default.reranker.scheduler.max_batch_tokens,
                 "max_batch_requests": None,
                 "max_client_batch_size": self.rules.limits.max_documents,
-                "auto_truncate": self.rules.overflow is not Overflow.ERROR,
+                "auto_truncate": overflow is not Overflow.ERROR,
                 "tokenization_workers": self.tokenizer_threads,
                 "version": __version__,
                 "sha": None,
                 "docker_label": None,
                 "limits": self._limits(),
+                "models": [self._details(model) for model in self.state.models],
             }
         )
 
     async def models(self, _request: Request) -> Response:
-        """The model that is loaded, in a list of one."""
-        return json_response({"object": "list", "data": [self._model()]})
+        """The models that are served, the default first."""
+        return json_response({"object": "list", "data": [self._model(model) for model in self.state.models]})
 
     async def model(self, request: Request) -> Response:
-        """The model under the name asked for: any name, unless names are taken strictly."""
-        name = context_of(request.scope).model_id
-        self.state.check_model(name)
-        return json_response(self._model())
+        """The model under the name asked for, or the default, unless names are taken strictly."""
+        return json_response(self._model(self.state.models.choose(context_of(request.scope).model_id)))
 
     async def cluster_auth(self, _request: Request) -> Response:
         """Whether a key is wanted: Xinference's client sends its key only to those who say so."""
@@ -93,16 +95,32 @@ class CatalogueRoutes:
             "max_request_tokens": self.max_request_tokens,
         }
 
-    def _model(self) -> dict[str, Any]:
+    def _model(self, model: ServedModel) -> dict[str, Any]:
         return {
-            "id": self.state.model_name,
+            "id": model.name,
             "object": "model",
             "created": self.started_at,
             # Not ours to choose: infinity_client refuses a list owned by anybody else.
             "owned_by": "infinity",
-            "backend": self.state.reranker.info.engine,
+            "backend": model.reranker.info.engine,
             "capabilities": ["rerank"],
             "stats": {},
-            "model_name": self.state.model_name,
+            "model_name": model.name,
             "model_type": "rerank",
+            "aliases": model.aliases,
+            "is_default": model is self.state.models.default,
+        }
+
+    def _details(self, model: ServedModel) -> dict[str, Any]:
+        info = model.reranker.info
+        return {
+            "name": model.name,
+            "aliases": model.aliases,
+            "engine": info.engine,
+            "device": info.device,
+            "precision": info.precision,
+            "max_tokens": info.max_tokens,
+            "max_batch_tokens": model.reranker.scheduler.max_batch_tokens,
+            "overflow": model.overflow or self.rules.overflow,
+            "takes_instruction": info.takes_instruction,
         }

@@ -14,7 +14,8 @@ class ServiceBody(BaseModel):
 
     name: str
     version: str
-    model: str
+    model: str = Field(description="The default, of which engine, device, precision and window are told.")
+    models: list[str] = Field(description="The names of all that are served, the default first.")
     engine: str
     device: str
     precision: str
@@ -43,7 +44,7 @@ class NimHealthBody(BaseModel):
 
 
 class ModelBody(BaseModel):
-    """The model that is loaded."""
+    """A model that is served."""
 
     model_config = ConfigDict(extra="forbid", protected_namespaces=())
 
@@ -56,10 +57,12 @@ class ModelBody(BaseModel):
     stats: dict[str, Any]
     model_name: str
     model_type: Literal["rerank"]
+    aliases: list[str] = Field(description="Other names that it is found by.")
+    is_default: bool = Field(description="Whether requests that name no model, or one that is not served, get it.")
 
 
 class ModelsBody(BaseModel):
-    """The models that are loaded: one."""
+    """The models that are served, the default first."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -105,8 +108,26 @@ class LimitsBody(BaseModel):
     max_request_tokens: int = Field(description="To be scored, chunks included.")
 
 
+class ModelDetails(BaseModel):
+    """A model that is served, and how it reads."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: str
+    aliases: list[str]
+    engine: str
+    device: str
+    precision: str
+    max_tokens: int = Field(description="Its window: tokens of a query with a document.")
+    max_batch_tokens: int = Field(description="Tokens of one forward pass, padding included.")
+    overflow: Literal["truncate", "chunk", "error"] = Field(
+        description="What happens to a document that does not fit, unless a request says."
+    )
+    takes_instruction: bool
+
+
 class InfoBody(BaseModel):
-    """The model and its limits, as TEI tells them."""
+    """The default model and its limits, as TEI tells them, and all models."""
 
     model_config = ConfigDict(extra="forbid", protected_namespaces=())
 
@@ -126,6 +147,7 @@ class InfoBody(BaseModel):
     sha: str | None
     docker_label: str | None
     limits: LimitsBody
+    models: list[ModelDetails] = Field(description="All that are served, the default first.")
 
 
 class ErrorBody(BaseModel):

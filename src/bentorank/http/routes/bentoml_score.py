@@ -64,10 +64,10 @@ class ScoreGate:
         except ClientDisconnect:
             return  # nobody is left to answer
         context = context_of(scope)
-        context.work = asked_work("bentoml", self.state.model_name, len(pairs))
+        context.work = asked_work("bentoml", self.state.models.default.name, len(pairs))
         if self.budgets is not None:
             # BentoML computes callers' pairs together: what was used for whom, nobody knows.
-            with self.budgets.charged(context.key, self.state.reranker.forecast_tokens(pairs)):
+            with self.budgets.charged(context.key, self.state.models.default.reranker.forecast_tokens(pairs)):
                 pass
         await self.app(_with_json_headers(scope, len(body)), _replayed(body, receive), send)
 
@@ -77,7 +77,7 @@ class ScoreGate:
         pairs = read_as(PairsBody, parsed).pairs
         texts = [Pair(pair.query, pair.passage) for pair in pairs]
         self.limits.check_pairs(texts)
-        await self.state.reranker.check_tokens(texts, time.monotonic() + self.request_timeout_s)
+        await self.state.models.default.reranker.check_tokens(texts, time.monotonic() + self.request_timeout_s)
         return orjson.dumps({"pairs": [text._asdict() for text in texts]}), texts
 
 

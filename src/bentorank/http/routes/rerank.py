@@ -6,7 +6,8 @@ import asyncio
 import time
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, TypeVar
+from functools import partial
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 import orjson
 from starlette.requests import ClientDisconnect, Request
@@ -38,11 +39,12 @@ from bentorank.reading import Terms
 from bentorank.types import Overflow, Pair, ScoreMode
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator
+    from collections.abc import Awaitable, Callable, Coroutine, Sequence
     from contextlib import AbstractContextManager
 
     from bentorank.http.edge.key_budgets import KeyBudgets
     from bentorank.http.service_state import ServiceState
+    from bentorank.models import ServedModel
     from bentorank.observability.tracing.request_trace import RequestTrace
     from bentorank.types import Ranking, RerankJob
 
@@ -83,22 +85,22 @@ class RerankRoutes:
         REQUESTS_OF[dialect.name].inc()
         self.rules.limits.check_count(sent.object.get(dialect.documents_field), dialect.documents_field)
         body = read_as(dialect.body, sent.object)
-        job = dialect.to_job(body, self.rules, self._deadline(request, getattr(body, "deadline_ms", None)))
+        context = context_of(request.scope)
+        model = self.state.models.choose(getattr(body, "model", None) or context.model_id)
+        job = dialect.to_job(body, self._rules_of(model), self._deadline(request, getattr(body, "deadline_ms", None)))
         job = _completed(job, request, sent.warnings + unknown_field_warnings(sent.object, dialect.body))
         del sent  # what it holds beside the job would wait for the answer too
-        context = context_of(request.scope)
-        context.work = asked_work(dialect.name, self.state.model_name, len(job.documents))
-        self.state.check_model(getattr(body, "model", None))
+        context.work = asked_work(dialect.name, model.name, len(job.documents))
         try:
-            with self._charged(request, _pairs([job])) as charge:
-                ranking = await run_while_connected(request, self._run(job, context.trace))
+            with self._charged(request, (model, partial(_pairs, job))) as charge:
+                ranking = await run_while_connected(request, self._run(model, job, context.trace))
                 charge.used = ranking.usage.tokens
         except BentorankError as error:
             error.message = _renamed(error.message, dialect.documents_field)
             raise
         context.work |= done_work([ranking])
-        content = dialect.to_response(body, job, ranking, Answer(self.state.model_name))
-        return json_response(content, headers=timing_headers(job, ranking, self.state.reranker.info.device))
+        content = dialect.to_response(body, job, ranking, Answer(model.name))
+        return json_response(content, headers=timing_headers(job, ranking, model.reranker.info.device))
 
     async def _rerank_batch(self, request: Request) -> Response:
         started = time.monotonic()
@@ -109,25 +111,24 @@ class RerankRoutes:
         self.rules.limits.check_batch(requests)
         works = [await self._read_nth(request, i, body, sent.warnings) for i, body in enumerate(requests)]
         context = context_of(request.scope)
-        context.work = asked_work(BATCH, self.state.model_name, sum(len(job.documents) for _, job in works))
-        for body, _ in works:
-            self.state.check_model(body.model)
-        largest = max(len(job.documents) for _, job in works)
+        asked = [work.model for work in works]
+        names = ",".join(dict.fromkeys(model.name for model in asked))
+        context.work = asked_work(BATCH, names, sum(len(work.job.documents) for work in works))
+        largest = max(len(work.job.documents) for work in works)
         turns = asyncio.Semaphore(max(1, BATCH_DOCUMENTS_AT_ONCE // largest))
-        runs = [self._run_nth(i, job, context.trace, turns) for i, (_, job) in enumerate(works)]
-        with self._charged(request, _pairs(job for _, job in works)) as charge:
+        # The first for each model asks for all: once it is let in, the others are its own work.
+        runs = [
+            self._run_nth(i, work, context.trace, turns, let_in=work.model in asked[:i]) for i, work in enumerate(works)
+        ]
+        with self._charged(request, *[(work.model, partial(_pairs, work.job)) for work in works]) as charge:
             rankings = await run_while_connected(request, _gather(runs))
             charge.used = sum(ranking.usage.tokens for ranking in rankings)
         context.work |= done_work(rankings)
-        responses = [
-            await self._write_nth(body, job, ranking) for (body, job), ranking in zip(works, rankings, strict=True)
-        ]
+        responses = [await _write_nth(work, ranking) for work, ranking in zip(works, rankings, strict=True)]
         latency_ms = round((time.monotonic() - started) * 1e3, 3)
         return json_response(responses if is_list else {"responses": responses, "latency_ms": latency_ms})
 
-    async def _read_nth(
-        self, request: Request, index: int, sent: object, warnings: tuple[str, ...]
-    ) -> tuple[RerankBody, RerankJob]:
+    async def _read_nth(self, request: Request, index: int, sent: object, warnings: tuple[str, ...]) -> _Nth:
         """One request of a batch."""
         await asyncio.sleep(0)  # other callers' turn: together the requests may have very many documents
         place = f"requests[{index}]"
@@ -135,33 +136,37 @@ class RerankRoutes:
             self.rules.limits.check_count(sent.get("documents"), f"{place}.documents")
             warnings += unknown_field_warnings(sent, RerankBody)
         body = read_as(RerankBody, sent, place)
-        job = to_job(body, self.rules, self._deadline(request, body.deadline_ms), field_prefix=f"{place}.")
-        return body, _completed(job, request, warnings)
+        model = self.state.models.choose(body.model)
+        deadline = self._deadline(request, body.deadline_ms)
+        job = to_job(body, self._rules_of(model), deadline, field_prefix=f"{place}.")
+        return _Nth(model, body, _completed(job, request, warnings))
 
     async def _run_nth(
-        self, index: int, job: RerankJob, trace: RequestTrace | None, turns: asyncio.Semaphore
+        self, index: int, work: _Nth, trace: RequestTrace | None, turns: asyncio.Semaphore, *, let_in: bool
     ) -> Ranking:
         try:
             async with turns:
-                # The first asks for all: once it is let in, the others are its own work.
-                return await self._run(job, trace, index)
+                return await self._run(work.model, work.job, trace, index, let_in=let_in)
         except BentorankError as error:
             # Messages about one document start with its place, which belongs to this request.
             joint = "." if error.message.startswith("documents") else ": "
             error.message = f"requests[{index}]{joint}{error.message}"
             raise
 
-    async def _write_nth(self, body: RerankBody, job: RerankJob, ranking: Ranking) -> orjson.Fragment:
-        """One answer of a batch, as JSON."""
-        await asyncio.sleep(0)  # other callers' turn
-        return orjson.Fragment(orjson.dumps(to_native_response(body, job, ranking, Answer(self.state.model_name))))
-
-    async def _run(self, job: RerankJob, trace: RequestTrace | None, index: int | None = None) -> Ranking:
+    async def _run(
+        self,
+        model: ServedModel,
+        job: RerankJob,
+        trace: RequestTrace | None,
+        index: int | None = None,
+        *,
+        let_in: bool = False,
+    ) -> Ranking:
         metrics.DOCUMENT_COUNT.observe(len(job.documents))
-        with TracedWork(trace, "rerank", len(job.documents), self.state.model_name, index) as work:
-            ranking = await self.state.reranker.rerank(job, let_in=bool(index))
+        with TracedWork(trace, "rerank", len(job.documents), model.name, index) as work:
+            ranking = await model.reranker.rerank(job, let_in=let_in)
             work.ranked(ranking)
-        metrics.record_ranking(len(job.documents), ranking)
+        metrics.record_ranking(model.name, len(job.documents), ranking)
         return ranking
 
     async def _score(self, request: Request) -> Response:
@@ -175,18 +180,18 @@ class RerankRoutes:
         for number, pair in enumerate(pairs):
             self.rules.limits.check_query(pair.query, f"queries[{number}]")
         self.rules.limits.check_texts([pair.passage for pair in pairs], "documents")
+        model = self.state.models.choose(body.model)
         context = context_of(request.scope)
-        context.work = asked_work(SCORE, self.state.model_name, len(pairs))
-        self.state.check_model(body.model)
+        context.work = asked_work(SCORE, model.name, len(pairs))
         overflow = Overflow.ERROR if body.truncate_prompt_tokens is None else Overflow.TRUNCATE
         tokens_of_text = max(body.truncate_prompt_tokens or 0, 0)
         keep_end = keeps_end(body.truncation_side)
         length = self.rules.length(overflow, max_tokens_per_doc=tokens_of_text or None, keep_end=keep_end)
-        reranker = self.state.reranker
+        reranker = model.reranker
         terms = Terms(length, self._deadline(request, None), cache=cache_use(request.headers))
         with (
-            self._charged(request, pairs) as charge,
-            TracedWork(context.trace, "score", len(pairs), self.state.model_name) as work,
+            self._charged(request, (model, lambda: pairs)) as charge,
+            TracedWork(context.trace, "score", len(pairs), model.name) as work,
         ):
             scores = await run_while_connected(request, reranker.score_all(pairs, terms))
             work.scored(scores)
@@ -194,15 +199,21 @@ class RerankRoutes:
         context.work |= scored_work(scores)
         mode = ScoreMode.LOGIT if body.use_activation is False else ScoreMode.PROBABILITY
         presented = [present(logit, mode, reranker.info.activation) for logit in scores.logits]
-        content = score.to_response(presented, scores.tokens, Answer(self.state.model_name))
+        content = score.to_response(presented, scores.tokens, Answer(model.name))
         return json_response(content, headers=warning_header(warnings))
 
-    def _charged(self, request: Request, pairs: Iterable[Pair]) -> AbstractContextManager[Charge]:
-        """Charge the caller's key for the pairs; see KeyBudgets."""
+    def _charged(
+        self, request: Request, *works: tuple[ServedModel, Callable[[], Sequence[Pair]]]
+    ) -> AbstractContextManager[Charge]:
+        """Charge the caller's key for what is read by each model; see KeyBudgets."""
         key = context_of(request.scope).key
         if self.budgets is None or key is None:
             return nullcontext(Charge(0))
-        return self.budgets.charged(key, self.state.reranker.forecast_tokens([*pairs]))
+        return self.budgets.charged(key, sum(model.reranker.forecast_tokens(pairs()) for model, pairs in works))
+
+    def _rules_of(self, model: ServedModel) -> JobRules:
+        """What the service lays down for requests that this model answers."""
+        return self.rules if model.overflow is None else replace(self.rules, overflow=model.overflow)
 
     def _deadline(self, request: Request, deadline_ms: float | None) -> float:
         return deadline_of(
@@ -210,8 +221,22 @@ class RerankRoutes:
         )
 
 
-def _pairs(jobs: Iterable[RerankJob]) -> Iterator[Pair]:
-    return (Pair(job.query, document.content) for job in jobs for document in job.documents)
+class _Nth(NamedTuple):
+    """One request of a batch."""
+
+    model: ServedModel
+    body: RerankBody
+    job: RerankJob
+
+
+async def _write_nth(work: _Nth, ranking: Ranking) -> orjson.Fragment:
+    """One answer of a batch, as JSON."""
+    await asyncio.sleep(0)  # other callers' turn
+    return orjson.Fragment(orjson.dumps(to_native_response(work.body, work.job, ranking, Answer(work.model.name))))
+
+
+def _pairs(job: RerankJob) -> list[Pair]:
+    return [Pair(job.query, document.content) for document in job.documents]
 
 
 def _renamed(message: str, documents_field: str) -> str:

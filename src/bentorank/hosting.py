@@ -1,0 +1,74 @@
+"""Loads models onto the device that they share, each as it is served: engine, queue, reranker, name."""
+
+from __future__ import annotations
+
+import logging
+import time
+from typing import TYPE_CHECKING
+
+from bentorank.engines.loading import load_engine
+from bentorank.errors import ConfigurationError
+from bentorank.memory_need import check_memory
+from bentorank.models import ServedModel
+from bentorank.reranker import Reranker
+from bentorank.scheduling import Scheduler
+from bentorank.types import Overflow
+from bentorank.wiring import engine_options, scheduler_limits
+
+if TYPE_CHECKING:
+    from bentorank.cache import ScoreCache
+    from bentorank.model_list import ModelEntry
+    from bentorank.scheduling import Device
+    from bentorank.settings import Settings
+
+logger = logging.getLogger(__name__)
+
+
+class Host:
+    """One device of a process, and what it takes to serve a model on it."""
+
+    def __init__(self, settings: Settings, device: Device, cache: ScoreCache | None, *, worker_index: int = 1) -> None:
+        self._settings = settings
+        self._device = device
+        self._cache = cache
+        self._worker_index = worker_index
+
+    def load_all(self) -> list[ServedModel]:
+        """What the settings ask for, the default first; takes seconds to minutes.
+
+        Raises ConfigurationError, which names the model where there are several.
+        """
+        entries = self._settings.model_entries
+        if not entries:
+            return [self._load(None)]
+        check_memory(self._settings, entries)
+        return [self.load(entry) for entry in entries]
+
+    def load(self, entry: ModelEntry) -> ServedModel:
+        """One model, warm. Raises ConfigurationError, which names it."""
+        try:
+            return self._load(entry)
+        except ConfigurationError as error:
+            raise ConfigurationError(f"model {entry.name}: {error.message}") from error
+
+    def _load(self, entry: ModelEntry | None) -> ServedModel:
+        settings = self._settings
+        engine = load_engine(engine_options(settings, self._worker_index, entry))
+        started = time.monotonic()
+        engine.warm_up()
+        warmed_up_in_s = time.monotonic() - started
+        limits = scheduler_limits(settings, engine.info)
+        scheduler = Scheduler(engine, limits, device=self._device, warmed_up_in_s=warmed_up_in_s)
+        scheduler.start()
+        reranker = Reranker(
+            engine,
+            scheduler,
+            tokenizer_threads=settings.tokenizer_threads,
+            max_request_tokens=settings.max_request_tokens,
+            cache=self._cache,
+        )
+        if entry is None:
+            own, name = engine.info.model, settings.served_model_name or engine.info.model
+            return ServedModel(name, reranker, aliases=() if own == name else (own,))
+        overflow = None if entry.overflow is None else Overflow(entry.overflow)
+        return ServedModel(entry.name, reranker, entry.aliases, overflow)

@@ -1,0 +1,115 @@
+"""Whether the models that are to share a device fit into its memory, told from their files before any is loaded."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from bentorank.defaults import batch_tokens
+from bentorank.defaults import streams as default_streams
+from bentorank.engines.loading import choose_engine
+from bentorank.engines.openvino.cores import usable_cores, usable_memory_bytes
+from bentorank.engines.options import EngineKind, Precision
+from bentorank.engines.stored_files import read_json
+from bentorank.errors import ConfigurationError
+from bentorank.wiring import engine_options, uses_gpu
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from bentorank.engines.checkpoint import Checkpoint
+    from bentorank.engines.options import EngineOptions
+    from bentorank.model_list import ModelEntry
+    from bentorank.settings import Settings
+
+GIB = 2**30
+BYTES = {Precision.F32: 4, Precision.BF16: 2, Precision.F16: 2, Precision.INT8: 1}
+# What a layer keeps of each token while it computes: vectors of the model's width, and of its inner one.
+VECTORS_A_TOKEN, INNER_VECTORS_A_TOKEN = 8, 2
+# Where the configuration does not say.
+USUAL_WIDTH = 768
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryNeed:
+    """The least that a model takes: its weights, once for each forward pass at a time, and what those keep."""
+
+    name: str
+    weights_bytes: int
+    batch_bytes: int
+
+    @property
+    def bytes(self) -> int:
+        """Both."""
+        return self.weights_bytes + self.batch_bytes
+
+
+def check_memory(settings: Settings, entries: Sequence[ModelEntry], *, besides_bytes: int = 0) -> None:
+    """Raises ConfigurationError if models take more than there is, of which so much is taken already.
+
+    It counts the least that they take, so that it refuses none that would fit.
+    """
+    if settings.engine == "fake":
+        return
+    needs = [memory_need(settings, entry) for entry in entries]
+    total = sum(need.bytes for need in needs) + besides_bytes
+    available, what = _available(settings)
+    if total > available:
+        named = ", ".join(f"{need.name} {need.bytes / GIB:.1f}" for need in needs)
+        besides = f" beside {besides_bytes / GIB:.1f} of those that are served" if besides_bytes else ""
+        raise ConfigurationError(
+            f"the models take {total / GIB:.1f} GiB at least ({named}{besides}), and there are {available / GIB:.1f} of"
+            f" {what}: serve fewer of them, or in a smaller precision"
+        )
+
+
+def memory_need(settings: Settings, entry: ModelEntry) -> MemoryNeed:
+    """That of one model. Raises ConfigurationError, which names it, where its files cannot be read."""
+    from bentorank.engines.checkpoint import open_checkpoint  # noqa: PLC0415 - the fake engine has none
+
+    options = engine_options(settings, 1, entry)
+    try:
+        checkpoint = open_checkpoint(
+            options.model, revision=options.revision, max_tokens=options.max_tokens, hints=options.hints
+        )
+        weights = sum(math.prod(shape) for shape in checkpoint.weight_shapes().values())
+        on_openvino = choose_engine(options) is EngineKind.OPENVINO
+        bytes_a_weight = BYTES[_precision(options, checkpoint, on_openvino=on_openvino, on_gpu=uses_gpu(settings))]
+    except ConfigurationError as error:
+        raise ConfigurationError(f"model {entry.name}: {error.message}") from error
+    streams = _streams(options, weights * bytes_a_weight) if on_openvino else 1
+    config = read_json(checkpoint.folder / "config.json")
+    width = int(config.get("hidden_size") or config.get("dim") or config.get("d_model") or USUAL_WIDTH)
+    inner = int(config.get("intermediate_size") or 4 * width)
+    tokens = settings.max_batch_tokens or batch_tokens("cuda" if uses_gpu(settings) else "cpu")
+    kept = tokens * (VECTORS_A_TOKEN * width + INNER_VECTORS_A_TOKEN * inner) * max(2, bytes_a_weight)
+    return MemoryNeed(entry.name, weights * bytes_a_weight * streams, kept * streams)
+
+
+def _streams(options: EngineOptions, weights_bytes: int) -> int:
+    threads = options.threads or usable_cores()
+    memory_bytes = int(usable_memory_bytes() * options.host_share)
+    return options.streams or default_streams(threads, memory_bytes=memory_bytes, weights_bytes=weights_bytes)
+
+
+def _precision(options: EngineOptions, checkpoint: Checkpoint, *, on_openvino: bool, on_gpu: bool) -> Precision:
+    if on_openvino:
+        from bentorank.engines.openvino.engine import choose_precision  # noqa: PLC0415 - heavy
+
+        return choose_precision(options.precision, checkpoint)
+    if options.precision is not Precision.AUTO:
+        return options.precision
+    return Precision.BF16 if on_gpu else Precision.F32
+
+
+def _available(settings: Settings) -> tuple[int, str]:
+    """Bytes for all models of one worker, and of what."""
+    if uses_gpu(settings):
+        import torch  # noqa: PLC0415 - only where there may be a GPU
+
+        if torch.cuda.is_available():
+            options = engine_options(settings, 1)
+            device = torch.device(options.device if options.device.startswith("cuda") else "cuda")
+            return int(torch.cuda.mem_get_info(device)[1] * options.memory_share), "the GPU's memory"
+    return usable_memory_bytes() // settings.worker_count, "memory"

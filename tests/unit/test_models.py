@@ -1,0 +1,45 @@
+"""Models by their names."""
+
+from __future__ import annotations
+
+import pytest
+
+from bentorank.errors import ModelNotFoundError, UnavailableError
+from bentorank.models import ServedModel, ServedModels
+
+
+def served(name, *aliases):
+    """One that nothing is asked of."""
+    return ServedModel(name, None, aliases)
+
+
+def test_a_name_or_an_alias_finds_a_model_and_any_other_the_first():
+    """None and an empty name too."""
+    first, second = served("first", "one"), served("second", "two")
+    models = ServedModels(first, second)
+    assert [models.choose(name) for name in ("first", "one", "second", "two")] == [first, first, second, second]
+    assert [models.choose(name) for name in (None, "", "third")] == [first] * 3
+    assert models.find("third") is None
+
+
+def test_strict_names_are_those_that_there_are():
+    """The refusal lists them; who names none gets the first."""
+    models = ServedModels(served("first", "one"), served("second"), strict=True)
+    assert models.choose(None).name == models.choose("one").name == "first"
+    with pytest.raises(ModelNotFoundError, match="there are first, second"):
+        models.choose("third")
+
+
+def test_a_model_that_left_is_not_found_by_any_of_its_names():
+    """And the next is the default where it was the first."""
+    first, second = served("first", "one"), served("second")
+    models = ServedModels(first, second)
+    assert models.remove("first") is first
+    assert models.choose("one") is models.default is second
+    assert models.names == ["second"]
+
+
+def test_before_any_is_loaded_there_is_none_to_choose():
+    """Whatever its name is."""
+    with pytest.raises(UnavailableError):
+        ServedModels(strict=True).choose("first")
