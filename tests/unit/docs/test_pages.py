@@ -1,4 +1,4 @@
-"""The pages beside the README: each path, setting and link that they name is there."""
+"""The pages of the root: each path, setting and link that they name is there."""
 
 import re
 from pathlib import Path
@@ -8,7 +8,7 @@ import pytest
 from bentorank.settings import Settings, environment_name
 
 ROOT = Path(__file__).parents[3]
-PAGES = ("CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md")
+PAGES = ("README.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md")
 PATH = re.compile(r"`((?:src|tests|benchmarks|integrations|docs|models|deploy)/[\w./-]*|\w+\.(?:py|txt|toml|md))`")
 PLACES = ("", "src/bentorank/http/dialects")
 
@@ -24,14 +24,15 @@ def test_every_path_is_there(page):
 
 @pytest.mark.parametrize("page", PAGES)
 def test_every_setting_is_there(page):
-    """By its variable."""
-    known = {environment_name(name) for name in Settings.model_fields}
+    """By its variable, or that in which a caller keeps a key."""
+    known = {environment_name(name) for name in Settings.model_fields} | {"BENTORANK_API_KEY"}
     assert set(re.findall(r"BENTORANK_[A-Z_]+", (ROOT / page).read_text(encoding="utf-8"))) <= known
 
 
-def test_every_make_target_is_there():
-    """In the contributors' page."""
+@pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md"])
+def test_every_make_target_is_there(page):
+    """In commands, and in backticks."""
     targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), flags=re.MULTILINE))
-    named = set(re.findall(r"(?:^|`)make ([a-z-]+)", (ROOT / "CONTRIBUTING.md").read_text(), flags=re.MULTILINE))
+    named = set(re.findall(r"(?:^|`)make ([a-z-]+)", (ROOT / page).read_text(), flags=re.MULTILINE))
     assert named
     assert named <= targets
