@@ -7,7 +7,7 @@ import psutil
 import pytest
 from support.contract import ContractClient
 from support.metrics import Scrape, settled_scrape
-from support.server import free_port, run_command, running_server, wait_until
+from support.server import running_server, wait_until
 from support.tiny_folders import make_vast, tiny_models
 
 from bentorank.engines.loading import load_engine
@@ -202,12 +202,3 @@ def test_real_models_come_and_go(tmp_path):
             wait_until(lambda: not is_there(client, "tiny"), within_s=20)
             resident.append(worker.memory_info().rss)
         assert resident[-1] - resident[1] < 20 * 2**20
-
-
-def test_several_workers_have_no_admin(tmp_path):
-    """A change would reach one of them: the start is refused in a sentence."""
-    ended = run_command(tmp_path, "serve", admin_key=ADMIN_KEY, workers=2, port=free_port())
-    assert ended.returncode != 0
-    said = " ".join(ended.stdout.split())
-    assert "admin_key is set, but there are 2 workers, of which each change would reach one" in said
-    assert ADMIN_KEY not in said
