@@ -13,7 +13,7 @@ SCHEMA = Path(__file__).with_name("bentorank") / "values.schema.json"
 # The chart sets these or takes them from a Secret: templates/_contradictions.tpl says so to whoever sets them here.
 OF_THE_CHART = frozenset(
     {
-        *("api_keys", "api_keys_file", "cache_dir", "cache_url", "cache_url_file", "env_file"),
+        *("admin_key", "api_keys", "api_keys_file", "cache_dir", "cache_url", "cache_url_file", "env_file"),
         *("gpus", "host", "port", "tracing", "workers"),
     }
 )

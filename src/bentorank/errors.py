@@ -10,6 +10,7 @@ BentorankError
 │   │   └── ModelNotFoundError
 │   ├── MethodNotAllowedError 405
 │   ├── RequestTimeoutError  408  the request itself took too long to arrive
+│   ├── ConflictError        409  not while things are as they are
 │   ├── PayloadTooLargeError 413
 │   ├── UnsupportedMediaTypeError 415
 │   ├── HeadTooLargeError    431  request line and headers are larger than a limit
@@ -161,6 +162,13 @@ class RequestTimeoutError(InvalidRequestError):
     status = 408
     code = "request_timeout"
     error_type = "Timeout"
+
+
+class ConflictError(InvalidRequestError):
+    """What is asked for cannot be done while things are as they are: another change of models runs, a name is taken."""
+
+    status = 409
+    code = "conflict"
 
 
 class PayloadTooLargeError(InvalidRequestError):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from bentorank.engines.loading import load_engine
 from bentorank.errors import ConfigurationError
-from bentorank.memory_need import check_memory
+from bentorank.memory_need import check_memory, check_room
 from bentorank.models import ServedModel
 from bentorank.reranker import Reranker
 from bentorank.scheduling import Scheduler
@@ -44,20 +44,25 @@ class Host:
         check_memory(self._settings, entries)
         return [self.load(entry) for entry in entries]
 
-    def load(self, entry: ModelEntry) -> ServedModel:
-        """One model, warm. Raises ConfigurationError, which names it."""
+    def load(self, entry: ModelEntry, *, models: int | None = None) -> ServedModel:
+        """One model of so many, warm. Raises ConfigurationError, which names it."""
         try:
-            return self._load(entry)
+            return self._load(entry, models)
         except ConfigurationError as error:
             raise ConfigurationError(f"model {entry.name}: {error.message}") from error
 
-    def _load(self, entry: ModelEntry | None) -> ServedModel:
+    def load_beside(self, entry: ModelEntry, served: int) -> ServedModel:
+        """One more, warm, beside so many that are served. Raises as `load`, and where memory has no room for it."""
+        check_room(self._settings, entry, models=served + 1)
+        return self.load(entry, models=served + 1)
+
+    def _load(self, entry: ModelEntry | None, models: int | None = None) -> ServedModel:
         settings = self._settings
-        engine = load_engine(engine_options(settings, self._worker_index, entry))
+        engine = load_engine(engine_options(settings, self._worker_index, entry, models=models))
         started = time.monotonic()
         engine.warm_up()
         warmed_up_in_s = time.monotonic() - started
-        limits = scheduler_limits(settings, engine.info)
+        limits = scheduler_limits(settings, engine.info, models=models)
         scheduler = Scheduler(engine, limits, device=self._device, warmed_up_in_s=warmed_up_in_s)
         scheduler.start()
         reranker = Reranker(

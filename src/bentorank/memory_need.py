@@ -13,6 +13,7 @@ from bentorank.engines.openvino.cores import usable_cores, usable_memory_bytes
 from bentorank.engines.options import EngineKind, Precision
 from bentorank.engines.stored_files import read_json
 from bentorank.errors import ConfigurationError
+from bentorank.process.usage import process_usage
 from bentorank.wiring import engine_options, uses_gpu
 
 if TYPE_CHECKING:
@@ -33,42 +34,65 @@ USUAL_WIDTH = 768
 
 @dataclass(frozen=True, slots=True)
 class MemoryNeed:
-    """The least that a model takes: its weights, once for each forward pass at a time, and what those keep."""
+    """The least that a model takes: its weights, once for each forward pass at a time, and what those keep.
+
+    `stored_bytes` is the size of its files.
+    """
 
     name: str
     weights_bytes: int
     batch_bytes: int
+    stored_bytes: int
 
     @property
     def bytes(self) -> int:
-        """Both."""
+        """Both, once it is loaded."""
         return self.weights_bytes + self.batch_bytes
 
 
-def check_memory(settings: Settings, entries: Sequence[ModelEntry], *, besides_bytes: int = 0) -> None:
-    """Raises ConfigurationError if models take more than there is, of which so much is taken already.
+def check_memory(settings: Settings, entries: Sequence[ModelEntry]) -> None:
+    """Raises ConfigurationError if models take more than there is.
 
     It counts the least that they take, so that it refuses none that would fit.
     """
     if settings.engine == "fake":
         return
     needs = [memory_need(settings, entry) for entry in entries]
-    total = sum(need.bytes for need in needs) + besides_bytes
+    total = sum(need.bytes for need in needs)
     available, what = _available(settings)
     if total > available:
         named = ", ".join(f"{need.name} {need.bytes / GIB:.1f}" for need in needs)
-        besides = f" beside {besides_bytes / GIB:.1f} of those that are served" if besides_bytes else ""
         raise ConfigurationError(
-            f"the models take {total / GIB:.1f} GiB at least ({named}{besides}), and there are {available / GIB:.1f} of"
-            f" {what}: serve fewer of them, or in a smaller precision"
+            f"the models take {total / GIB:.1f} GiB at least ({named}), and there are {available / GIB:.1f} of {what}:"
+            " serve fewer of them, or in a smaller precision"
         )
 
 
-def memory_need(settings: Settings, entry: ModelEntry) -> MemoryNeed:
-    """That of one model. Raises ConfigurationError, which names it, where its files cannot be read."""
+def check_room(settings: Settings, entry: ModelEntry, *, models: int) -> None:
+    """Raises ConfigurationError if a model does not fit beside what this process holds already, as one of so many.
+
+    While it is loaded its weights are there as they are stored, too: who runs out of memory takes the others with it.
+    """
+    if settings.engine == "fake":
+        return
+    need = memory_need(settings, entry, models=models)
+    on_gpu = uses_gpu(settings)
+    needed = need.bytes if on_gpu else max(need.bytes, need.stored_bytes + need.weights_bytes)
+    available, what = _available(settings)
+    taken = _taken(settings)
+    if needed + taken > available:
+        raise ConfigurationError(
+            f"model {entry.name}: it takes {needed / GIB:.1f} GiB at least while it is loaded, and"
+            f" {max(0, available - taken) / GIB:.1f} of {available / GIB:.1f} of {what} are free: unload another first,"
+            " or load it in a smaller precision"
+        )
+
+
+def memory_need(settings: Settings, entry: ModelEntry, *, models: int | None = None) -> MemoryNeed:
+    """That of one of so many models. Raises ConfigurationError, which names it, where its files cannot be read."""
     from bentorank.engines.checkpoint import open_checkpoint  # noqa: PLC0415 - the fake engine has none
 
-    options = engine_options(settings, 1, entry)
+    options = engine_options(settings, 1, entry, models=models)
     try:
         checkpoint = open_checkpoint(
             options.model, revision=options.revision, max_tokens=options.max_tokens, hints=options.hints
@@ -84,7 +108,8 @@ def memory_need(settings: Settings, entry: ModelEntry) -> MemoryNeed:
     inner = int(config.get("intermediate_size") or 4 * width)
     tokens = settings.max_batch_tokens or batch_tokens("cuda" if uses_gpu(settings) else "cpu")
     kept = tokens * (VECTORS_A_TOKEN * width + INNER_VECTORS_A_TOKEN * inner) * max(2, bytes_a_weight)
-    return MemoryNeed(entry.name, weights * bytes_a_weight * streams, kept * streams)
+    stored = sum(file.stat().st_size for file in checkpoint.weight_files())
+    return MemoryNeed(entry.name, weights * bytes_a_weight * streams, kept * streams, stored)
 
 
 def _streams(options: EngineOptions, weights_bytes: int) -> int:
@@ -110,6 +135,23 @@ def _available(settings: Settings) -> tuple[int, str]:
 
         if torch.cuda.is_available():
             options = engine_options(settings, 1)
-            device = torch.device(options.device if options.device.startswith("cuda") else "cuda")
-            return int(torch.cuda.mem_get_info(device)[1] * options.memory_share), "the GPU's memory"
+            total = torch.cuda.mem_get_info(_cuda_device(options))[1]
+            return int(total * options.memory_share), "the GPU's memory"
     return usable_memory_bytes() // settings.worker_count, "memory"
+
+
+def _taken(settings: Settings) -> int:
+    """Bytes of the same memory that are taken now; torch's own reserve is not."""
+    if uses_gpu(settings):
+        import torch  # noqa: PLC0415 - only where there may be a GPU
+
+        if torch.cuda.is_available():
+            device = _cuda_device(engine_options(settings, 1))
+            free, total = torch.cuda.mem_get_info(device)
+            reserve = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+            return total - free - reserve
+    return process_usage().resident_bytes
+
+
+def _cuda_device(options: EngineOptions) -> str:
+    return options.device if options.device.startswith("cuda") else "cuda"

@@ -71,14 +71,15 @@ def read_model_list(value: str) -> tuple[ModelEntry, ...]:
     return tuple(entries)
 
 
-def read_entry(table: Mapping[str, Any], place: str) -> ModelEntry:
-    """One model as it is described. Raises ConfigurationError naming `place` and the field."""
+def read_entry(table: Mapping[str, Any], place: str = "") -> ModelEntry:
+    """One model as it is described. Raises ConfigurationError naming the `place`, if there is one, and the field."""
     # The one name that says which model it is.
     known = {"source": STARTER, **table} if table.get("name") == STARTER else table
     try:
         return ModelEntry.model_validate(known)
     except ValidationError as error:
-        raise ConfigurationError(f"{_shown(table, place)}: {_problem(error)}") from None
+        shown = f"{_shown(table, place)}: " if place else ""
+        raise ConfigurationError(f"{shown}{_problem(error)}") from None
 
 
 def check_names(entries: Sequence[ModelEntry]) -> None:

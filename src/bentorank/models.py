@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from bentorank.errors import ModelNotFoundError, UnavailableError
@@ -16,24 +16,42 @@ if TYPE_CHECKING:
     from bentorank.types import Overflow, Scores
 
 
+class Users:
+    """Counts those that a model is answering: for as long as each is within the context. Lives on one event loop."""
+
+    __slots__ = ("count",)
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    def __enter__(self) -> None:
+        self.count += 1
+
+    def __exit__(self, *_: object) -> None:
+        self.count -= 1
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class ServedModel:
     """A model that answers under `name`, and is found by its `aliases` too.
 
     `overflow` is what happens to its long documents unless a request says; the service's setting where it is None.
+    Whoever chose it and asks it something is among its `users`, from before the first await until the answer.
     """
 
     name: str
     reranker: Reranker
     aliases: tuple[str, ...] = ()
     overflow: Overflow | None = None
+    users: Users = field(default_factory=Users)
 
     async def score(self, query: str, passages: Sequence[str], terms: Terms) -> Scores:
         """The logit of each passage for the query, by the same queue, cache and device as any request's.
 
         The work is a caller's further one where `terms` are `let_in`. Raises as Reranker.rerank does.
         """
-        return await self.reranker.score_all([Pair(query, passage) for passage in passages], terms)
+        with self.users:
+            return await self.reranker.score_all([Pair(query, passage) for passage in passages], terms)
 
 
 class ServedModels:
@@ -44,6 +62,7 @@ class ServedModels:
         self._strict = strict
         self._models: dict[str, ServedModel] = {}
         self._by_name: dict[str, ServedModel] = {}
+        self._left: frozenset[str] = frozenset()
         for model in models:
             self.add(model)
 
@@ -69,11 +88,14 @@ class ServedModels:
         """Serve one more."""
         assert not self._by_name.keys() & {model.name, *model.aliases}, "bug: two models of one name"
         self._models[model.name] = model
-        self._by_name |= dict.fromkeys((model.name, *model.aliases), model)
+        names = (model.name, *model.aliases)
+        self._by_name |= dict.fromkeys(names, model)
+        self._left -= {*names}
 
     def remove(self, name: str) -> ServedModel:
-        """Serve one no more: requests that come from now on do not find it."""
+        """Serve one no more: requests that come from now on and name it are refused, and not given to the default."""
         model = self._models.pop(name)
+        self._left |= {model.name, *model.aliases}
         self._by_name = {known: served for known, served in self._by_name.items() if served is not model}
         return model
 
@@ -84,14 +106,14 @@ class ServedModels:
     def choose(self, name: str | None) -> ServedModel:
         """The one that a request asks for by `name`, or the default.
 
-        Raises ModelNotFoundError where names are taken strictly and this is none, and UnavailableError while none is
-        loaded.
+        Raises ModelNotFoundError for one that was served and is no more, and where names are taken strictly and this is
+        none; UnavailableError while none is loaded.
         """
         model = self._by_name.get(name) if name else None
         if model is not None:
             return model
         default = self.default
-        if self._strict and name:
+        if name and (self._strict or name in self._left):
             raise ModelNotFoundError(self._not_found(), field="model")
         return default
 

@@ -27,13 +27,15 @@ from bentorank.http.edge.connection.protocol import limit_connections
 from bentorank.http.edge.cors import with_cors
 from bentorank.http.edge.edge import Edge
 from bentorank.http.playground.files import PlaygroundFiles, read_files
+from bentorank.http.routes.admin import AdminRoutes
 from bentorank.http.routes.bentoml_score import ScoreGate
 from bentorank.http.routes.rerank import RerankRoutes
 from bentorank.http.service_state import ServiceState
+from bentorank.model_changes import ModelChanges
 from bentorank.models import ServedModels
 from bentorank.observability import metrics
 from bentorank.observability.logging.configuring import SUPERVISOR, configure_logging
-from bentorank.observability.reporting import report_for_ever, report_readiness_for_ever
+from bentorank.observability.reporting import report_for_ever, report_last, report_readiness_for_ever
 from bentorank.observability.start_up import say_what_is_served, say_what_memory_is_taken
 from bentorank.observability.tracing.bentoml_middleware import leave_out_tracing
 from bentorank.process import exit_status
@@ -49,10 +51,12 @@ from bentorank.settings import read_settings
 from bentorank.types import Pair
 from bentorank.wiring import (
     access_log,
+    admin_key_ring,
     bentoml_config,
     cache_options,
     check_gpus,
     connection_limits,
+    finish_within_s,
     job_rules,
     key_budgets,
     key_ring,
@@ -65,6 +69,7 @@ from bentorank.wiring import (
 if TYPE_CHECKING:
     from starlette.types import ASGIApp
 
+    from bentorank.models import ServedModel
     from bentorank.observability.tracing.options import TracingOptions
 
 SCORE_ROUTE = "/bentoml/score"
@@ -91,6 +96,7 @@ try:
     configure_logging(log_options(settings), _process_name())
     limit_connections(connection_limits(settings))
     keys = key_ring(settings)
+    admin_keys = admin_key_ring(settings)
     budgets = key_budgets(settings)
     traced = tracing_options(settings)
 except ConfigurationError as unusable:
@@ -110,6 +116,7 @@ app = build_app(
             max_request_tokens=settings.max_request_tokens,
         ),
         ProbeRoutes(state),
+        None if admin_keys is None else AdminRoutes(state, rules.limits),
     ),
     docs=settings.docs,
 )
@@ -143,6 +150,7 @@ class EdgeService(Service[Any]):
             PlaygroundFiles(gate, playground) if playground else gate,
             methods=methods_of(app, SCORE_ROUTE) | dict.fromkeys(playground, frozenset({"GET"})),
             keys=keys,
+            admin_keys=admin_keys,
             bodies=BodyLimits(settings.max_body_bytes, settings.max_bodies_bytes),
             access_log=access_log(settings),
             tracer=None if state.tracing is None else state.tracing.requests,
@@ -165,7 +173,8 @@ class BentoRank:
         self._device = Device(on_death=_exit_for_a_new_process)
         try:
             self._cache = open_cache(cache_options(settings))
-            models = Host(settings, self._device, self._cache, worker_index=worker_index).load_all()
+            host = Host(settings, self._device, self._cache, worker_index=worker_index)
+            models = host.load_all()
         except ConfigurationError as error:
             _give_up_starting(error)
             raise
@@ -174,6 +183,14 @@ class BentoRank:
         for model in models:
             state.models.add(model)
             metrics.record_model(__version__, model.name, model.reranker.info)
+        if admin_keys is not None:
+            state.changes = ModelChanges(
+                state.models,
+                load=host.load_beside,
+                begin=_begin_serving,
+                end=_end_serving,
+                answered_within_s=finish_within_s(settings),
+            )
         if worker_index == 1:
             say_what_is_served(serving(settings, models, keys.count), time.monotonic() - began)
         else:
@@ -259,6 +276,18 @@ def _begin_tracing(options: TracingOptions) -> None:
     except ConfigurationError as error:
         _give_up_starting(error)
         raise
+
+
+def _begin_serving(model: ServedModel) -> None:
+    """One more than at the start."""
+    state.take_in(model)
+    metrics.record_model(__version__, model.name, model.reranker.info)
+
+
+def _end_serving(model: ServedModel) -> None:
+    """One that has answered its last request."""
+    report_last(model)
+    metrics.record_model_left(__version__, model.name, model.reranker.info)
 
 
 def _has_supervisor() -> bool:

@@ -22,7 +22,7 @@ from pydantic_settings import (
 )
 
 from bentorank.errors import ConfigurationError
-from bentorank.http.edge.key_rule import KEY_RULE, is_usable_key
+from bentorank.http.edge.key_rule import KEY_RULE, MIN_ADMIN_KEY_CHARS, is_usable_key, key_rule
 from bentorank.model_list import (
     MaxPairTokens,
     ModelEntry,
@@ -243,6 +243,11 @@ class Settings(BaseSettings):
         description="Tokens that a key may use at once after a pause; those of 10 seconds unless set. A request of more"
         " waits until it may use all of them.",
     )
+    admin_key: SecretStr | None = Field(
+        None,
+        description="Key of `/admin/models`, which loads and unloads models while the others serve; no API key opens"
+        " it, and there is no such route unless set. For one worker.",
+    )
     metrics_need_key: bool = Field(default=False, description="`/metrics` is for holders of a key alone.")
     cors_origins: Annotated[tuple[str, ...], NoDecode, Listed] = Field(
         (), description="Origins of web pages that may call the service, between commas; `*` is all, none unless set."
@@ -346,6 +351,13 @@ class Settings(BaseSettings):
             raise ValueError(KEY_RULE)
         return keys
 
+    @field_validator("admin_key")
+    @classmethod
+    def _check_admin_key(cls, key: SecretStr | None) -> SecretStr | None:
+        if key is not None and not is_usable_key(key.get_secret_value().encode(), MIN_ADMIN_KEY_CHARS):
+            raise ValueError(key_rule(MIN_ADMIN_KEY_CHARS))
+        return key
+
     @field_validator("cors_origins")
     @classmethod
     def _check_origins(cls, origins: tuple[str, ...]) -> tuple[str, ...]:
@@ -377,6 +389,19 @@ class Settings(BaseSettings):
         for name in ("cache_url", "cache_url_file"):
             if getattr(self, name) is not None and not self.cache:
                 raise ValueError(f"{name} is set, but cache is off: unset one of them")
+        return self
+
+    @model_validator(mode="after")
+    def _refuse_an_admin_key_that_cannot_be_meant(self) -> Self:
+        if self.admin_key is None:
+            return self
+        if self.worker_count > 1:
+            raise ValueError(
+                f"admin_key is set, but there are {self.worker_count} workers, of which each change would reach one:"
+                " use one worker, or change models and start again"
+            )
+        if self.admin_key in self.api_keys:
+            raise ValueError("admin_key is one of api_keys too: who reranks could change what is served")
         return self
 
     @model_validator(mode="after")

@@ -56,9 +56,16 @@ BENTOML_TIMEOUT_MARGIN_S = 15.0
 CALLERS_THAT_KEEP_A_DEVICE_BUSY = 8
 
 
-def engine_options(settings: Settings, worker_index: int, entry: ModelEntry | None = None) -> EngineOptions:
-    """What worker number `worker_index` (from 1) is to load, and on which device: the one model, or that of a list."""
+def engine_options(
+    settings: Settings, worker_index: int, entry: ModelEntry | None = None, *, models: int | None = None
+) -> EngineOptions:
+    """What worker number `worker_index` (from 1) is to load, and on which device: the one model, or one of a list.
+
+    Of a list, the default is meant unless `entry` says. So many `models` share the memory, those of the list unless
+    said.
+    """
     engine = EngineKind(settings.engine)
+    entry = next(iter(settings.model_entries), None) if entry is None else entry
     source = settings.model if entry is None else entry.source
     own = {} if entry is None else {name: value for name, value in entry if value is not None}
     return EngineOptions(
@@ -74,7 +81,7 @@ def engine_options(settings: Settings, worker_index: int, entry: ModelEntry | No
         fast_tokenizer=settings.fast_tokenizer,
         cache_dir=settings.cache_dir.expanduser(),
         memory_share=1.0 if settings.workers_per_gpu == 1 else SHARED_MEMORY / settings.workers_per_gpu,
-        host_share=1 / max(1, len(settings.model_entries)),
+        host_share=1 / (models or max(1, len(settings.model_entries))),
         hints=ModelHints(
             own.get("instruction", settings.instruction),
             own.get("prompt_format", settings.prompt_format),
@@ -149,12 +156,12 @@ def check_gpus(settings: Settings) -> None:
         )
 
 
-def scheduler_limits(settings: Settings, info: EngineInfo) -> SchedulerLimits:
-    """The token budgets for the device that was loaded, unless the settings name them."""
+def scheduler_limits(settings: Settings, info: EngineInfo, *, models: int | None = None) -> SchedulerLimits:
+    """The token budgets of one of so many `models` for the device that was loaded, unless the settings name them."""
     on_cpu = info.device == "cpu"
     workers = settings.worker_count
-    models = max(1, len(settings.model_entries))
-    memory_bytes = usable_memory_bytes() // workers // models
+    sharing = models or max(1, len(settings.model_entries))
+    memory_bytes = usable_memory_bytes() // workers // sharing
     by_rule = queue_tokens(info.device, cores=usable_cores() // workers, memory_bytes=memory_bytes)
     max_queue_tokens = settings.max_queue_tokens or max(by_rule, settings.max_batch_tokens or 0)
     return SchedulerLimits(
@@ -228,6 +235,11 @@ def key_ring(settings: Settings) -> KeyRing:
     """The API keys. Raises ConfigurationError if their file cannot be used."""
     fixed = [key.get_secret_value() for key in settings.api_keys]
     return KeyRing(fixed, settings.api_keys_file, guards_metrics=settings.metrics_need_key)
+
+
+def admin_key_ring(settings: Settings) -> KeyRing | None:
+    """The key that opens the admin routes, which are not there without one."""
+    return None if settings.admin_key is None else KeyRing([settings.admin_key.get_secret_value()])
 
 
 def key_budgets(settings: Settings) -> KeyBudgets | None:

@@ -1,12 +1,9 @@
 """What a caller tells a language model to look for: read by models whose prompts have it, else told to be ignored."""
 
-import importlib.util
-from pathlib import Path
-
 import pytest
 from support.server import running_server
+from support.tiny_folders import tiny_models
 
-TINY_MODELS = Path(__file__).parents[1] / "unit" / "engines" / "tiny_models.py"
 IGNORED = "instruction: this model reads none, and it was ignored"
 TEXTS = ["The tower is 300 metres high.", "Bread dough rises.", "A river delta forms."]
 # Voyage's answer has no warnings: the header has.
@@ -43,10 +40,7 @@ def test_a_language_model_is_served_and_its_scores_are_remembered_by_instruction
     """A real server with a small random Qwen3-Reranker: what another instruction scored answers no other."""
     import httpx
 
-    spec = importlib.util.spec_from_file_location("tiny_models", TINY_MODELS)
-    tiny_models = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(tiny_models)
-    tiny_models.build_causal(tmp_path / "model")
+    tiny_models().build_causal(tmp_path / "model")
     with running_server(tmp_path / "home", model=tmp_path / "model", instruction="Find rivers.") as server:
 
         def scores(path="/rerank", **extra):

@@ -1,18 +1,14 @@
 """Several models on one server: which of them answers, and that everything told of a request is told of that one."""
 
-import importlib.util
-from pathlib import Path
-
 import pytest
 from support.contract import ContractClient
 from support.metrics import Scrape, settled_scrape
 from support.server import free_port, run_command, running_server, wait_until
+from support.tiny_folders import tiny_models
 
 from bentorank.engines.loading import load_engine
 from bentorank.engines.options import EngineOptions, Precision
 from bentorank.types import Pair
-
-TINY_MODELS = Path(__file__).parents[1] / "unit" / "engines" / "tiny_models.py"
 
 LIST = """
 [[models]]
@@ -176,8 +172,7 @@ def test_a_log_line_names_the_model_that_answered(models, several):
 @pytest.mark.slow
 def test_the_shipped_model_beside_a_small_random_one(tmp_path):
     """Real engines, strict names: each scores as it does alone, and a name that is not there is told those that are."""
-    tiny_models = _tiny_models()
-    tiny_models.build_bert(tmp_path / "tiny")
+    tiny_models().build_bert(tmp_path / "tiny")
     (tmp_path / "models.toml").write_text(
         f'[[models]]\nname = "starter"\n[[models]]\nname = "tiny"\nsource = "{tmp_path / "tiny"}"\nprecision = "f32"\n'
     )
@@ -226,10 +221,3 @@ def test_a_list_that_cannot_be_served_ends_the_start_in_a_sentence(tmp_path):
     ended = run_command(tmp_path, "serve", models="starter,gone=/no/such/folder", port=free_port())
     assert ended.returncode != 0
     assert "model gone: the model setting names a folder that does not exist" in " ".join(ended.stdout.split())
-
-
-def _tiny_models():
-    spec = importlib.util.spec_from_file_location("tiny_models", TINY_MODELS)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module

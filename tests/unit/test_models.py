@@ -30,13 +30,18 @@ def test_strict_names_are_those_that_there_are():
         models.choose("third")
 
 
-def test_a_model_that_left_is_not_found_by_any_of_its_names():
-    """And the next is the default where it was the first."""
-    first, second = served("first", "one"), served("second")
+def test_a_model_that_left_is_refused_under_all_of_its_names_until_it_comes_back():
+    """Whoever named it would not expect another's scores; a name that never was one gets the default's."""
+    first, second = served("first"), served("second", "two")
     models = ServedModels(first, second)
-    assert models.remove("first") is first
-    assert models.choose("one") is models.default is second
-    assert models.names == ["second"]
+    assert models.remove("second") is second
+    assert models.names == ["first"]
+    for name in ("second", "two"):
+        with pytest.raises(ModelNotFoundError):
+            models.choose(name)
+    assert models.choose("third") is first
+    models.add(second)
+    assert models.choose("two") is second
 
 
 def test_before_any_is_loaded_there_is_none_to_choose():

@@ -58,6 +58,8 @@ def test_defaults_are_safe(read_with):
         ({"cache_url": "redis://a", "cache_url_file": "b"}, "cache_url and cache_url_file are both set"),
         ({"cache_url": "redis://a", "cache": "false"}, "cache_url is set, but cache is off"),
         ({"cache_url_file": "a", "cache": "false"}, "cache_url_file is set, but cache is off"),
+        ({"admin_key": "a-key-of-16-chars", "workers": 2}, "admin_key is set, but there are 2 workers, of which each"),
+        ({"admin_key": "a-key-of-16-chars", "api_keys": "another1,a-key-of-16-chars"}, "admin_key is one of api_keys"),
     ],
     ids=str,
 )
@@ -103,6 +105,8 @@ def test_what_only_looks_contradictory_is_allowed(read_with, variables):
         ("overflow", "explode"),
         ("api_keys", "good-key-1,short"),
         ("api_keys", "a key with spaces"),
+        ("admin_key", "fifteen-chars-1"),
+        ("admin_key", "sixteen chars or so"),
         ("api_keys", "schlüssel-1"),
         ("cors_origins", "https://app.example/"),
         ("cors_origins", "app.example"),

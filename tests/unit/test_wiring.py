@@ -75,3 +75,10 @@ def test_cuda_graphs_are_the_engines_to_record_or_not(cuda_graphs):
     """They are on unless they are turned off."""
     assert engine_options(Settings(engine="fake"), 1).cuda_graphs
     assert engine_options(Settings(engine="fake", cuda_graphs=cuda_graphs), 1).cuda_graphs is cuda_graphs
+
+
+def test_commands_that_take_one_model_take_the_default_of_a_list():
+    """What `bentorank tune` measures is not another than what is served."""
+    options = engine_options(Settings(engine="fake", models="second=y,third=z"), 1)
+    assert (options.model, options.host_share) == ("y", 0.5)
+    assert engine_options(Settings(engine="fake", models="second=y"), 1, models=4).host_share == 0.25

@@ -18,6 +18,8 @@ from bentorank.http.about.responses import (
     InfoBody,
     ModelBody,
     ModelsBody,
+    ModelStatusBody,
+    ModelStatusesBody,
     NimHealthBody,
     ServiceBody,
 )
@@ -26,8 +28,9 @@ from bentorank.http.dialects.native_response import RerankBatchResponse, RerankR
 from bentorank.http.dialects.score import ScoreBody, ScoreResponse
 from bentorank.http.dialects.selection import RERANK_PATHS, dialects_of
 from bentorank.http.edge.keys import PUBLIC_PATHS
-from bentorank.http.edge.model_paths import MODEL_TEMPLATE
+from bentorank.http.edge.model_paths import ADMIN_PATH, ADMIN_TEMPLATE, MODEL_TEMPLATE
 from bentorank.http.openapi import POST_ERRORS, document_of, errors, path_parameter, request_body
+from bentorank.http.routes.admin import AdminRoutes, LoadBody
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -51,18 +54,19 @@ ASSETS = "/docs-assets"
 ASSET_NAMES = ("swagger-ui-bundle.js", "swagger-ui.css", "favicon.png")
 
 # What the documentation groups its routes by.
-RERANKING, CATALOGUE, PROBES = "Reranking", "What is served", "Probes"
+RERANKING, CATALOGUE, PROBES, ADMIN = "Reranking", "What is served", "Probes", "Administration"
 
 MODEL_IN_PATH = path_parameter("model_id", "Any name unless the service takes names strictly.")
 
 
 @dataclass(frozen=True, slots=True)
 class Routes:
-    """Every handler of the application."""
+    """Every handler of the application; of an admin where there is one."""
 
     rerank: RerankRoutes
     catalogue: CatalogueRoutes
     probes: ProbeRoutes
+    admin: AdminRoutes | None = None
 
 
 def build_app(routes: Routes, *, docs: bool) -> FastAPI:
@@ -73,13 +77,18 @@ def build_app(routes: Routes, *, docs: bool) -> FastAPI:
     _add_rerank(app, routes.rerank)
     _add_catalogue(app, routes.catalogue)
     _add_probes(app, routes.probes)
+    if routes.admin is not None:
+        _add_admin(app, routes.admin)
     _add_openapi(app, needs_key=routes.catalogue.needs_key)
     return app
 
 
 def methods_of(app: FastAPI, *posts: str) -> dict[str, frozenset[str]]:
     """The methods of every path that is handled: the application's, BentoML's own, and those of `posts`."""
-    own = {route.path: route.methods for route in app.routes if isinstance(route, Route) and route.methods}
+    own: dict[str, set[str]] = {}
+    for route in app.routes:
+        if isinstance(route, Route) and route.methods:
+            own.setdefault(route.path, set()).update(route.methods)
     has_assets = any(isinstance(route, Mount) and route.path == ASSETS for route in app.routes)
     assets = [f"{ASSETS}/{name}" for name in ASSET_NAMES] if has_assets else []
     return {
@@ -122,10 +131,36 @@ def _add_probes(app: FastAPI, routes: ProbeRoutes) -> None:
     _add_get(app, "/v1/health/ready", routes.ready, NimHealthBody, PROBES)
 
 
+def _add_admin(app: FastAPI, routes: AdminRoutes) -> None:
+    _add_get(app, ADMIN_PATH, routes.list, ModelStatusesBody, ADMIN)
+    _add_get(app, ADMIN_TEMPLATE, routes.show, ModelStatusBody, ADMIN)
+    app.post(
+        ADMIN_PATH,
+        operation_id="load_model",
+        status_code=202,
+        response_model=ModelStatusBody,
+        responses=errors(400, 401, 409, 413, 415, 429, 503),
+        tags=[ADMIN],
+        openapi_extra=request_body([LoadBody]),
+    )(routes.load)
+    app.delete(
+        ADMIN_TEMPLATE,
+        operation_id="unload_model",
+        status_code=202,
+        response_model=ModelStatusBody,
+        responses=errors(401, 404, 409, 503),
+        tags=[ADMIN],
+        openapi_extra=MODEL_IN_PATH,
+    )(routes.unload)
+
+
 def _add_openapi(app: FastAPI, *, needs_key: bool) -> None:
     bodies: set[type[BaseModel]] = {RerankBatchBody, RerankListBody, ScoreBody}
+    admin_paths = methods_of(app).keys() & {ADMIN_PATH, ADMIN_TEMPLATE}
+    if admin_paths:
+        bodies.add(LoadBody)
     bodies.update(dialect.body for path in RERANK_PATHS for dialect in dialects_of(path))
-    guarded = methods_of(app).keys() - PUBLIC_PATHS if needs_key else ()
+    guarded = methods_of(app).keys() - PUBLIC_PATHS if needs_key else admin_paths
 
     def openapi() -> dict[str, Any]:
         if app.openapi_schema is None:
@@ -138,7 +173,7 @@ def _add_openapi(app: FastAPI, *, needs_key: bool) -> None:
 
 def _add_get(app: FastAPI, path: str, handler: Handler, response: type[BaseModel], tag: str = CATALOGUE) -> None:
     public = path in PUBLIC_PATHS
-    with_model = path == MODEL_TEMPLATE
+    with_model = "{" in path
     app.add_api_route(
         path,
         handler,

@@ -27,6 +27,7 @@ ERRORS = {
     401: "An API key is required, or the one sent is not valid.",
     404: "No such route, or no such model.",
     405: "The route does not take this method.",
+    409: "Not now: another change of models runs, a name is taken, or the model is the default.",
     413: "The body, or what it asks for, is larger than a limit; the message names the limit.",
     415: "The body is not declared as JSON.",
     429: "Overloaded, or the API key has used its share; `Retry-After` says when to come back.",
@@ -34,8 +35,8 @@ ERRORS = {
     503: "Loading or draining; `Retry-After` says when to come back.",
     504: "The deadline passed, or cannot be met.",
 }
-# Any POST may end in any of these; an unknown path or method is no error of a route that is documented.
-POST_ERRORS = tuple(status for status in ERRORS if status != 405)  # noqa: PLR2004 - the table says what it is
+# Any reranking POST may end in any other; an unknown path or method is no error of a route that is documented.
+POST_ERRORS = tuple(status for status in ERRORS if status not in (405, 409))
 
 
 def errors(*statuses: int) -> dict[int | str, dict[str, Any]]:

@@ -13,6 +13,7 @@ from bentorank.errors import BentorankError
 from bentorank.types import Pair
 
 if TYPE_CHECKING:
+    from bentorank.model_changes import ModelChanges
     from bentorank.models import ServedModel, ServedModels
     from bentorank.observability.tracing.pipeline import Tracing
     from bentorank.scheduling import Device
@@ -50,7 +51,7 @@ class ServiceState:
     """Written by the service's lifecycle, read by the routes; lives on one event loop.
 
     Until all `models` are loaded and warm, there are none. Where there are several, each has `answered` through its
-    queue before the service is ready.
+    queue before the service is ready. `changes` are made where there is an admin.
     """
 
     models: ServedModels
@@ -59,10 +60,16 @@ class ServiceState:
     draining: bool = False
     tracing: Tracing | None = None
     answered: set[str] = field(default_factory=set)
+    changes: ModelChanges | None = None
 
     def begin_draining(self) -> None:
         """From now on no new requests are wanted."""
         self.draining = True
+
+    def take_in(self, model: ServedModel) -> None:
+        """Serve one more, which has answered; those that are served already need not prove it again."""
+        self.answered |= {*self.models.names, model.name}
+        self.models.add(model)
 
     @property
     def is_loaded(self) -> bool:

@@ -21,6 +21,14 @@ def settle_garbage_collector() -> None:
     _return_free_heap()
 
 
+def settle_again() -> None:
+    """Call once something that was loaded is used no more, or something else has been loaded."""
+    gc.unfreeze()
+    gc.collect()
+    gc.freeze()
+    _return_free_heap()
+
+
 def _return_free_heap() -> None:
     """Give the system back what loading used for a while: 10 MiB. Only glibc can."""
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None)

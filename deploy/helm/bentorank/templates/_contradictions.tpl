@@ -7,6 +7,7 @@
 {{- $hasKeys := ne .Values.apiKeys.existingSecret "" -}}
 
 {{- $elsewhere := dict
+  "BENTORANK_ADMIN_KEY" "a change would reach one pod of several: change BENTORANK_MODELS and roll it out"
   "BENTORANK_API_KEYS" "put keys into a Secret and name it in apiKeys.existingSecret"
   "BENTORANK_API_KEYS_FILE" "name a Secret in apiKeys.existingSecret"
   "BENTORANK_CACHE_DIR" "it is in the scratch volume"

@@ -150,6 +150,27 @@ class InfoBody(BaseModel):
     models: list[ModelDetails] = Field(description="All that are served, the default first.")
 
 
+class ModelStatusBody(BaseModel):
+    """How a model is; one that has been unloaded is not told."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: str
+    state: Literal["loading", "serving", "unloading", "failed"]
+    is_default: bool = Field(description="Whether requests that name no model get it. It cannot be unloaded.")
+    requests: int = Field(description="Those that it is answering.")
+    error: str | None = Field(description="Why it could not be loaded.")
+
+
+class ModelStatusesBody(BaseModel):
+    """The models that are served, the default first, and the one of the last change unless that is done."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    object: Literal["list"]
+    data: list[ModelStatusBody]
+
+
 class ErrorBody(BaseModel):
     """Every error answer: one flat shape that the published clients of other APIs can read too."""
 

@@ -14,7 +14,7 @@ from bentorank.http.edge.body_limit import LimitedBody
 from bentorank.http.edge.envelope import error_response
 from bentorank.http.edge.foreign_errors import error_of
 from bentorank.http.edge.methods import as_handled, check_method, options_response
-from bentorank.http.edge.model_paths import contains_model, templated
+from bentorank.http.edge.model_paths import ADMIN_PATH, ADMIN_TEMPLATE, contains_model, templated
 from bentorank.http.edge.paths import meant_path
 from bentorank.http.edge.request_context import RequestContext, begin_request
 from bentorank.observability import metrics
@@ -33,6 +33,9 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+ADMIN_PATHS = frozenset({ADMIN_PATH, ADMIN_TEMPLATE})
+
+NO_SUCH_ROUTE = "no such route; GET / lists the endpoints"
 FIRST_ERROR_STATUS = 400
 # No error of BentoML's is longer, unless the request had very many mistakes.
 MAX_REPLACED_BODY_BYTES = 65_536
@@ -48,13 +51,18 @@ class Edge:
         methods: Mapping[str, frozenset[str]],
         keys: KeyRing,
         bodies: BodyLimits,
+        admin_keys: KeyRing | None = None,
         access_log: AccessLog | None = None,
         tracer: RequestTracer | None = None,
     ) -> None:
-        """`methods` are those that the application handles, by path: no other path is known."""
+        """`methods` are those that the application handles, by path: no other path is known.
+
+        What changes the service wants one of the `admin_keys`, and no other; there is none of it without them.
+        """
         self._app = app
         self._methods = methods
         self._keys = keys
+        self._admin_keys = admin_keys
         self._bodies = bodies
         self._access_log = access_log
         self._tracer = tracer
@@ -105,8 +113,11 @@ class Edge:
     def _check(self, scope: Scope) -> bytes | None:
         """The digest of the caller's key, if it needs one."""
         if scope["path"] not in self._methods:
-            raise NotFoundError("no such route; GET / lists the endpoints")
-        key = self._keys.check(scope)
+            raise NotFoundError(NO_SUCH_ROUTE)
+        keys = self._admin_keys if scope["path"] in ADMIN_PATHS else self._keys
+        if keys is None:
+            raise NotFoundError(NO_SUCH_ROUTE)
+        key = keys.check(scope)
         check_method(scope, self._methods[scope["path"]])
         self._bodies.check_declared_length(scope)
         return key

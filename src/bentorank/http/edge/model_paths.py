@@ -13,12 +13,15 @@ if TYPE_CHECKING:
 
 MODEL_TEMPLATE = "/v1/models/{model_id}"
 NIM_TEMPLATE = "/v1/retrieval/{model_id}/reranking"
+ADMIN_PATH = "/admin/models"
+ADMIN_TEMPLATE = "/admin/models/{model_id}"
 
 # Names of the model hub have one slash; nobody's name is longer than a file's may be.
 _NAME = r"(?P<model_id>[^\x00-\x1f]{0,254}[^\x00-\x1f/])/?"
 _TEMPLATES = (
     (re.compile(rf"/v1/models/{_NAME}"), MODEL_TEMPLATE),
     (re.compile(rf"/v1/retrieval/{_NAME}/reranking"), NIM_TEMPLATE),
+    (re.compile(rf"{ADMIN_PATH}/{_NAME}"), ADMIN_TEMPLATE),
 )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from contextlib import nullcontext
+from contextlib import ExitStack, nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
@@ -92,7 +92,7 @@ class RerankRoutes:
         del sent  # what it holds beside the job would wait for the answer too
         context.work = asked_work(dialect.name, model.name, len(job.documents))
         try:
-            with self._charged(request, (model, partial(_pairs, job))) as charge:
+            with model.users, self._charged(request, (model, partial(_pairs, job))) as charge:
                 ranking = await run_while_connected(request, self._run(model, job, context.trace))
                 charge.used = ranking.usage.tokens
         except BentorankError as error:
@@ -109,7 +109,14 @@ class RerankRoutes:
         is_list = isinstance(sent.value, list)
         requests = _requests_of({"requests": sent.value} if is_list else sent.object)
         self.rules.limits.check_batch(requests)
-        works = [await self._read_nth(request, i, body, sent.warnings) for i, body in enumerate(requests)]
+        with ExitStack() as users:
+            works = [await self._read_nth(request, i, body, sent.warnings, users) for i, body in enumerate(requests)]
+            responses = await self._run_all(request, works)
+        latency_ms = round((time.monotonic() - started) * 1e3, 3)
+        return json_response(responses if is_list else {"responses": responses, "latency_ms": latency_ms})
+
+    async def _run_all(self, request: Request, works: list[_Nth]) -> list[orjson.Fragment]:
+        """The answers to all requests of a batch."""
         context = context_of(request.scope)
         asked = [work.model for work in works]
         names = ",".join(dict.fromkeys(model.name for model in asked))
@@ -124,12 +131,12 @@ class RerankRoutes:
             rankings = await run_while_connected(request, _gather(runs))
             charge.used = sum(ranking.usage.tokens for ranking in rankings)
         context.work |= done_work(rankings)
-        responses = [await _write_nth(work, ranking) for work, ranking in zip(works, rankings, strict=True)]
-        latency_ms = round((time.monotonic() - started) * 1e3, 3)
-        return json_response(responses if is_list else {"responses": responses, "latency_ms": latency_ms})
+        return [await _write_nth(work, ranking) for work, ranking in zip(works, rankings, strict=True)]
 
-    async def _read_nth(self, request: Request, index: int, sent: object, warnings: tuple[str, ...]) -> _Nth:
-        """One request of a batch."""
+    async def _read_nth(
+        self, request: Request, index: int, sent: object, warnings: tuple[str, ...], users: ExitStack
+    ) -> _Nth:
+        """One request of a batch, which is among its model's users as long as `users` is open."""
         await asyncio.sleep(0)  # other callers' turn: together the requests may have very many documents
         place = f"requests[{index}]"
         if isinstance(sent, dict):
@@ -137,6 +144,7 @@ class RerankRoutes:
             warnings += unknown_field_warnings(sent, RerankBody)
         body = read_as(RerankBody, sent, place)
         model = self.state.models.choose(body.model)
+        users.enter_context(model.users)
         deadline = self._deadline(request, body.deadline_ms)
         job = to_job(body, self._rules_of(model), deadline, field_prefix=f"{place}.")
         return _Nth(model, body, _completed(job, request, warnings))
@@ -190,6 +198,7 @@ class RerankRoutes:
         reranker = model.reranker
         terms = Terms(length, self._deadline(request, None), cache=cache_use(request.headers))
         with (
+            model.users,
             self._charged(request, (model, lambda: pairs)) as charge,
             TracedWork(context.trace, "score", len(pairs), model.name) as work,
         ):
