@@ -14,7 +14,6 @@ import subprocess
 import sys
 import threading
 import urllib.request
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -25,6 +24,7 @@ from deploy.packages.projects import PROJECTS, ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 pytestmark = [pytest.mark.slow, pytest.mark.process, pytest.mark.timeout(900)]
 
@@ -38,10 +38,17 @@ USES = {
 }
 
 
+class Files(http.server.SimpleHTTPRequestHandler):
+    """Python's file server, without a line for each of the packages that only the usual index has."""
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - as the library calls it
+        pass
+
+
 @pytest.fixture(scope="module")
 def index(distributions) -> Iterator[str]:
     """The folder of all distributions, shown by Python's file server: an index as pip reads one."""
-    handler = functools.partial(http.server.SimpleHTTPRequestHandler, directory=str(distributions))
+    handler = functools.partial(Files, directory=str(distributions))
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield f"http://127.0.0.1:{server.server_address[1]}/"
