@@ -144,7 +144,7 @@ def test_the_wheel_of_bentorank_is_small(wheels, contents):
 def test_the_wheel_of_the_starter_carries_every_format(contents):
     """What sentence-transformers loads and what OpenVINO loads, with the card; not how it was made."""
     names = files_in(contents["bentorank-starter"])
-    assert {f"bentorank_starter/model/{name}" for name in MODEL} <= names
+    assert {f"bentorank_starter/starter/{name}" for name in MODEL} <= names
     assert not [name for name in names if "training" in name]
 
 
@@ -156,5 +156,5 @@ def test_installed_wheels_rank_without_a_checkout(contents, tmp_path):
     done = subprocess.run(command, cwd=tmp_path, env=environment, check=True, capture_output=True, text=True)
     package, model, best = done.stdout.splitlines()
     assert Path(package).is_relative_to(sites[0])
-    assert Path(model) == sites[1] / "bentorank_starter" / "model"
+    assert Path(model) == sites[1] / "bentorank_starter" / "starter"
     assert best == "1"
