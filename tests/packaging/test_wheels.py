@@ -27,7 +27,7 @@ PACKAGES = {
 ABOUT_AN_SDIST = {".gitignore", "LICENSE", "PKG-INFO", "README.md", "pyproject.toml"}
 MODEL = {"config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json", "README.md"}
 MODEL |= {"openvino/int8.xml", "openvino/int8.bin"}
-BESIDES = {"bentorank": {"CHANGELOG.md"}, "bentorank-starter": MODEL}
+BESIDES = {"bentorank": {"CHANGELOG.md", "hatch_build.py"}, "bentorank-starter": MODEL}
 RANK_OUTSIDE_A_CHECKOUT = """
 import bentorank, bentorank_starter
 from bentorank.cli.eval import engine_scorer
@@ -90,6 +90,14 @@ def test_a_wheel_says_what_it_is(contents, name):
     assert (said["Name"], said["Version"]) == (name, bentorank.__version__)
     assert (said["Requires-Python"], said["Description-Content-Type"]) == (">=3.11", "text/markdown")
     assert f"# {name}\n" in said.get_payload()
+
+
+def test_the_description_leads_nowhere_that_an_index_has_not(contents):
+    """No picture of the repository, and no link into it; what they stood in stays."""
+    text = metadata(contents["bentorank"]).get_payload()
+    assert "docs/settings.md" in text
+    assert not re.search(r"<picture|<img|!\[|\]\((?!https?://|#)", text)
+    assert (ROOT / "README.md").read_text(encoding="utf-8").count("\n## ") == text.count("\n## ")
 
 
 @every_distribution
