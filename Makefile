@@ -19,7 +19,7 @@ SERVE  := $(VENV)/.serve$(subst [,-,$(subst ],,$(EXTRAS)))
 # The tests start hundreds of Python processes: what is imported is compiled when it is first used, and kept.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help serve test unit test-browser test-faults test-slow test-families test-integrations test-clients test-notebooks lint format bench soak dashboards eval build image image-gpu test-image lock audit clean
+.PHONY: help serve test unit test-browser test-faults test-slow test-families test-integrations test-clients test-notebooks test-packages lint format bench soak dashboards eval build packages release image image-gpu test-image lock audit clean
 
 help: ## Show the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -57,6 +57,10 @@ test-clients: $(VENV)/.test ## Run the published clients of other APIs, each unm
 test-notebooks: $(VENV)/.test ## Run the notebooks, in an environment with every framework
 	@integrations/test-notebooks $(BIN)/uv
 
+test-packages: $(VENV)/.test ## Install what make packages has built, in environments of their own, and use it (minutes)
+	BENTORANK_PACKAGES=$(abspath dist) $(BIN)/python -m pytest -m 'slow or not slow' \
+		tests/packaging/test_wheels.py tests/packaging/test_installed_packages.py
+
 lint: $(VENV)/.test ## Check style, types and layers
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
@@ -64,6 +68,7 @@ lint: $(VENV)/.test ## Check style, types and layers
 	$(BIN)/lint-imports
 	$(BIN)/bandit --configfile pyproject.toml --quiet --recursive --severity-level medium src integrations/*/src models/starter/src
 	$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
+	$(BIN)/zizmor --offline --quiet --no-progress --min-severity medium .github/workflows
 	$(BIN)/shellcheck deploy/*.sh deploy/compose/make-secrets deploy/image/build deploy/image/build-without-engine \
 		deploy/image/slim deploy/image/start
 
@@ -83,6 +88,14 @@ dashboards: $(VENV)/.test ## Write the Grafana dashboard anew, after a change of
 build: $(VENV)/.test ## Build the Bento, with a list of what its image installs (CycloneDX)
 	deploy/make-sbom $(BIN)
 	BENTOML_DO_NOT_TRACK=True $(BIN)/bentoml build
+
+packages: $(VENV)-packages/.ready ## Build wheels and sdists of all six distributions into dist/, and check them
+	rm -rf dist
+	$(VENV)-packages/bin/python -m deploy.packages.build dist
+	$(VENV)-packages/bin/twine check --strict dist/*/*
+
+release: ## Write a new version everywhere: make release VERSION=0.2.0
+	$(PYTHON) -m deploy.packages.version '$(VERSION)'
 
 image: $(VENV)/.test ## Build the image for a CPU with docker, podman or buildah; make image ENGINE=podman
 	BIN=$(BIN) deploy/image/build
@@ -120,4 +133,10 @@ $(VENV)/.test: pyproject.toml constraints.txt models/starter/pyproject.toml inte
 $(VENV)/.browser: $(VENV)/.test
 	@echo "installing what drives a browser (50 MB, once)"
 	@$(INSTALL) --editable '.[browser]'
+	@touch $@
+
+# What is published meets no more than this.
+$(VENV)-packages/.ready: constraints.txt
+	@$(PYTHON) -m venv $(VENV)-packages
+	@$(VENV)-packages/bin/python deploy/install.py --quiet --constraint constraints.txt hatchling twine
 	@touch $@

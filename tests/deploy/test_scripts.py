@@ -23,6 +23,8 @@ from support.keys import FILE_KEY
 from support.scripted_server import status
 from support.server import REPOSITORY, free_port, wait_until
 
+import bentorank
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
@@ -309,7 +311,7 @@ class Host:
         return process.returncode, output
 
 
-IMAGE = "bentorank:0.1.0"
+IMAGE = f"bentorank:{bentorank.__version__}"
 
 
 @pytest.fixture(scope="session")
@@ -341,7 +343,7 @@ def test_the_first_version_is_deployed(host):
     code, output = host.deploy(building="good")
     assert code == 0, output
     assert "this is the first version here" in output
-    assert "deployed: bentorank:0.1.0 serves at http://127.0.0.1:" in output
+    assert f"deployed: {IMAGE} serves at http://127.0.0.1:" in output
     assert output.count("\nok ") == len(CHECKS)
     assert "compose -f compose.yaml up -d bentorank" in host.told
     assert host.told[-1] == "kill --signal HUP prometheus"
@@ -474,7 +476,7 @@ def test_an_image_from_a_registry_is_not_built(host):
 
 def test_with_a_gpu_the_overrides_are_used(host):
     """And the image for it; the operator's own override comes last."""
-    host.has_image("bentorank:0.1.0-gpu", "good")
+    host.has_image(f"{IMAGE}-gpu", "good")
     override = host.folder / "compose" / "compose.override.yaml"
     override.touch()
     code, output = host.deploy("--gpu", "--no-build")
@@ -515,7 +517,7 @@ def test_an_engine_that_does_not_answer_is_passed_over(host):
         (folder / name).chmod(0o755)
     code, output = host.deploy(building="good", COMPOSE="", ENGINE="", PATH=f"{folder}:{os.environ['PATH']}")
     assert code == 0, output
-    assert "starting bentorank:0.1.0 with podman-compose" in output
+    assert f"starting {IMAGE} with podman-compose" in output
 
 
 @pytest.mark.parametrize(
