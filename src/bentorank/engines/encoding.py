@@ -166,7 +166,7 @@ class PairEncoder:
         self, queries: Sequence[TokenisedQuery], passages: Sequence[TokenisedPassage], policy: LengthPolicy
     ) -> list[list[EncodedPair]]:
         """The chunks of each passage behind its query."""
-        read: list[list[tuple[bool, bool, Span | None]]] = []
+        read: list[list[tuple[bool, bool, Span | None, int]]] = []
         heads: list[memoryview] = []
         parts: list[memoryview] = []
         for position, (query, passage) in enumerate(zip(queries, passages, strict=True)):
@@ -174,7 +174,8 @@ class PairEncoder:
             reading = plan_reading(len(passage.ids), room, policy, position=position)
             heads += [query.head] * len(reading.parts)
             parts += [passage.ids[start:end] for start, end in reading.parts]
-            read.append([(reading.truncated, query.truncated, passage.span(*part)) for part in reading.parts])
+            common = len(query.head)
+            read.append([(reading.truncated, query.truncated, passage.span(*part), common) for part in reading.parts])
         joined = zip(*self._joiner.join(heads, parts), strict=True)
         # Marks first: where a passage has no more, no pair is taken.
         return [

@@ -73,10 +73,9 @@ class TorchEngine:
         reference = reference_forward(model, checkpoint)
         check_reading(model, reference, self._encoder, checkpoint)
         self._launching = _launching_on(device)
-        self._forward = reference
-        if checkpoint.answer is None:
-            module, probes = transformers_module(model), probe_pairs(self._encoder)
-            self._forward = choose_forward(module, checkpoint.pad_token_id, probes)
+        self._forward = choose_forward(
+            transformers_module(model), reference, checkpoint.pad_token_id, probe_pairs(self._encoder)
+        )
         self._records_graphs = options.cuda_graphs
         self.info = EngineInfo(
             engine="torch",

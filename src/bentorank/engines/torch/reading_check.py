@@ -97,14 +97,15 @@ def _check_padding(module: Module, forward: Scoring, checkpoint: Checkpoint, enc
     alone = torch.cat([score(forward, checkpoint, [pair]) for pair in encoded])
     together = score(forward, checkpoint, encoded)
     shift = float((alone - together).abs().max())
-    if shift > _tolerance(module, together):
+    if shift > tolerance_of(module, together):
         raise ConfigurationError(
             f"the model {checkpoint.name} scores a pair {shift:.2g} higher or lower beside a longer one than alone, as"
             " if padding were text, so a score would depend on the other documents"
         )
 
 
-def _tolerance(module: Module, logits: torch.Tensor) -> float:
+def tolerance_of(module: Module, logits: torch.Tensor) -> float:
+    """How far two right ways through a module may differ: by the order of additions in f32, more where it rounds."""
     if module.dtype == torch.float32 and module.device.type == "cpu":
         return F32_TOLERANCE * max(1.0, float(logits.abs().max()))
     return max(SUSPICIOUS_SHIFT, SUSPICIOUS_SHARE * float(logits.max() - logits.min()))
