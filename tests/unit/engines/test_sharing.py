@@ -56,7 +56,7 @@ class Loaded:
     def __init__(self, folder: Path, tiny_models: Any) -> None:
         checkpoint = open_checkpoint(str(folder))
         model = load_cross_encoder(checkpoint, device="cpu", dtype=torch.float32)
-        self.encoder = encoder_of(model, checkpoint)
+        self.encoder = encoder_of(model, checkpoint, fast=False)
         self.padded = reference_forward(model, checkpoint)
         self.module = transformers_module(model)
         self.pad_token_id = checkpoint.pad_token_id

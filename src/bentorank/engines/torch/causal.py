@@ -33,24 +33,32 @@ _ALWAYS_KEPT_BYTES: Final = 16 * 2**20
 
 class AnswerHead(torch.nn.Module):
     """The rows of a model's output embeddings that are its answers, in f32: two large logits of half a precision would
-    leave little of their difference.
+    leave little of their difference. They are divided by `temperature`.
     """
 
-    def __init__(self, embeddings: torch.nn.Linear, answers: Sequence[int]) -> None:
+    def __init__(self, embeddings: torch.nn.Linear, answers: Sequence[int], temperature: float) -> None:
         super().__init__()
         rows = list(answers)
-        self.weight = torch.nn.Parameter(embeddings.weight.detach()[rows].float(), requires_grad=False)
-        bias = embeddings.bias
-        self.bias = None if bias is None else torch.nn.Parameter(bias.detach()[rows].float(), requires_grad=False)
+        weight, bias = embeddings.weight, embeddings.bias
+        self.weight = _constant(weight.detach()[rows].float() / temperature)
+        self.bias = None if bias is None else _constant(bias.detach()[rows].float() / temperature)
 
     def forward(self, hidden: Tensor) -> Tensor:
         """Logits of shape (..., answers)."""
         return torch.nn.functional.linear(hidden.float(), self.weight, self.bias)
 
 
-def keep_answers(model: Any, answers: Sequence[int]) -> None:  # noqa: ANN401 - transformers' own classes are many
+def _constant(values: Tensor) -> torch.nn.Parameter:
+    return torch.nn.Parameter(values, requires_grad=False)
+
+
+def keep_answers(
+    model: Any,  # noqa: ANN401 - transformers' own classes are many
+    answers: Sequence[int],
+    temperature: float = 1.0,
+) -> None:
     """Let a causal `model` compute the logits of these tokens alone; what follows its head, such as a cap, stays."""
-    model.set_output_embeddings(AnswerHead(model.get_output_embeddings(), answers))
+    model.set_output_embeddings(AnswerHead(model.get_output_embeddings(), answers, temperature))
 
 
 class CausalForward:

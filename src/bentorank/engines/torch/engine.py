@@ -170,8 +170,8 @@ def reference_forward(model: CrossEncoder, checkpoint: Checkpoint) -> Forward:
     module = transformers_module(model)
     if checkpoint.answer is None:
         return PaddedForward(module, checkpoint.pad_token_id)
-    tokenizer = Tokenizer.from_str(_tokenizer_json(model, checkpoint))
-    keep_answers(module, checkpoint.answer.ids(tokenizer, checkpoint.name))
+    answer, tokenizer = checkpoint.answer, Tokenizer.from_str(_tokenizer_json(model, checkpoint))
+    keep_answers(module, answer.ids(tokenizer, checkpoint.name), answer.temperature)
     return CausalForward(module, checkpoint.pad_token_id)
 
 
