@@ -12,13 +12,19 @@ def as_markdown(result: dict[str, Any]) -> str:
     """A row for each shape and kind of texts."""
     ways = list(result["measured"][0]["seconds_a_request"])
     baseline, served = ways[0], ways[-1]
-    header = ["model, documents of a request", "tokens a pair, of them shared", *(f"{way}, ms" for way in ways), "times"]
+    header = [
+        "model, documents of a request",
+        "tokens a pair, of them shared",
+        *(f"{way}, ms" for way in ways),
+        "times",
+    ]
     rows = [_row(measured, ways, baseline, served) for measured in result["measured"]]
     largest = max(measured["largest_difference"] for measured in result["measured"])
     explanation = (
-        f"CPU milliseconds a document on one thread, the median of requests, each with another query; {served!r} against"
-        f" {baseline!r} by the median of the requests' ratios, with their range. Qwen3 of random weights in"
-        f" {result['precision']}, asked as Qwen3-Reranker is. Logits of any two ways differ by {largest:.1g} at most."
+        f"CPU milliseconds a document on one thread, the median of requests, each with another query; how many times"
+        f" those of {served!r} go into those of {baseline!r} is the median of the requests' own, with their range."
+        f" Qwen3 of random weights in {result['precision']}, asked as Qwen3-Reranker is. Logits differ by"
+        f" {largest:.1g} at most."
     )
     return "\n\n".join(
         (

@@ -76,7 +76,7 @@ def load(folder: Path, dtype: torch.dtype = torch.float32) -> tuple[Any, PairEnc
     """A model, its tokenizer and its padding id."""
     checkpoint = open_checkpoint(str(folder))
     model = load_cross_encoder(checkpoint, device="cpu", dtype=dtype)
-    return transformers_module(model), encoder_of(model, checkpoint), checkpoint.pad_token_id
+    return transformers_module(model), encoder_of(model, checkpoint, fast=False), checkpoint.pad_token_id
 
 
 def assert_packed_equals_padded(folder: Path, batches: Sequence[Sequence[EncodedPair]]) -> None:

@@ -11,7 +11,7 @@ from support import varlen_kernel
 
 from bentorank.engines import EngineKind, EngineOptions, Precision, load_engine
 from bentorank.engines.checkpoint import open_checkpoint
-from bentorank.engines.torch import causal
+from bentorank.engines.torch import causal, causal_attention
 from bentorank.engines.torch.causal import SharingForward
 from bentorank.engines.torch.causal_attention import VarlenAttention
 from bentorank.engines.torch.causal_rows import lay_out
@@ -90,8 +90,11 @@ def assert_shares_and_scores_as_padded(loaded: Loaded) -> None:
 
 
 @pytest.mark.parametrize("name", EACH_FAMILY)
-def test_any_batch_scores_as_padded(name: str, tiny_models: Any, tmp_path: Path) -> None:
-    """Whatever is batched together, and whether or not its beginnings are known; windows that slide included."""
+def test_any_batch_scores_as_padded(
+    name: str, tiny_models: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever is batched together, whether or not its beginnings are known, and in as many steps as a long text."""
+    monkeypatch.setattr(causal_attention, "_QUERY_STEP", 16)
     family, config = FAMILIES[name]
     tiny_models.build_causal(tmp_path, family, **config)
     assert_shares_and_scores_as_padded(Loaded(tmp_path, tiny_models))

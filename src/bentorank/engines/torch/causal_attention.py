@@ -20,7 +20,7 @@ from bentorank.engines.torch.packed_attention import Sequences, attend
 from bentorank.engines.torch.transfers import upload
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from torch import Tensor
 
@@ -31,6 +31,8 @@ CAUSAL_ATTENTION: Final = "bentorank_causal"
 
 # Stretches whose lengths differ by less are padded to one another where they attend: a call costs more than that.
 _LENGTH_STEP: Final = 64
+# So many queries are computed with the keys up to the last one's: all with all would be twice the work of long ones.
+_QUERY_STEP: Final = 256
 
 
 class Attention(Protocol):
@@ -71,33 +73,56 @@ class VarlenAttention:
         )
 
 
-@dataclass(frozen=True, slots=True)
 class _Block:
-    """Stretches as a rectangle: the rows of its queries and of its keys, shape (stretches, longest).
+    """Stretches as a rectangle: the rows of its `queries` and of its `keys`, shape (stretches, longest).
 
     All heads in it are of one length, and padding is behind every stretch, so that one mask does for all.
     """
 
-    queries: Tensor
-    keys: Tensor
+    def __init__(self, queries: Tensor, keys: Tensor) -> None:
+        self.queries, self._keys = queries, keys
+        # By window: of layers, the one has what the other had.
+        self._steps: dict[int | None, list[_Step]] = {}
 
     def attend(self, query: Tensor, key: Tensor, value: Tensor, *, scale: float, window: int | None) -> Tensor:
         """Shape (stretches × longest, heads, width)."""
-        attended = scaled_dot_product_attention(
-            query[self.queries].transpose(1, 2),
-            key[self.keys].transpose(1, 2),
-            value[self.keys].transpose(1, 2),
-            attn_mask=self._seen(window),
-            scale=scale,
-            enable_gqa=query.shape[1] != key.shape[1],
+        query, key, value = (
+            states[rows].transpose(1, 2)
+            for states, rows in ((query, self.queries), (key, self._keys), (value, self._keys))
         )
-        return attended.transpose(1, 2).flatten(0, 1)
+        if window not in self._steps:
+            self._steps[window] = list(self._planned(window))
+        attended = [
+            scaled_dot_product_attention(
+                query[:, :, step.queries],
+                key[:, :, step.keys],
+                value[:, :, step.keys],
+                attn_mask=step.seen,
+                scale=scale,
+                enable_gqa=query.shape[1] != key.shape[1],
+            )
+            for step in self._steps[window]
+        ]
+        return torch.cat(attended, 2).transpose(1, 2).flatten(0, 1)
 
-    def _seen(self, window: int | None) -> Tensor:
-        """Which keys each query sees, shape (longest, longest with head)."""
-        longest, keys = self.queries.shape[1], self.keys.shape[1]
-        seen = torch.ones(longest, keys, dtype=torch.bool, device=self.keys.device).tril(keys - longest)
-        return seen if window is None else seen.triu(keys - longest - window + 1)
+    def _planned(self, window: int | None) -> Iterator[_Step]:
+        longest, head = self.queries.shape[1], self._keys.shape[1] - self.queries.shape[1]
+        for first in range(0, longest, _QUERY_STEP):
+            last = min(first + _QUERY_STEP, longest)
+            oldest = 0 if window is None else max(0, head + first - window + 1)
+            own = head + first - oldest  # the key of the first query, among those of the step
+            seen = torch.ones(last - first, head + last - oldest, dtype=torch.bool, device=self._keys.device).tril(own)
+            seen = seen if window is None else seen.triu(own - window + 1)
+            yield _Step(slice(first, last), slice(oldest, head + last), seen)
+
+
+@dataclass(frozen=True, slots=True)
+class _Step:
+    """Some of a block's queries, and the keys that any of them sees: which of these each, shape (queries, keys)."""
+
+    queries: slice
+    keys: slice
+    seen: Tensor
 
 
 class BlockAttention:
