@@ -16,7 +16,7 @@ from bentorank.engines.torch.causal import SharingForward
 from bentorank.engines.torch.causal_attention import VarlenAttention
 from bentorank.engines.torch.causal_rows import lay_out
 from bentorank.engines.torch.engine import encoder_of, load_cross_encoder, reference_forward, transformers_module
-from bentorank.engines.torch.forward import choose_forward
+from bentorank.engines.torch.forward import choose_forward, has_packing_kernel
 from bentorank.engines.torch.known_heads import KnownHeads
 from bentorank.engines.warm_up import probe_pairs
 from bentorank.types import EncodedPair, Pair
@@ -39,6 +39,7 @@ FAMILIES: dict[str, tuple[str, dict[str, Any]]] = {
 }
 EACH_FAMILY = [pytest.param(name, marks=pytest.mark.families) for name in FAMILIES]
 EACH_FAMILY[:2] = ["qwen3", "gemma3"]
+GPU_SHARES = torch.cuda.is_available() and has_packing_kernel(torch.device("cuda"), torch.bfloat16)
 
 
 @pytest.fixture(autouse=True)
@@ -181,3 +182,17 @@ def test_a_pair_that_is_all_beginning_is_laid_out() -> None:
     assert row.input_ids.tolist() == [5, 6, 5, 6, 7, 7, 8, 8, 9, 4]
     assert row.position_ids.tolist() == [0, 1, 0, 1, 2, 2, 3, 3, 4, 0]
     assert row.input_ids[row.ends].tolist() == [7, 8, 9, 4]
+
+
+@pytest.mark.skipif(not GPU_SHARES, reason="needs a GPU that torch's variable-length attention runs on")
+@pytest.mark.parametrize("name", EACH_FAMILY)
+def test_a_gpu_shares_and_stays_close(name: str, tiny_models: Any, tmp_path: Path) -> None:
+    """In bf16 about two digits are those of the CPU in f32, whatever is batched together."""
+    family, config = FAMILIES[name]
+    tiny_models.build_causal(tmp_path, family, **config)
+    exact = Loaded(tmp_path, tiny_models)
+    rounded = load_engine(EngineOptions(str(tmp_path), EngineKind.TORCH, device="cuda", precision=Precision.BF16))
+    assert rounded.info.padding_free
+    expected = exact.padded(exact.pairs).numpy()
+    for order in (slice(None), slice(None, None, -1), slice(3)):
+        np.testing.assert_allclose(rounded.forward(exact.pairs[order]), expected[order], rtol=0.05, atol=0.1)

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from bentorank.engines.torch.causal_rows import CausalRow, Stretch
     from bentorank.engines.torch.known_heads import HeadKeys
 
-CAUSAL_ATTENTION: Final = "bentorank_causal"
+CAUSAL_ATTENTION: Final = "bentorank_causal_row"
 
 # Stretches whose lengths differ by less are padded to one another where they attend: a call costs more than that.
 _LENGTH_STEP: Final = 64
