@@ -113,25 +113,28 @@ def measure(model: LanguageModel, requests: Sequence[Request], chars: int | None
 
 def main(
     *,
-    shape: Annotated[list[str], typer.Option(help=f"Of {', '.join(SHAPES)}; may be repeated.")] = ["small"],  # noqa: B006  typer copies it
-    precision: Annotated[str, typer.Option(help=f"Of {', '.join(DTYPES)}.")] = "f32",
+    model: Annotated[list[str], typer.Option(help="A shape and a precision; may be repeated.")] = ["small:f32"],  # noqa: B006  typer copies it
     documents: Annotated[int, typer.Option(min=1, help="Documents of a request.")] = 20,
-    requests: Annotated[int, typer.Option(min=1, help="How many are measured.")] = 4,
+    requests: Annotated[int, typer.Option(min=1, help="How many are measured.")] = 2,
     out: Annotated[Path, typer.Option(help="Folder of shared_prompts.json and shared_prompts.md.")] = RESULTS,
 ) -> None:
-    """Score the same requests in all ways, on one thread."""
+    """Score the same requests in all ways, on one thread, by models of random weights.
+
+    Shapes are qwen3-0.6b, small and tiny, precisions f32 and bf16.
+    """
     torch.set_num_threads(1)
-    found = distinct_requests(read_sample(), documents, SEED)
     measured = []
-    for name in shape:
-        model = random_language_model(SHAPES[name], DTYPES[precision])
+    for name in model:
+        shape, _, precision = name.partition(":")
+        found = distinct_requests(read_sample(), documents, SEED)
+        loaded = random_language_model(SHAPES[shape], DTYPES[precision])
         with torch.inference_mode():
             for lengths, chars in LENGTHS.items():
                 some = [next(found) for _ in range(requests)]
-                setting = {"shape": name, "layer_parameters": model.layer_parameters, "texts": lengths}
-                measured.append(setting | measure(model, some, chars))
-        del model
-    result = {"machine": asdict(describe_machine()), "precision": precision, "measured": measured}
+                setting = {"model": name, "layer_parameters": loaded.layer_parameters, "texts": lengths}
+                measured.append(setting | measure(loaded, some, chars))
+        del loaded
+    result = {"machine": asdict(describe_machine()), "measured": measured}
     write_results(out, "shared_prompts", result, as_markdown(result))
     Console().print(as_markdown(result))
 

@@ -19,12 +19,10 @@ def as_markdown(result: dict[str, Any]) -> str:
         "times",
     ]
     rows = [_row(measured, ways, baseline, served) for measured in result["measured"]]
-    largest = max(measured["largest_difference"] for measured in result["measured"])
     explanation = (
-        f"CPU milliseconds a document on one thread, the median of requests, each with another query; how many times"
+        "CPU milliseconds a document on one thread, the median of requests, each with another query; how many times"
         f" those of {served!r} go into those of {baseline!r} is the median of the requests' own, with their range."
-        f" Qwen3 of random weights in {result['precision']}, asked as Qwen3-Reranker is. Logits differ by"
-        f" {largest:.1g} at most."
+        " Qwen3 of random weights, asked as Qwen3-Reranker is; how far logits of the three ways differ at most."
     )
     return "\n\n".join(
         (
@@ -41,8 +39,9 @@ def _row(measured: dict[str, Any], ways: list[str], baseline: str, served: str) 
     ratios = [before / after for before, after in zip(seconds[baseline], seconds[served], strict=True)]
     millions = measured["layer_parameters"] / 1e6
     return [
-        f"{measured['shape']} ({millions:.0f} M in layers), {documents} {measured['texts']}",
+        f"{measured['model']} ({millions:.0f} M in layers), {documents} {measured['texts']}",
         f"{measured['tokens_a_pair']:.0f}, {measured['tokens_that_are_shared']:.0f}",
         *(f"{median(seconds[way]) / documents * 1e3:.1f}" for way in ways),
         range_text(spread(ratios), ".2f"),
+        f"{measured['largest_difference']:.1g}",
     ]
