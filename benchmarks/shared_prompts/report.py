@@ -17,6 +17,7 @@ def as_markdown(result: dict[str, Any]) -> str:
         "tokens a pair, of them shared",
         *(f"{way}, ms" for way in ways),
         "times",
+        "logits differ by",
     ]
     rows = [_row(measured, ways, baseline, served) for measured in result["measured"]]
     explanation = (
