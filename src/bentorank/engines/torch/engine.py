@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from bentorank.engines.checkpoint import Checkpoint
     from bentorank.engines.options import EngineOptions
     from bentorank.engines.prompt_encoding import Encoder
+    from bentorank.engines.prompts import Prompt
     from bentorank.engines.torch.forward import Forward
     from bentorank.types import EncodedPair, LengthPolicy, Pair
 
@@ -175,19 +176,24 @@ def reference_forward(model: CrossEncoder, checkpoint: Checkpoint) -> Forward:
     return CausalForward(module, checkpoint.pad_token_id)
 
 
+def prompt_for(model: CrossEncoder, checkpoint: Checkpoint) -> Prompt | None:
+    """What stands around the texts of a model that reads prompts. Raises ConfigurationError where it is not known."""
+    if not checkpoint.has_prompts:
+        return None
+    named = checkpoint.prompt_format
+    prompt = prompt_of(model, checkpoint.name) if named is None else FAMILIES[named].prompt
+    checkpoint.check_instruction(takes_instruction=prompt.takes_instruction)
+    return prompt
+
+
 def encoder_of(model: CrossEncoder, checkpoint: Checkpoint, *, fast: bool) -> Encoder:
     """A thread-safe copy of the tokenizer, which transformers may build otherwise than its file.
 
     Segments are made only where the tokenizer has them and the model takes them: DistilBERT's does not.
     """
     module = transformers_module(model)
-    if checkpoint.has_prompts:
-        named = checkpoint.prompt_format
-        prompt = prompt_of(model, checkpoint.name) if named is None else FAMILIES[named].prompt
-        if checkpoint.prompt and not prompt.takes_instruction:
-            raise ConfigurationError(
-                f"BENTORANK_INSTRUCTION is set, and the prompts of the model {checkpoint.name} have no instruction"
-            )
+    prompt = prompt_for(model, checkpoint)
+    if prompt is not None:
         return PromptEncoder(
             _tokenizer_json(model, checkpoint),
             prompt,
