@@ -21,6 +21,7 @@ from sentence_transformers import CrossEncoder
 from benchmarks.gpu.report import as_markdown
 from benchmarks.harness.encoder_shapes import TINY, XLM_R_LARGE, encoder_flops, random_cross_encoder
 from benchmarks.harness.machine import describe_machine
+from benchmarks.harness.planned_batches import longest_first
 from benchmarks.harness.request_sets import rounds_of_requests
 from benchmarks.harness.results_files import RESULTS, write_results
 from benchmarks.harness.texts import read_sample
@@ -30,7 +31,6 @@ from bentorank.engines.torch.padding import PaddedForward
 from bentorank.engines.torch.transfers import begin_download
 from bentorank.evaluation.scorers import forward_all
 from bentorank.scheduling.batching import BatchBudget
-from bentorank.scheduling.queue import FairQueue, QueuedRequest
 from bentorank.types import EncodedPair, Pair
 from bentorank.wiring import ACCELERATOR_FORWARD_OVERHEAD_TOKENS, resolve_model
 
@@ -102,20 +102,11 @@ def sweep(scale: Scale, device: torch.device, lengths: Sequence[int]) -> Iterato
     dtype = torch.bfloat16 if device.type == "cuda" else torch.float32
     model = random_cross_encoder(scale.shape, device, dtype)
     pairs = random_pairs(lengths, scale.shape["vocab_size"])
-    yield from (
-        reached(PaddedForward(model, model.config.pad_token_id), pairs, tokens, scale) for tokens in scale.budgets
-    )
-    chosen = choose_forward(model, model.config.pad_token_id, pairs[:4])
+    padded = PaddedForward(model, model.config.pad_token_id)
+    yield from (reached(padded, pairs, tokens, scale) for tokens in scale.budgets)
+    chosen = choose_forward(model, padded, model.config.pad_token_id, pairs[:4])
     if chosen.padding_free:
         yield from (reached(chosen, pairs, tokens, scale) for tokens in scale.budgets)
-
-
-def longest_first(pairs: Sequence[EncodedPair], budget: BatchBudget) -> Iterator[list[EncodedPair]]:
-    """The batches that the scheduler would plan if it saw all pairs."""
-    queue = FairQueue()
-    queue.add(QueuedRequest.of(pairs, deadline=None))
-    while len(queue):
-        yield [pair for share in queue.take_batch(budget) for pair in share.pairs]
 
 
 def reached(forward: Forward, pairs: Sequence[EncodedPair], batch_tokens: int, scale: Scale) -> dict[str, Any]:

@@ -5,8 +5,9 @@ Pure. The page docs/performance.md shows what they come to on 1 to 64 cores; `be
 
 from __future__ import annotations
 
-# So many streams need no more memory than a small container has.
+# So many streams are worth half of the memory, which those of a small model do not need.
 _STREAMS_ANYWHERE = 4
+_MEMORY_SHARE_OF_FEW_STREAMS = 2
 # On 16 cores 4, 8 and 16 streams did 488, 525 and 612 pairs/s for eight callers; one caller's ten documents took 46 ms
 # with 4 and 69 with 16. Eight are between; beyond 16 nothing was measured.
 _THREADS_A_STREAM = 2
@@ -42,9 +43,13 @@ def streams(threads: int, *, memory_bytes: int, weights_bytes: int) -> int:
 
     Threads that share a pass wait for each other after each operation, the longer the more they are.
     """
-    affordable = memory_bytes // _MEMORY_SHARE_OF_STREAMS // max(1, weights_bytes * _STREAM_BYTES_A_WEIGHT_BYTE)
+
+    def affordable(memory_share: int) -> int:
+        return memory_bytes // memory_share // max(1, weights_bytes * _STREAM_BYTES_A_WEIGHT_BYTE)
+
+    few = max(1, min(_STREAMS_ANYWHERE, affordable(_MEMORY_SHARE_OF_FEW_STREAMS)))
     many = max(min(_STREAMS_OF_FEW_THREADS, threads // _THREADS_A_STREAM), threads // _MOST_THREADS_A_STREAM)
-    return min(threads, max(_STREAMS_ANYWHERE, min(many, affordable)))
+    return min(threads, max(few, min(many, affordable(_MEMORY_SHARE_OF_STREAMS))))
 
 
 def batch_tokens(device: str, *, threads_a_pass: int = 1) -> int:

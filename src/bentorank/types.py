@@ -105,7 +105,8 @@ class EncodedPair(NamedTuple):
 
     `input_ids` has shape (length,), int64. `token_type_ids` has the same shape, or is None where the
     model has no segments. `truncated` says that the passage lost tokens, `query_truncated` that the query did.
-    `span` is where the chunk stands in its passage, if passages were to be split where they do not fit.
+    `span` is where the chunk stands in its passage, if passages were to be split where they do not fit. The first
+    `head_tokens` are the same for every passage of the query.
     """
 
     input_ids: NDArray[np.int64]
@@ -113,6 +114,7 @@ class EncodedPair(NamedTuple):
     truncated: bool = False
     query_truncated: bool = False
     span: Span | None = None
+    head_tokens: int = 0
 
     @property
     def length(self) -> int:

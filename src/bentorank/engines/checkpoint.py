@@ -87,6 +87,13 @@ class Checkpoint:
         """Whether a pair is read as a language model's prompt."""
         return self.has_chat_template or self.prompt_format is not None
 
+    def check_instruction(self, *, takes_instruction: bool) -> None:
+        """Raises ConfigurationError where there is an instruction, and the model's prompts have no place for one."""
+        if self.prompt and not takes_instruction:
+            raise ConfigurationError(
+                f"BENTORANK_INSTRUCTION is set, and the prompts of the model {self.name} have no instruction"
+            )
+
     def require_tokenizer(self) -> None:
         """Raises ConfigurationError unless the folder holds a tokenizer of its own."""
         require_tokenizer(self.name, self.folder)

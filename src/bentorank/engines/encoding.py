@@ -110,22 +110,29 @@ class PairEncoder:
 
         Raises InvalidRequestError for a query that is too long, DocumentTooLongError if the policy refuses a passage.
         """
-        queries = self._encode_queries(list(dict.fromkeys(pair.query for pair in pairs)), cut=policy.cut_query)
-        passages = self._encode_passages([pair.passage for pair in pairs], policy)
-        return self._join([queries[pair.query] for pair in pairs], passages, policy)
+        texts = list(dict.fromkeys(pair.query for pair in pairs))
+        encoded = self._tokenise([self._prompt + text for text in texts])
+        queries = dict(zip(texts, self.queries_of(encoded, cut=policy.cut_query), strict=True))
+        return self.encode_passages([queries[pair.query] for pair in pairs], [pair.passage for pair in pairs], policy)
 
-    def _encode_queries(self, queries: list[str], *, cut: bool) -> dict[str, TokenisedQuery]:
-        encoded = self._tokenise([self._prompt + query for query in queries])
+    def encode_passages(
+        self, queries: Sequence[TokenisedQuery], passages: list[str], policy: LengthPolicy
+    ) -> list[list[EncodedPair]]:
+        """As `encode_chunks`, of passages each behind the query with the same number."""
+        return self._join(queries, self._encode_passages(passages, policy), policy)
+
+    def queries_of(self, encoded: Sequence[memoryview], *, cut: bool) -> list[TokenisedQuery]:
+        """Queries by their ids. Raises InvalidRequestError for one that is too long and not to be `cut`."""
         limit = self.max_query_tokens
         longest = max(map(len, encoded), default=0)
         if longest > limit and not cut:
             raise InvalidRequestError(
                 f"the query has {longest} tokens and this model reads at most {limit}", field="query"
             )
-        return {
-            query: TokenisedQuery(min(len(ids), limit), self._joiner.head(ids[:limit]), truncated=len(ids) > limit)
-            for query, ids in zip(queries, encoded, strict=True)
-        }
+        return [
+            TokenisedQuery(min(len(ids), limit), self._joiner.head(ids[:limit]), truncated=len(ids) > limit)
+            for ids in encoded
+        ]
 
     def _encode_passages(self, passages: list[str], policy: LengthPolicy) -> list[TokenisedPassage]:
         if policy.overflow is Overflow.CHUNK:
@@ -166,7 +173,7 @@ class PairEncoder:
         self, queries: Sequence[TokenisedQuery], passages: Sequence[TokenisedPassage], policy: LengthPolicy
     ) -> list[list[EncodedPair]]:
         """The chunks of each passage behind its query."""
-        read: list[list[tuple[bool, bool, Span | None]]] = []
+        read: list[list[tuple[bool, bool, Span | None, int]]] = []
         heads: list[memoryview] = []
         parts: list[memoryview] = []
         for position, (query, passage) in enumerate(zip(queries, passages, strict=True)):
@@ -174,7 +181,8 @@ class PairEncoder:
             reading = plan_reading(len(passage.ids), room, policy, position=position)
             heads += [query.head] * len(reading.parts)
             parts += [passage.ids[start:end] for start, end in reading.parts]
-            read.append([(reading.truncated, query.truncated, passage.span(*part)) for part in reading.parts])
+            common = len(query.head)
+            read.append([(reading.truncated, query.truncated, passage.span(*part), common) for part in reading.parts])
         joined = zip(*self._joiner.join(heads, parts), strict=True)
         # Marks first: where a passage has no more, no pair is taken.
         return [

@@ -39,8 +39,6 @@ def load_engine(options: EngineOptions) -> Engine:
         max_tokens=options.max_tokens,
         hints=options.hints,
     )
-    if kind is EngineKind.OPENVINO and (checkpoint.has_prompts or checkpoint.two_labels):
-        kind = _torch_instead(checkpoint, options)
     engine = _load_openvino(checkpoint, options) if kind is EngineKind.OPENVINO else _load_torch(checkpoint, options)
     check_scores(engine)
     return engine
@@ -54,17 +52,6 @@ def choose_engine(options: EngineOptions) -> EngineKind:
         return EngineKind.TORCH
     if cpu_is_supported_by_openvino() and find_spec("openvino") is not None:
         return EngineKind.OPENVINO
-    return EngineKind.TORCH
-
-
-def _torch_instead(checkpoint: Checkpoint, options: EngineOptions) -> EngineKind:
-    """What reads prompts and two labels. Raises ConfigurationError where OpenVINO was asked for by name."""
-    if options.engine is EngineKind.OPENVINO:
-        raise ConfigurationError(
-            f"the model {checkpoint.name} has prompts or two labels, which the openvino engine does not read: use the"
-            " torch engine"
-        )
-    _require_installed(EngineKind.TORCH)
     return EngineKind.TORCH
 
 

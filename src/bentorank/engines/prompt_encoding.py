@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, TypeAlias
+from functools import lru_cache
+from secrets import token_hex
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
 import numpy as np
 
+from bentorank.engines.control_tokens import ControlTokens
 from bentorank.engines.encoding import PairEncoder
 from bentorank.engines.fingerprint import fingerprint
 from bentorank.engines.joining import PairTemplate
-from bentorank.errors import InvalidRequestError
-from bentorank.types import LengthPolicy, Overflow, Pair, Span
+from bentorank.engines.token_buffer import as_buffer
+from bentorank.errors import ConfigurationError, InvalidRequestError
+from bentorank.types import LengthPolicy, Overflow, Span
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,15 +23,29 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from tokenizers import Tokenizer
 
+    from bentorank.engines.encoding import TokenisedQuery
     from bentorank.engines.prompts import Prompt
-    from bentorank.types import EncodedPair
+    from bentorank.types import EncodedPair, Pair
+
+
+_REMEMBERED_INSTRUCTIONS: Final = 256
+
+
+class _AroundQuery(NamedTuple):
+    """See ControlTokens.split_around."""
+
+    ids_before: list[int]
+    text_before: str
+    text_after: str
+    ids_after: list[int]
 
 
 class PromptEncoder:
     """Turns pairs into a `prompt`, each text of which is tokenised as its model was trained; thread-safe.
 
     `instruction` is the one of requests that have none. As in PairEncoder a query may take half of the window; what the
-    prompt puts around it counts. A tokenizer that is not of the model is refused with a ConfigurationError.
+    prompt puts around it counts. No query and no passage contains a control token: what spells one is read as text. A
+    tokenizer that is not of the model is refused with a ConfigurationError.
     """
 
     def __init__(
@@ -44,27 +62,42 @@ class PromptEncoder:
         self.takes_instruction = prompt.takes_instruction
         self._ending: list[int] = []
         self._glue: list[int] = []
+        # No text has it by chance.
+        self._query_mark = token_hex(16)
+        head = prompt.head(None, self._query_mark)
+        self._control = ControlTokens(tokenizer_json, [prompt.opening, head, prompt.middle, *prompt.ending])
         self._pairs = PairEncoder(
-            tokenizer_json,
+            self._control.tokenizer_of_texts,
             max_tokens=max_tokens,
             token_types=False,
             table_rows=table_rows,
             template=self._template,
+            fast=False,
         )
+        self._around_query = lru_cache(_REMEMBERED_INSTRUCTIONS)(self._split_around_query)
+        self._check_default_instruction()
         # The least that the texts around a passage add to its tokens.
         self._around_passage = len(self._ids(f"{prompt.lead}a")) - len(self._ids("a")) + len(self._glue)
         parts = (prompt.opening, prompt.head(self._instruction, "q"), prompt.middle, prompt.lead, prompt.glue)
-        self.fingerprint = fingerprint(self._pairs.fingerprint, *parts, *prompt.ending, prompt.trims)
+        control = sorted(self._control.ids)
+        self.fingerprint = fingerprint(self._pairs.fingerprint, *parts, *prompt.ending, prompt.trims, control)
 
     def _template(self, tokenizer: Tokenizer) -> PairTemplate:
         self._tokenizer = tokenizer
-        prompt = self._prompt
+        self._control.keep_out_of(tokenizer)
+        prompt, read = self._prompt, self._control.read
         self._glue = self._ids(prompt.glue)
-        self._ending = [token for text in prompt.ending for token in self._ids(text)]
+        self._ending = [token for text in prompt.ending for token in read(text)]
         # A passage that loses its end loses the glue, which must have room to come back.
         return PairTemplate(
-            self._ids(prompt.opening), self._ids(prompt.middle), self._ending, segments=[], reserved=len(self._glue)
+            read(prompt.opening), read(prompt.middle), self._ending, segments=[], reserved=len(self._glue)
         )
+
+    def _check_default_instruction(self) -> None:
+        try:
+            self._around_query(self._instruction)
+        except InvalidRequestError as error:
+            raise ConfigurationError(f"BENTORANK_INSTRUCTION: {error}") from error
 
     @property
     def tokenises_fast(self) -> bool:
@@ -81,21 +114,18 @@ class PromptEncoder:
         return [chunk for (chunk,) in self.encode_chunks(pairs, LengthPolicy())]
 
     def encode_chunks(self, pairs: Sequence[Pair], policy: LengthPolicy) -> list[list[EncodedPair]]:
-        """As PairEncoder does, of prompts with the policy's instruction."""
-        instruction = policy.instruction or self._instruction
-        heads = {query: self._head(instruction, query, cut=policy.cut_query) for query in {p.query for p in pairs}}
-        passages = [self._trimmed(pair.passage) for pair in pairs]
+        """As PairEncoder does, of prompts with the policy's instruction.
+
+        Raises InvalidRequestError for an instruction that spells a control token.
+        """
+        around = self._around_query(policy.instruction or self._instruction)
+        heads = {query: self._head(around, query, cut=policy.cut_query) for query in {p.query for p in pairs}}
         prompt = self._prompt
+        passages = [f"{prompt.lead}{self._trimmed(pair.passage)}{prompt.glue}" for pair in pairs]
         if policy.max_tokens_per_doc is not None:
             policy = replace(policy, max_tokens_per_doc=policy.max_tokens_per_doc + self._around_passage)
-        prompts = [
-            Pair(heads[pair.query][0], f"{prompt.lead}{passage}{prompt.glue}")
-            for pair, passage in zip(pairs, passages, strict=True)
-        ]
-        return [
-            self._finished(chunks, pair.passage, policy, query_cut=heads[pair.query][1])
-            for chunks, pair in zip(self._pairs.encode_chunks(prompts, policy), pairs, strict=True)
-        ]
+        encoded = self._pairs.encode_passages([heads[pair.query] for pair in pairs], passages, policy)
+        return [self._finished(chunks, pair.passage, policy) for chunks, pair in zip(encoded, pairs, strict=True)]
 
     def _ids(self, text: str) -> list[int]:
         return list(self._tokenizer.encode(text, add_special_tokens=False).ids) if text else []
@@ -103,11 +133,19 @@ class PromptEncoder:
     def _trimmed(self, text: str) -> str:
         return text.strip() if self._prompt.trims else text
 
-    def _head(self, instruction: str | None, query: str, *, cut: bool) -> tuple[str, bool]:
-        """The text up to the passage, and whether its query was cut, which only `cut` does."""
+    def _split_around_query(self, instruction: str | None) -> _AroundQuery:
+        if instruction is not None and self._control.are_in(instruction):
+            raise InvalidRequestError(
+                "an instruction must not spell a control token of the model's prompts", field="instruction"
+            )
+        before, _, after = self._prompt.head(instruction, self._query_mark).partition(self._query_mark)
+        return _AroundQuery(*self._control.split_around(before, after))
+
+    def _head(self, around: _AroundQuery, query: str, *, cut: bool) -> TokenisedQuery:
+        """All up to the passage. A query that is too long is cut, if that is wanted, and refused if not."""
         query = self._trimmed(query)
-        head = self._prompt.head(instruction, query)
-        excess = len(self._ids(head)) - self.max_query_tokens if cut else 0
+        ids = self._head_ids(around, query)
+        excess = len(ids) - self.max_query_tokens if cut else 0
         is_cut = excess > 0
         while excess > 0:
             encoding = self._tokenizer.encode(query, add_special_tokens=False)
@@ -118,15 +156,17 @@ class PromptEncoder:
                     field="instruction",
                 )
             query = query[: encoding.offsets[kept - 1][1]]
-            head = self._prompt.head(instruction, query)
-            excess = len(self._ids(head)) - self.max_query_tokens
-        return head, is_cut
+            ids = self._head_ids(around, query)
+            excess = len(ids) - self.max_query_tokens
+        [head] = self._pairs.queries_of([as_buffer(ids)], cut=False)
+        return head._replace(truncated=is_cut)
 
-    def _finished(
-        self, chunks: list[EncodedPair], passage: str, policy: LengthPolicy, *, query_cut: bool
-    ) -> list[EncodedPair]:
+    def _head_ids(self, around: _AroundQuery, query: str) -> list[int]:
+        return [*around.ids_before, *self._ids(f"{around.text_before}{query}{around.text_after}"), *around.ids_after]
+
+    def _finished(self, chunks: list[EncodedPair], passage: str, policy: LengthPolicy) -> list[EncodedPair]:
         """The chunks with all of their ending, and with spans of the passage as it was sent."""
-        if not (self._glue or query_cut or policy.overflow is Overflow.CHUNK):
+        if not (self._glue or policy.overflow is Overflow.CHUNK):
             return chunks
         lead, text = len(self._prompt.lead), self._trimmed(passage)
         start = passage.index(text)
@@ -134,7 +174,6 @@ class PromptEncoder:
         return [
             chunk._replace(
                 input_ids=self._glued(chunk.input_ids) if _lost_end(chunk, end, policy) else chunk.input_ids,
-                query_truncated=query_cut,
                 span=None if chunk.span is None else _moved(chunk.span, lead, start, len(text)),
             )
             for chunk in chunks

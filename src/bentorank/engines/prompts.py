@@ -15,10 +15,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class AnswerTokens:
-    """The score is the next token's logit for `true` less that for `false`, if there is one: ids, or tokens by name."""
+    """The score is the next token's logit for `true` less that for `false`, if there is one: ids, or tokens by name.
+
+    It is divided by the `temperature` that the model was trained with, so that its sigmoid is the model's probability.
+    """
 
     true: int | str
     false: int | str | None = None
+    temperature: float = 1.0
 
     def ids(self, tokenizer: Tokenizer, model: str) -> list[int]:
         """Of `true` and perhaps of `false`. Raises ConfigurationError where the tokenizer lacks one."""
@@ -130,12 +134,13 @@ FAMILIES: Final = {
             takes_instruction=False,
             trims=True,
         ),
-        AnswerTokens("Yes"),
+        AnswerTokens("Yes", temperature=5.0),
     ),
 }
 """By the name that the setting gives them: their files do not say, since they have a chat model's own template.
 
-Sources: the cards of Qwen3-Reranker and zerank, mixedbread-ai/mxbai-rerank, FlagOpen/FlagEmbedding.
+Sources: the cards of Qwen3-Reranker and zerank, zerank's modeling_zeranker.py, mixedbread-ai/mxbai-rerank,
+FlagOpen/FlagEmbedding.
 """
 
 # What a template says that is a reranker's own, and the tokens of its answers.

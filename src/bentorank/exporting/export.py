@@ -57,7 +57,9 @@ def export_model(
     torch, in f32 on the CPU. Raises ExportError where `target` is taken, DisagreementError, with nothing written, where
     all that was tried disagrees, and ConfigurationError where the model cannot be converted.
     """
-    checkpoint = open_checkpoint(options.model, revision=options.revision, max_tokens=options.max_tokens)
+    checkpoint = open_checkpoint(
+        options.model, revision=options.revision, max_tokens=options.max_tokens, hints=options.hints
+    )
     check_target(target, checkpoint.folder, force=force)
     if options.precision is Precision.INT8:
         require_nncf(f"{checkpoint.name} is to become an int8 model")
@@ -65,7 +67,7 @@ def export_model(
     with new_folder(target) as folder, Progress(*columns, console=console, transient=True) as progress:
         with _pulsing(progress, f"converting {checkpoint.name}"):
             converted = stored_model(checkpoint, Precision.F32, options.cache_dir)
-        write_checkpoint(folder, checkpoint, converted.tokenizer)
+        write_checkpoint(folder, checkpoint, converted)
         export = _first_that_agrees(folder, _Source(options, checkpoint, converted), check, progress)
         _write_record(folder, checkpoint.name, options, export)
     return export
@@ -83,7 +85,7 @@ class _Source:
 def _first_that_agrees(folder: Path, source: _Source, check: AgreementCheck, progress: Progress) -> Export:
     """Write the model into `folder` in one way after the other, until one agrees."""
     options, name = source.options, source.checkpoint.name
-    ways = ways_to_round(options.precision)
+    ways = ways_to_round(options.precision, reads_prompts=source.checkpoint.has_prompts)
     pairs, judged = split(check.task) if Activations.CALIBRATED in ways else ([], check.task)
     original = replace(options, engine=EngineKind.TORCH, precision=Precision.F32, device="cpu")
     exported = replace(options, engine=EngineKind.OPENVINO, model=str(folder), revision=None, device="cpu")

@@ -14,10 +14,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from bentorank.engines.checkpoint import Checkpoint
+    from bentorank.engines.openvino.ir_store import StoredModel
     from bentorank.engines.openvino.quantization import Model
 
 # What describes a model, its tokenizer and its licence; pickles and other engines' formats stay behind.
 CHECKPOINT_FILES = ("*.json", "*.safetensors", "*.txt", "*.model", "*.jinja", "README*", "LICENSE*", "NOTICE*")
+# Of a part of the model that modules.json names, such as a LogitScore.
+_PART_FILES = "*/config.json"
 
 
 def check_target(target: Path, source: Path, *, force: bool) -> None:
@@ -53,16 +56,20 @@ def new_folder(target: Path) -> Iterator[Path]:
             folder.rename(target)
 
 
-def write_checkpoint(folder: Path, checkpoint: Checkpoint, tokenizer: Path) -> None:
-    """Fill `folder` with the checkpoint's files, and with the tokenizer of its converted model."""
-    for pattern in CHECKPOINT_FILES:
+def write_checkpoint(folder: Path, checkpoint: Checkpoint, converted: StoredModel) -> None:
+    """Fill `folder` with the checkpoint's files, and with the tokenizer and prompts of its converted model."""
+    for pattern in (*CHECKPOINT_FILES, _PART_FILES):
         for file in checkpoint.folder.glob(pattern):
             if file.is_file():
-                shutil.copyfile(file, folder / file.name)
+                copy = folder / file.relative_to(checkpoint.folder)
+                copy.parent.mkdir(exist_ok=True)
+                shutil.copyfile(file, copy)
     openvino = folder / "openvino"
-    openvino.mkdir()
+    openvino.mkdir(exist_ok=True)
     # transformers may build a tokenizer otherwise than its file says, and conversion keeps what it built.
-    shutil.copyfile(tokenizer, openvino / "tokenizer.json")
+    shutil.copyfile(converted.tokenizer, openvino / "tokenizer.json")
+    if converted.prompt is not None:
+        shutil.copyfile(converted.prompt, openvino / "prompt.json")
 
 
 def write_model(folder: Path, model: Model, name: str) -> None:

@@ -34,10 +34,14 @@ class Activations(StrEnum):
     EXACT = "not rounded"
 
 
-def ways_to_round(precision: Precision) -> tuple[Activations, ...]:
+def ways_to_round(precision: Precision, *, reads_prompts: bool = False) -> tuple[Activations, ...]:
     """The fastest first."""
     if precision is not Precision.INT8:
         return (Activations.EXACT,)
+    if reads_prompts:
+        # A language model's first token has activations thousands of times those of others, which one scale for all
+        # would round to nothing. Source: Sun et al., "Massive Activations in Large Language Models", 2024.
+        return (Activations.AS_THEY_COME,)
     if not cpu_has_int8_dot_products():
         # Such a CPU computes without the scales (openvino/activation_rounding.py), so nothing here could judge them.
         return (Activations.AS_THEY_COME,)

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import importlib.util
 import logging
-import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-
-from bentorank.engines.checkpoint import open_checkpoint
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -59,17 +56,12 @@ def converted(tiny_model: Any, cache_dir: Path) -> Any:
     Converts in this process, where torch is imported already; test_openvino_engine has it done in a process of its own.
     """
     # Not for all: the tests of torch on a GPU run where there is no OpenVINO.
-    from bentorank.engines.openvino.conversion import convert
-    from bentorank.engines.openvino.ir_store import cache_folder
+    from support.conversion import convert_here
 
     def folder_of(family: str) -> Path:
-        checkpoint = open_checkpoint(str(tiny_model(family)))
-        target = cache_folder(checkpoint, cache_dir, quantized=False)
-        if not target.exists():
-            target.mkdir(parents=True)
-            with warnings.catch_warnings(action="ignore"):  # torch comments on what it traces
-                convert(checkpoint, target, quantize=False)
-        return checkpoint.folder
+        folder: Path = tiny_model(family)
+        convert_here(folder, cache_dir)
+        return folder.resolve()
 
     return folder_of
 

@@ -79,7 +79,7 @@ def load(folder: Path, device: str, dtype: torch.dtype) -> tuple[PackedForward, 
     """The packed way through a model, and probes of it."""
     checkpoint = open_checkpoint(str(folder))
     model = load_cross_encoder(checkpoint, device=device, dtype=dtype)
-    probes = probe_pairs(encoder_of(model, checkpoint))
+    probes = probe_pairs(encoder_of(model, checkpoint, fast=False))
     return PackedForward(transformers_module(model), checkpoint.pad_token_id), probes
 
 

@@ -15,9 +15,13 @@ from bentorank.engines.hardware import cpu_has_int8_dot_products, cpu_has_native
 from bentorank.engines.openvino.activation_rounding import remove_activation_rounding, remove_attention_rounding
 from bentorank.engines.openvino.cores import usable_cores, usable_memory_bytes
 from bentorank.engines.openvino.embedding_tables import keep_tables_in_bf16
+from bentorank.engines.openvino.gated_layers import keep_gated_layers_apart
 from bentorank.engines.openvino.ir_store import prebuilt_int8, stored_model
+from bentorank.engines.openvino.prompt_files import read_prompt
+from bentorank.engines.openvino.shared_beginning import pad_rests
 from bentorank.engines.openvino.telemetry import forbid_telemetry
 from bentorank.engines.options import Precision
+from bentorank.engines.prompt_encoding import PromptEncoder
 from bentorank.engines.protocol import EngineInfo
 from bentorank.engines.warm_up import warm_up_batches
 from bentorank.errors import ConfigurationError
@@ -29,8 +33,11 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from bentorank.engines.checkpoint import Checkpoint
+    from bentorank.engines.collation import PaddedBatch
     from bentorank.engines.openvino.ir_store import StoredModel
+    from bentorank.engines.openvino.shared_beginning import SharedBatch
     from bentorank.engines.options import EngineOptions
+    from bentorank.engines.prompt_encoding import Encoder
     from bentorank.types import EncodedPair, LengthPolicy, Pair
 
 
@@ -72,6 +79,7 @@ class OpenVINOEngine:
             remove_attention_rounding(model)
         if arithmetic["INFERENCE_PRECISION_HINT"] == "bf16":
             keep_tables_in_bf16(model)
+            keep_gated_layers_apart(model)
         threads = options.threads or usable_cores()
         streams = options.streams or default_streams(
             threads,
@@ -82,6 +90,7 @@ class OpenVINOEngine:
         for layout in _layouts(threads, streams):
             self._idle.put(core.compile_model(model, "CPU", arithmetic | layout).create_infer_request())
         self._pad_token_id = checkpoint.pad_token_id
+        self._shares_beginnings = _takes(model, "shared_ids")
         self._encoder = encoder_of(model, stored, checkpoint, fast=options.fast_tokenizer)
         self.info = EngineInfo(
             engine="openvino",
@@ -101,6 +110,7 @@ class OpenVINOEngine:
             width_step=_WIDTH_STEP,
             threads_a_pass=math.ceil(threads / streams),
             tokenises_fast=self._encoder.tokenises_fast,
+            takes_instruction=self._encoder.takes_instruction,
         )
 
     def encode(self, pairs: Sequence[Pair]) -> list[EncodedPair]:
@@ -113,7 +123,7 @@ class OpenVINOEngine:
 
     def forward(self, batch: Sequence[EncodedPair]) -> NDArray[np.float32]:
         """Logits of shape (len(batch),)."""
-        inputs = pad(batch, self._pad_token_id, width=self.info.padded_width(longest(batch))).as_inputs()
+        inputs = self._collated(batch).as_inputs()
         request = self._idle.get()
         try:
             request.infer(inputs, share_inputs=True)
@@ -122,6 +132,11 @@ class OpenVINOEngine:
             return logits[:, 0].copy()
         finally:
             self._idle.put(request)
+
+    def _collated(self, batch: Sequence[EncodedPair]) -> PaddedBatch | SharedBatch:
+        if self._shares_beginnings:
+            return pad_rests(batch, self._pad_token_id, width_of=self.info.padded_width)
+        return pad(batch, self._pad_token_id, width=self.info.padded_width(longest(batch)))
 
     def warm_up(self) -> None:
         """Run short and long batches on all streams, so that their kernels are compiled and the memory is there."""
@@ -136,10 +151,21 @@ def encoder_of(
     checkpoint: Checkpoint,
     *,
     fast: bool,
-) -> PairEncoder:
+) -> Encoder:
     """Encodes pairs as `model`, an `openvino.Model` read from `stored`, takes them."""
+    tokenizer_json = stored.tokenizer.read_text(encoding="utf-8")
+    if stored.prompt is not None:
+        prompt = read_prompt(stored.prompt, checkpoint)
+        checkpoint.check_instruction(takes_instruction=prompt.takes_instruction)
+        return PromptEncoder(
+            tokenizer_json,
+            prompt,
+            max_tokens=checkpoint.max_tokens,
+            instruction=checkpoint.prompt,
+            table_rows=checkpoint.vocab_size,
+        )
     return PairEncoder(
-        stored.tokenizer.read_text(encoding="utf-8"),
+        tokenizer_json,
         max_tokens=checkpoint.max_tokens,
         token_types=_takes(model, "token_type_ids"),
         prompt=checkpoint.prompt,

@@ -30,29 +30,32 @@ if TYPE_CHECKING:
     from bentorank.engines.checkpoint import Checkpoint
 
 # Part of every cache key: raise it when a conversion would come out differently.
-_FORMAT = 6
+_FORMAT = 8
 
 # Whatever a tokenizer may be read from.
-_TOKENIZER_FILES = ("*.json", "*.txt", "*.model")
+_TOKENIZER_FILES = ("*.json", "*.txt", "*.model", "*.jinja")
 
 CONVERSION_TIMEOUT_S = 1800
 
 
 @dataclass(frozen=True, slots=True)
 class StoredModel:
-    """An IR and the tokenizer.json that goes with it.
+    """An IR and the tokenizer.json that goes with it, and the prompt.json of a model that reads prompts.
 
     Inputs are int64 of shape (pairs, tokens): `input_ids`, `attention_mask` and, only where the tokenizer's
-    segments are to be fed, `token_type_ids`. The one output is the logits, (pairs, 1).
+    segments are to be fed, `token_type_ids`; of a model that reads its last token, `shared_ids` of shape (1, tokens),
+    which the others follow. The one output is the logits, (pairs, 1).
     """
 
     xml: Path
     tokenizer: Path
+    prompt: Path | None = None
 
     @property
     def files(self) -> list[Path]:
         """Everything that a score depends on."""
-        return [self.xml, self.xml.with_suffix(".bin"), self.tokenizer]
+        files = [self.xml, self.xml.with_suffix(".bin"), self.tokenizer]
+        return files if self.prompt is None else [*files, self.prompt]
 
     @property
     def weights_bytes(self) -> int:
@@ -76,7 +79,8 @@ def prebuilt(checkpoint: Checkpoint, *, quantized: bool) -> StoredModel | None:
         return None
     require_whole(xml)
     check_provenance(checkpoint.folder, checkpoint.name)
-    shipped = StoredModel(xml, own_tokenizer if own_tokenizer.exists() else checkpoint.folder / "tokenizer.json")
+    tokenizer = own_tokenizer if own_tokenizer.exists() else checkpoint.folder / "tokenizer.json"
+    shipped = StoredModel(xml, tokenizer, _prompt_in(xml.parent, checkpoint))
     if not shipped.tokenizer.exists():
         raise ConfigurationError(f"the model {checkpoint.name} has an OpenVINO model and no tokenizer.json with it")
     refuse_pointer(shipped.tokenizer)
@@ -99,7 +103,11 @@ def stored_model(checkpoint: Checkpoint, precision: Precision, cache_dir: Path) 
         with FileLock(folder.with_suffix(".lock")):
             if not folder.exists():
                 _convert_into(folder, checkpoint, quantized=quantized)
-    return StoredModel(folder / "model.xml", folder / "tokenizer.json")
+    return StoredModel(folder / "model.xml", folder / "tokenizer.json", _prompt_in(folder, checkpoint))
+
+
+def _prompt_in(folder: Path, checkpoint: Checkpoint) -> Path | None:
+    return folder / "prompt.json" if checkpoint.has_prompts else None
 
 
 def cache_folder(checkpoint: Checkpoint, cache_dir: Path, *, quantized: bool) -> Path:
@@ -109,7 +117,8 @@ def cache_folder(checkpoint: Checkpoint, cache_dir: Path, *, quantized: bool) ->
         *(file for pattern in _TOKENIZER_FILES for file in checkpoint.folder.glob(pattern)),
     ]
     digest = files_digest(dict.fromkeys(source))
-    return cache_dir / "openvino" / fingerprint(_FORMAT, version("openvino"), digest, _kind(quantized=quantized))
+    asked = (checkpoint.answer, checkpoint.prompt_format, checkpoint.two_labels)
+    return cache_dir / "openvino" / fingerprint(_FORMAT, version("openvino"), digest, asked, _kind(quantized=quantized))
 
 
 def _kind(*, quantized: bool) -> str:
@@ -161,6 +170,7 @@ def _run_conversion(target: Path, checkpoint: Checkpoint, *, quantized: bool) ->
         "folder": str(checkpoint.folder),
         "target": str(target),
         "max_tokens": checkpoint.max_tokens,
+        "hints": {"prompt_format": checkpoint.prompt_format, "two_labels": checkpoint.two_labels},
         "quantize": quantized,
     }
     # A process of its own: torch takes 500 MB that a server would never get back.

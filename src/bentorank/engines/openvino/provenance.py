@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 # What `bentorank export` tells of a folder, in the folder.
 RECORD = "openvino/export.json"
 
-_PATTERNS = ("*.safetensors", "openvino/*.xml", "openvino/*.bin", "openvino/tokenizer.json")
+_PATTERNS = ("*.safetensors", "openvino/*.xml", "openvino/*.bin", "openvino/tokenizer.json", "openvino/prompt.json")
 # 4 MiB in all, evenly over a file: gigabytes are not read at every start, and a fine-tune that moved matrices in the
 # middle, and left tables and head as they were, is told all the same.
 _SAMPLES = 256

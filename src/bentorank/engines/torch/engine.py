@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from bentorank.engines.checkpoint import Checkpoint
     from bentorank.engines.options import EngineOptions
     from bentorank.engines.prompt_encoding import Encoder
+    from bentorank.engines.prompts import Prompt
     from bentorank.engines.torch.forward import Forward
     from bentorank.types import EncodedPair, LengthPolicy, Pair
 
@@ -73,10 +74,9 @@ class TorchEngine:
         reference = reference_forward(model, checkpoint)
         check_reading(model, reference, self._encoder, checkpoint)
         self._launching = _launching_on(device)
-        self._forward = reference
-        if checkpoint.answer is None:
-            module, probes = transformers_module(model), probe_pairs(self._encoder)
-            self._forward = choose_forward(module, checkpoint.pad_token_id, probes)
+        self._forward = choose_forward(
+            transformers_module(model), reference, checkpoint.pad_token_id, probe_pairs(self._encoder)
+        )
         self._records_graphs = options.cuda_graphs
         self.info = EngineInfo(
             engine="torch",
@@ -171,9 +171,19 @@ def reference_forward(model: CrossEncoder, checkpoint: Checkpoint) -> Forward:
     module = transformers_module(model)
     if checkpoint.answer is None:
         return PaddedForward(module, checkpoint.pad_token_id)
-    tokenizer = Tokenizer.from_str(_tokenizer_json(model, checkpoint))
-    keep_answers(module, checkpoint.answer.ids(tokenizer, checkpoint.name))
+    answer, tokenizer = checkpoint.answer, Tokenizer.from_str(_tokenizer_json(model, checkpoint))
+    keep_answers(module, answer.ids(tokenizer, checkpoint.name), answer.temperature)
     return CausalForward(module, checkpoint.pad_token_id)
+
+
+def prompt_for(model: CrossEncoder, checkpoint: Checkpoint) -> Prompt | None:
+    """What stands around the texts of a model that reads prompts. Raises ConfigurationError where it is not known."""
+    if not checkpoint.has_prompts:
+        return None
+    named = checkpoint.prompt_format
+    prompt = prompt_of(model, checkpoint.name) if named is None else FAMILIES[named].prompt
+    checkpoint.check_instruction(takes_instruction=prompt.takes_instruction)
+    return prompt
 
 
 def encoder_of(model: CrossEncoder, checkpoint: Checkpoint, *, fast: bool) -> Encoder:
@@ -182,13 +192,8 @@ def encoder_of(model: CrossEncoder, checkpoint: Checkpoint, *, fast: bool) -> En
     Segments are made only where the tokenizer has them and the model takes them: DistilBERT's does not.
     """
     module = transformers_module(model)
-    if checkpoint.has_prompts:
-        named = checkpoint.prompt_format
-        prompt = prompt_of(model, checkpoint.name) if named is None else FAMILIES[named].prompt
-        if checkpoint.prompt and not prompt.takes_instruction:
-            raise ConfigurationError(
-                f"BENTORANK_INSTRUCTION is set, and the prompts of the model {checkpoint.name} have no instruction"
-            )
+    prompt = prompt_for(model, checkpoint)
+    if prompt is not None:
         return PromptEncoder(
             _tokenizer_json(model, checkpoint),
             prompt,

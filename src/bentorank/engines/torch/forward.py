@@ -1,4 +1,4 @@
-"""Which way a batch takes through a torch model: packed where that is fast and proven right, else padded."""
+"""Which way a batch takes through a torch model: without padding where that is fast and proven right, else padded."""
 
 from __future__ import annotations
 
@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import torch
 
+from bentorank.engines.torch.causal import SHARING_FAMILIES, SharingForward
 from bentorank.engines.torch.packing import FAMILIES, PackedForward
 from bentorank.engines.torch.padding import PaddedForward
+from bentorank.engines.torch.reading_check import tolerance_of
 from bentorank.engines.torch.rounding import tolerated_difference
 
 if TYPE_CHECKING:
@@ -33,12 +35,14 @@ class Forward(Protocol):
         ...
 
 
-def choose_forward(model: Any, pad_token_id: int, probes: Sequence[EncodedPair]) -> Forward:  # noqa: ANN401
-    """The best way for a transformers sequence-classification `model` on the device that it is on."""
-    packs = model.config.model_type in FAMILIES and model.config.num_labels == 1
-    if packs and has_packing_kernel(model.device, model.dtype):
+def choose_forward(model: Any, padded: Forward, pad_token_id: int, probes: Sequence[EncodedPair]) -> Forward:  # noqa: ANN401
+    """The best way for a transformers `model` on the device that it is on; `padded` is right for every model."""
+    has_kernel = has_packing_kernel(model.device, model.dtype)
+    if model.config.model_type in SHARING_FAMILIES and (has_kernel or model.device.type == "cpu"):
+        return share_if_proven(model, padded, probes)
+    if model.config.model_type in FAMILIES and model.config.num_labels == 1 and has_kernel:
         return pack_if_proven(model, pad_token_id, probes)
-    return PaddedForward(model, pad_token_id)
+    return padded
 
 
 def has_packing_kernel(device: torch.device, dtype: torch.dtype) -> bool:
@@ -46,6 +50,29 @@ def has_packing_kernel(device: torch.device, dtype: torch.dtype) -> bool:
     if device.type != "cuda" or dtype not in _PACKED_DTYPES:
         return False
     return torch.cuda.get_device_capability(device) >= _PACKED_CAPABILITY
+
+
+def share_if_proven(model: Any, padded: Forward, probes: Sequence[EncodedPair]) -> Forward:  # noqa: ANN401
+    """The way that computes once what pairs share, if it scores `probes` as the padded one does; else the padded one.
+
+    They are scored together, in another order and company, and once more with what is kept of them.
+    """
+    attention = model.config._attn_implementation  # noqa: SLF001 - no getter
+    backwards = probes[::-1]
+    expected = torch.cat([padded(probes), padded(backwards), padded(probes[:1])])
+    try:
+        sharing = SharingForward(model)
+        differences = (torch.cat([sharing(probes), sharing(backwards), sharing(probes[:1])]) - expected).abs()
+    except Exception as error:  # noqa: BLE001 - whatever this model or version of torch lacks, the padded way goes on
+        reason = f"fails here with {type(error).__name__}: {str(error).partition(chr(10))[0]}"
+    else:
+        difference, tolerance = differences.max().item(), tolerance_of(model, expected)
+        if difference <= tolerance:  # never of NaN
+            return sharing
+        reason = f"moves logits by {difference:.2g}, more than {tolerance:.2g}"
+    logger.warning("what documents of a query begin with is computed for each of them: to share it %s", reason)
+    model.set_attn_implementation(attention)
+    return padded
 
 
 def pack_if_proven(model: Any, pad_token_id: int, probes: Sequence[EncodedPair]) -> Forward:  # noqa: ANN401

@@ -6,6 +6,7 @@ Uses the FlashAttention kernel that comes with torch; it needs CUDA, half precis
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 import torch
@@ -35,16 +36,27 @@ class Sequences:
 
 
 def attend(  # noqa: PLR0913 - three tensors, and which of their rows see each other
-    query: Tensor, key: Tensor, value: Tensor, *, asking: Sequences, asked: Sequences, scale: float, side: int = -1
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    *,
+    asking: Sequences,
+    asked: Sequences,
+    scale: float,
+    sides: tuple[int, int] = (-1, -1),
 ) -> Tensor:
     """Let each sequence of queries attend to the keys and values of the sequence with the same number.
 
-    All of shape (tokens, heads, width), and so is what comes back. With `side`, a token sees so many to each side.
+    All of shape (tokens, heads, width), and so is what comes back; keys and values may have fewer heads, each for a
+    group of the queries'. A token sees so many to its `sides` as they say, and all where that is -1; where a sequence
+    has fewer queries than keys, its last query is at its last key.
     """
     # torch has it since 2.10. An older one fails here, while the engine loads, and batches are padded.
     from torch.nn.attention.varlen import varlen_attn  # noqa: PLC0415
 
-    attended = varlen_attn(
+    # An older torch has no such argument: named only where it is needed.
+    kernel = varlen_attn if query.shape[1] == key.shape[1] else partial(varlen_attn, enable_gqa=True)
+    attended = kernel(
         query,
         key,
         value,
@@ -53,7 +65,7 @@ def attend(  # noqa: PLR0913 - three tensors, and which of their rows see each o
         asking.longest,
         asked.longest,
         scale=scale,
-        window_size=(side, side),
+        window_size=sides,
     )
     assert not isinstance(attended, tuple), "bug: nothing auxiliary was asked for"
     return attended
@@ -77,7 +89,7 @@ def attend_in_row(  # noqa: PLR0913 - the signature is that of transformers' att
     """
     side = -1 if sliding_window is None else sliding_window - 1
     query, key, value = (states[0].transpose(0, 1) for states in (query, key, value))
-    return attend(query, key, value, asking=sequences, asked=sequences, scale=scaling, side=side)[None], None
+    return attend(query, key, value, asking=sequences, asked=sequences, scale=scaling, sides=(side, side))[None], None
 
 
 # Registered without a mask function: transformers then makes no mask of tokens × tokens.

@@ -31,14 +31,17 @@ def check_reading(model: CrossEncoder, forward: Scoring, encoder: Encoder, check
     """Raises ConfigurationError unless `forward`, through the module of `model`, reads what `encoder` gives as `model`
     would.
 
-    Its tokens are those of sentence-transformers, unless the setting has named another prompt; it has positions for the
-    whole window, and no score depends on the width that a pair is padded to.
+    Its tokens are those of sentence-transformers, unless the setting has named another prompt, or a text spells a
+    prompt's control tokens; it has positions for the whole window, and no score depends on the width that a pair is
+    padded to.
     """
     module: Module = model.transformers_model
     _require_mask(module, checkpoint)
     pairs = [*PROBES, _special_tokens_as_text(model)]
     encoded = [chunks[0] for chunks in encoder.encode_chunks(pairs, LengthPolicy(cut_query=True))]
-    for pair, ours in zip(pairs, encoded, strict=True):
+    # A prompt has none of the texts' special tokens, which sentence-transformers reads as its own.
+    compared = pairs[:-1] if checkpoint.has_prompts else pairs
+    for pair, ours in zip(compared, encoded, strict=False):
         if checkpoint.prompt_format is None:
             _check_tokens(model, module, checkpoint, pair, ours)
     # Short ones, which every table has rows for; at its first short pair BigBird changes to full attention, for good.
@@ -97,14 +100,15 @@ def _check_padding(module: Module, forward: Scoring, checkpoint: Checkpoint, enc
     alone = torch.cat([score(forward, checkpoint, [pair]) for pair in encoded])
     together = score(forward, checkpoint, encoded)
     shift = float((alone - together).abs().max())
-    if shift > _tolerance(module, together):
+    if shift > tolerance_of(module, together):
         raise ConfigurationError(
             f"the model {checkpoint.name} scores a pair {shift:.2g} higher or lower beside a longer one than alone, as"
             " if padding were text, so a score would depend on the other documents"
         )
 
 
-def _tolerance(module: Module, logits: torch.Tensor) -> float:
+def tolerance_of(module: Module, logits: torch.Tensor) -> float:
+    """How far two right ways through a module may differ: by the order of additions in f32, more where it rounds."""
     if module.dtype == torch.float32 and module.device.type == "cpu":
         return F32_TOLERANCE * max(1.0, float(logits.abs().max()))
     return max(SUSPICIOUS_SHIFT, SUSPICIOUS_SHARE * float(logits.max() - logits.min()))
