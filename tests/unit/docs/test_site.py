@@ -97,7 +97,7 @@ def test_the_site_is_built_without_faults_and_has_the_whole_python_interface(tmp
     for page, name in {
         "local": "bentorank.local.LocalReranker.rerank",
         "langchain": "langchain_bentorank.BentoRerank.compress_documents",
-        "llama-index": "llama_index.postprocessor.bentorank.BentoRerank.postprocess_nodes",
+        "llama-index": "llama_index.postprocessor.bentorank.BentoRerank.keep_retrieval_score",
         "haystack": "haystack_integrations.components.rankers.bentorank.BentoRanker.run",
     }.items():
         assert f'id="{name}"' in Path(tmp_path, "site/reference", page, "index.html").read_text(encoding="utf-8")
