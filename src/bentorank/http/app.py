@@ -1,4 +1,4 @@
-"""The FastAPI application: which route lives where. What its documentation says of bodies: `openapi.py`."""
+"""The FastAPI application: which route lives where. What its documentation says: `documentation/`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from operator import or_
 from typing import TYPE_CHECKING, Any
 
 from fastapi import FastAPI
-from fastapi_offline import FastAPIOffline
 from starlette.routing import Mount, Route
 
 from bentorank import __version__
@@ -18,22 +17,27 @@ from bentorank.http.about.responses import (
     InfoBody,
     ModelBody,
     ModelsBody,
-    ModelStatusBody,
-    ModelStatusesBody,
     NimHealthBody,
     ServiceBody,
 )
+from bentorank.http.dialects.native import NATIVE, SUPERSET
 from bentorank.http.dialects.native_request import RerankBatchBody, RerankListBody
 from bentorank.http.dialects.native_response import RerankBatchResponse, RerankResponse
 from bentorank.http.dialects.score import ScoreBody, ScoreResponse
-from bentorank.http.dialects.selection import RERANK_PATHS, dialects_of
-from bentorank.http.edge.keys import PUBLIC_PATHS
-from bentorank.http.edge.model_paths import ADMIN_PATH, ADMIN_TEMPLATE, MODEL_TEMPLATE
-from bentorank.http.openapi import POST_ERRORS, document_of, errors, path_parameter, request_body
-from bentorank.http.routes.admin import AdminRoutes, LoadBody
+from bentorank.http.dialects.selection import RERANK_PATHS
+from bentorank.http.dialects.tei import TEI
+from bentorank.http.dialects.voyage import VOYAGE
+from bentorank.http.documentation.document import answer, document_of, path_parameter, request_body
+from bentorank.http.documentation.errors import POST_ERRORS, errors
+from bentorank.http.documentation.groups import DESCRIPTION, PLAYGROUND_LINK
+from bentorank.http.documentation.operations import GETS, POSTS
+from bentorank.http.documentation.page import ASSET_NAMES, ASSETS, DOCUMENT, add_page
+from bentorank.http.edge.keys import METRICS_PATH, PUBLIC_PATHS
+from bentorank.http.edge.model_paths import MODEL_TEMPLATE
+from bentorank.http.routes.bentoml_score import BENTOML_SCORE_PATH
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
 
     from pydantic import BaseModel
     from starlette.requests import Request
@@ -41,54 +45,58 @@ if TYPE_CHECKING:
 
     from bentorank.http.about.catalogue import CatalogueRoutes
     from bentorank.http.about.probes import ProbeRoutes
+    from bentorank.http.dialects.dialect import Dialect
+    from bentorank.http.documentation.operations import Operation
     from bentorank.http.routes.rerank import RerankRoutes
 
     Handler = Callable[[Request], Awaitable[Response]]
 
-DESCRIPTION = "Order passages by their relevance to a query, with a cross-encoder."
-
 # BentoML serves these itself, ahead of this application.
-BENTOML_PATHS = frozenset({"/livez", "/readyz", "/healthz", "/metrics", "/schema.json"})
+BENTOML_PATHS = frozenset({"/livez", "/readyz", "/healthz", METRICS_PATH, "/schema.json"})
 
-ASSETS = "/docs-assets"
-ASSET_NAMES = ("swagger-ui-bundle.js", "swagger-ui.css", "favicon.png")
+# What each path's documentation shows. The keys of a body may make it another's anywhere: `dialects/selection.py`.
+SHOWN: Mapping[str, tuple[Dialect[Any], ...]] = {
+    **{path: (dialect,) for path, dialect in RERANK_PATHS.items() if path in POSTS},
+    "/rerank": (NATIVE, TEI),
+    "/v1/rerank": (SUPERSET, VOYAGE),
+}
+BATCH_BODIES = (RerankBatchBody, RerankListBody)
 
-# What the documentation groups its routes by.
-RERANKING, CATALOGUE, PROBES, ADMIN = "Reranking", "What is served", "Probes", "Administration"
-
-MODEL_IN_PATH = path_parameter("model_id", "Any name unless the service takes names strictly.")
+MODEL_IN_PATH = path_parameter("model_id", "Any name unless the service takes names strictly.", "starter")
 
 
 @dataclass(frozen=True, slots=True)
 class Routes:
-    """Every handler of the application; of an admin where there is one."""
+    """Every handler of the application."""
 
     rerank: RerankRoutes
     catalogue: CatalogueRoutes
     probes: ProbeRoutes
-    admin: AdminRoutes | None = None
 
 
 def build_app(routes: Routes, *, docs: bool) -> FastAPI:
     """The application over `routes`."""
-    about: dict[str, Any] = {"title": "bentorank", "version": __version__, "description": DESCRIPTION}
-    # The page's scripts come from this service, not from a CDN: it works, and stays private, without a network.
-    app = FastAPIOffline(redoc_url=None, static_url=ASSETS, **about) if docs else FastAPI(openapi_url=None, **about)
+    app = FastAPI(
+        title="bentorank",
+        version=__version__,
+        description=DESCRIPTION + (PLAYGROUND_LINK if routes.rerank.state.playground else ""),
+        license_info={"name": "Apache-2.0", "identifier": "Apache-2.0"},
+        openapi_url=DOCUMENT if docs else None,
+        docs_url=None,
+        redoc_url=None,
+    )
+    if docs:
+        add_page(app)
     _add_rerank(app, routes.rerank)
     _add_catalogue(app, routes.catalogue)
     _add_probes(app, routes.probes)
-    if routes.admin is not None:
-        _add_admin(app, routes.admin)
     _add_openapi(app, needs_key=routes.catalogue.needs_key)
     return app
 
 
 def methods_of(app: FastAPI, *posts: str) -> dict[str, frozenset[str]]:
     """The methods of every path that is handled: the application's, BentoML's own, and those of `posts`."""
-    own: dict[str, set[str]] = {}
-    for route in app.routes:
-        if isinstance(route, Route) and route.methods:
-            own.setdefault(route.path, set()).update(route.methods)
+    own = {route.path: route.methods for route in app.routes if isinstance(route, Route) and route.methods}
     has_assets = any(isinstance(route, Mount) and route.path == ASSETS for route in app.routes)
     assets = [f"{ASSETS}/{name}" for name in ASSET_NAMES] if has_assets else []
     return {
@@ -99,68 +107,32 @@ def methods_of(app: FastAPI, *posts: str) -> dict[str, frozenset[str]]:
 
 
 def _add_rerank(app: FastAPI, routes: RerankRoutes) -> None:
-    for path in RERANK_PATHS:
-        dialects = dialects_of(path)
+    for path, dialects in SHOWN.items():
         response = reduce(or_, (dialect.response for dialect in dialects))
-        bodies = [dialect.body for dialect in dialects]
-        _add_post(app, path, routes.rerank, bodies, response)
-    _add_post(
-        app,
-        "/rerank/batch",
-        routes.rerank_batch,
-        [RerankBatchBody, RerankListBody],
-        RerankBatchResponse | list[RerankResponse],
-    )
-    for path in ("/score", "/v1/score"):
-        _add_post(app, path, routes.score, [ScoreBody], ScoreResponse)
+        _add_post(app, path, routes.rerank, [dialect.body for dialect in dialects], response)
+    _add_post(app, "/rerank/batch", routes.rerank_batch, BATCH_BODIES, RerankBatchResponse | list[RerankResponse])
+    _add_post(app, "/score", routes.score, [ScoreBody], ScoreResponse)
 
 
 def _add_catalogue(app: FastAPI, routes: CatalogueRoutes) -> None:
     _add_get(app, "/", routes.service, ServiceBody)
     _add_get(app, "/info", routes.info, InfoBody)
-    for path in ("/v1/models", "/models", "/infinity/models"):
-        _add_get(app, path, routes.models, ModelsBody)
+    _add_get(app, "/v1/models", routes.models, ModelsBody)
     _add_get(app, MODEL_TEMPLATE, routes.model, ModelBody)
     _add_get(app, "/v1/cluster/auth", routes.cluster_auth, ClusterAuthBody)
 
 
 def _add_probes(app: FastAPI, routes: ProbeRoutes) -> None:
-    for path in ("/health", "/ping", "/infinity/health"):
-        _add_get(app, path, routes.health, HealthBody, PROBES)
-    _add_get(app, "/v1/health/live", routes.live, NimHealthBody, PROBES)
-    _add_get(app, "/v1/health/ready", routes.ready, NimHealthBody, PROBES)
-
-
-def _add_admin(app: FastAPI, routes: AdminRoutes) -> None:
-    _add_get(app, ADMIN_PATH, routes.list, ModelStatusesBody, ADMIN)
-    _add_get(app, ADMIN_TEMPLATE, routes.show, ModelStatusBody, ADMIN)
-    app.post(
-        ADMIN_PATH,
-        operation_id="load_model",
-        status_code=202,
-        response_model=ModelStatusBody,
-        responses=errors(400, 401, 409, 413, 415, 429, 503),
-        tags=[ADMIN],
-        openapi_extra=request_body([LoadBody]),
-    )(routes.load)
-    app.delete(
-        ADMIN_TEMPLATE,
-        operation_id="unload_model",
-        status_code=202,
-        response_model=ModelStatusBody,
-        responses=errors(401, 404, 409, 503),
-        tags=[ADMIN],
-        openapi_extra=MODEL_IN_PATH,
-    )(routes.unload)
+    _add_get(app, "/health", routes.health, HealthBody)
+    _add_get(app, "/v1/health/live", routes.live, NimHealthBody)
+    _add_get(app, "/v1/health/ready", routes.ready, NimHealthBody)
 
 
 def _add_openapi(app: FastAPI, *, needs_key: bool) -> None:
-    bodies: set[type[BaseModel]] = {RerankBatchBody, RerankListBody, ScoreBody}
-    admin_paths = methods_of(app).keys() & {ADMIN_PATH, ADMIN_TEMPLATE}
-    if admin_paths:
-        bodies.add(LoadBody)
-    bodies.update(dialect.body for path in RERANK_PATHS for dialect in dialects_of(path))
-    guarded = methods_of(app).keys() - PUBLIC_PATHS if needs_key else admin_paths
+    bodies: set[type[BaseModel]] = {*BATCH_BODIES, ScoreBody}
+    bodies.update(dialect.body for dialects in SHOWN.values() for dialect in dialects)
+    # Whether the metrics want one is another setting.
+    guarded = methods_of(app, BENTOML_SCORE_PATH).keys() - PUBLIC_PATHS - {METRICS_PATH} if needs_key else ()
 
     def openapi() -> dict[str, Any]:
         if app.openapi_schema is None:
@@ -171,33 +143,58 @@ def _add_openapi(app: FastAPI, *, needs_key: bool) -> None:
     app.openapi = openapi  # type: ignore[method-assign]
 
 
-def _add_get(app: FastAPI, path: str, handler: Handler, response: type[BaseModel], tag: str = CATALOGUE) -> None:
+def _add_get(app: FastAPI, path: str, handler: Handler, response: type[BaseModel]) -> None:
     public = path in PUBLIC_PATHS
-    with_model = "{" in path
-    app.add_api_route(
+    with_model = path == MODEL_TEMPLATE
+    _add(
+        app,
+        "GET",
         path,
         handler,
-        methods=["GET"],
+        GETS[path],
         operation_id=f"get_{_operation(path) or 'service'}",
         response_model=response,
-        responses=errors(*([] if public else [401]), *([404] if with_model else []), 503),
-        tags=[tag],
-        openapi_extra=MODEL_IN_PATH if with_model else None,
+        responses=answer("GET", path, str(response.__doc__))
+        | errors(*([] if public else [401]), *([404] if with_model else []), 503),
+        openapi_extra=MODEL_IN_PATH if with_model else {},
     )
 
 
-def _add_post(app: FastAPI, path: str, handler: Handler, bodies: list[type[BaseModel]], response: Any) -> None:  # noqa: ANN401 - a type
+def _add_post(app: FastAPI, path: str, handler: Handler, bodies: Sequence[type[BaseModel]], response: Any) -> None:  # noqa: ANN401 - a type
+    _add(
+        app,
+        "POST",
+        path,
+        handler,
+        POSTS[path],
+        operation_id=_operation(path),
+        response_model=response,
+        responses=answer("POST", path, "What was asked for.") | errors(*POST_ERRORS),
+        openapi_extra=request_body(path, bodies),
+    )
+
+
+def _add(  # noqa: PLR0913, PLR0917 - what a route is, then what FastAPI documents
+    app: FastAPI,
+    method: str,
+    path: str,
+    handler: Handler,
+    told: Operation,
+    openapi_extra: dict[str, Any],
+    **documented: Any,  # noqa: ANN401
+) -> None:
     app.add_api_route(
         path,
         handler,
-        methods=["POST"],
-        operation_id=_operation(path),
-        response_model=response,
-        responses=errors(*POST_ERRORS),
-        summary=str(bodies[0].model_config["title"]),
-        tags=[RERANKING],
-        openapi_extra=request_body(bodies) | (MODEL_IN_PATH if "{" in path else {}),
+        methods=[method],
+        summary=told.summary,
+        description=told.text,
+        tags=[told.group],
+        openapi_extra=openapi_extra | ({"x-aliases": list(told.aliases)} if told.aliases else {}),
+        **documented,
     )
+    for alias in told.aliases:
+        app.add_api_route(alias, handler, methods=[method], response_model=None, include_in_schema=False)
 
 
 def _operation(path: str) -> str:
