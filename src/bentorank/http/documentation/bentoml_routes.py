@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from bentorank.http.documentation.operations import Operation
 
 BENTOML_BODIES: tuple[type[BaseModel], ...] = (PairsBody,)
-UNREADY = 503
+NO_KEY, UNREADY = 401, 503
 EXPOSITION = """\
 # HELP rerank_requests_total Rerank requests by the status of their answer.
 # TYPE rerank_requests_total counter
@@ -34,7 +34,7 @@ def bentoml_paths() -> dict[str, dict[str, Any]]:
     return {
         "/livez": {"get": _operation("get_livez", LIVEZ, empty, UNREADY)},
         "/readyz": {"get": _operation("get_readyz", READYZ, empty, UNREADY)},
-        METRICS_PATH: {"get": _operation("get_metrics", METRICS_PAGE, metrics)},
+        METRICS_PATH: {"get": _operation("get_metrics", METRICS_PAGE, metrics, NO_KEY)},
         BENTOML_SCORE_PATH: {"post": _score()},
     }
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from starlette.responses import Response
 
 DOCS, DOCUMENT, ASSETS = "/docs", "/openapi.json", "/docs-assets"
-ASSET_NAMES = ("swagger-ui-bundle.js", "swagger-ui.css", "start.js", "icon.svg")
+ASSET_NAMES = ("swagger-ui-bundle.js", "swagger-ui.css", "page.css", "start.js", "icon.svg")
 # Swagger UI comes with fastapi-offline; what starts it, and the icon, are ours.
 _PACKAGES: list[str | tuple[str, str]] = [
     ("fastapi_offline", "static"),
@@ -42,6 +42,7 @@ PAGE = """\
 <title>bentorank: API</title>
 <link rel="icon" type="image/svg+xml" href="{assets}/icon.svg">
 <link rel="stylesheet" href="{assets}/swagger-ui.css">
+<link rel="stylesheet" href="{assets}/page.css">
 </head>
 <body>
 <main id="documentation" data-document="{document}"></main>
