@@ -27,7 +27,7 @@ from bentorank.http.dialects.score import ScoreBody, ScoreResponse
 from bentorank.http.dialects.selection import RERANK_PATHS
 from bentorank.http.dialects.tei import TEI
 from bentorank.http.dialects.voyage import VOYAGE
-from bentorank.http.documentation.document import answer, document_of, path_parameter, request_body
+from bentorank.http.documentation.document import document_of, path_parameter, request_body
 from bentorank.http.documentation.errors import POST_ERRORS, errors
 from bentorank.http.documentation.groups import DESCRIPTION, PLAYGROUND_LINK
 from bentorank.http.documentation.operations import GETS, POSTS
@@ -154,7 +154,7 @@ def _add_get(app: FastAPI, path: str, handler: Handler, response: type[BaseModel
         GETS[path],
         operation_id=f"get_{_operation(path) or 'service'}",
         response_model=response,
-        responses=answer("GET", path, str(response.__doc__))
+        responses={200: {"description": str(response.__doc__)}}
         | errors(*([] if public else [401]), *([404] if with_model else []), 503),
         openapi_extra=MODEL_IN_PATH if with_model else {},
     )
@@ -169,7 +169,7 @@ def _add_post(app: FastAPI, path: str, handler: Handler, bodies: Sequence[type[B
         POSTS[path],
         operation_id=_operation(path),
         response_model=response,
-        responses=answer("POST", path, "What was asked for.") | errors(*POST_ERRORS),
+        responses={200: {"description": "What was asked for."}} | errors(*POST_ERRORS),
         openapi_extra=request_body(path, bodies),
     )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from bentorank.http.documentation.errors import POST_ERRORS, errors_by_hand
-from bentorank.http.documentation.examples import PAIRS, answers_to
+from bentorank.http.documentation.examples import PAIRS
 from bentorank.http.documentation.operations import BENTOML_SCORE, LIVEZ, METRICS_PAGE, READYZ
 from bentorank.http.edge.keys import METRICS_PATH
 from bentorank.http.routes.bentoml_score import BENTOML_SCORE_PATH, PairsBody
@@ -54,11 +54,7 @@ def _operation(name: str, told: Operation, answer: dict[str, Any], *statuses: in
 
 
 def _score() -> dict[str, Any]:
-    answers = answers_to("POST", BENTOML_SCORE_PATH)
-    logits = {
-        "schema": {"type": "array", "items": {"type": ["number", "null"]}},
-        "examples": {name: {"value": value} for name, value in answers.items()},
-    }
+    logits = {"schema": {"type": "array", "items": {"type": ["number", "null"]}}}
     answer = {
         "description": "A logit for each pair, null where the model could not score it.",
         "content": {"application/json": logits},

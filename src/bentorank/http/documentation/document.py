@@ -35,15 +35,9 @@ def request_body(path: str, bodies: Sequence[type[BaseModel]]) -> dict[str, Any]
     }
 
 
-def answer(method: str, path: str, description: str) -> dict[int | str, dict[str, Any]]:
-    """FastAPI's `responses` for 200, with what was answered to the examples."""
-    examples = {name: {"value": value} for name, value in answers_to(method, path).items()}
-    return {200: {"description": description, "content": {"application/json": {"examples": examples}}}}
-
-
 def path_parameter(name: str, description: str, example: str) -> dict[str, Any]:
     """FastAPI's `openapi_extra` for a text in the path."""
-    schema = {"type": "string", "minLength": 1, "maxLength": 255}
+    schema = {"type": "string", "minLength": 1, "maxLength": 255, "pattern": r"^[^\x00-\x1f]*[^\x00-\x1f/]$"}
     told = {"name": name, "in": "path", "required": True, "description": description, "example": example}
     return {"parameters": [{**told, "schema": schema}]}
 
@@ -59,6 +53,7 @@ def document_of(app: FastAPI, bodies: Sequence[type[BaseModel]], *, guarded: Col
         tags=[{"name": name, "description": words} for name, words in GROUPS.items()],
     )
     document["paths"].update(bentoml_paths())
+    _show_answers(document["paths"])
     components = document.setdefault("components", {})
     told = [*bodies, *BENTOML_BODIES]
     _, schemas = models_json_schema([(body, "validation") for body in told], ref_template=REFERENCE)
@@ -69,3 +64,12 @@ def document_of(app: FastAPI, bodies: Sequence[type[BaseModel]], *, guarded: Col
             for operation in document["paths"][path].values():
                 operation["security"] = [{name: []} for name in KEY_SCHEMES]
     return document
+
+
+def _show_answers(paths: dict[str, dict[str, Any]]) -> None:
+    """Put what was answered beside each example: not by FastAPI, which would leave out what is null."""
+    for path, operations in paths.items():
+        for method, operation in operations.items():
+            if answers := answers_to(method.upper(), path):
+                content = operation["responses"]["200"]["content"]["application/json"]
+                content["examples"] = {name: {"value": value} for name, value in answers.items()}
