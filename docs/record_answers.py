@@ -41,7 +41,7 @@ def main(url: str) -> None:
 
 
 def _ask(client: httpx2.Client, method: str, path: str, operation: dict[str, Any]) -> dict[str, Any]:
-    if "application/json" not in operation["responses"]["200"]["content"]:
+    if "application/json" not in operation["responses"].get("200", {}).get("content", {}):
         return {}
     if method == "get":
         answer = client.get(path.replace("{model_id}", "starter")).raise_for_status().json()

@@ -17,6 +17,8 @@ from bentorank.http.about.responses import (
     InfoBody,
     ModelBody,
     ModelsBody,
+    ModelStatusBody,
+    ModelStatusesBody,
     NimHealthBody,
     ServiceBody,
 )
@@ -30,10 +32,11 @@ from bentorank.http.dialects.voyage import VOYAGE
 from bentorank.http.documentation.document import document_of, path_parameter, request_body
 from bentorank.http.documentation.errors import POST_ERRORS, errors
 from bentorank.http.documentation.groups import DESCRIPTION, PLAYGROUND_LINK
-from bentorank.http.documentation.operations import GETS, POSTS
+from bentorank.http.documentation.operations import GETS, LOAD, POSTS, UNLOAD
 from bentorank.http.documentation.page import ASSET_NAMES, ASSETS, DOCUMENT, add_page
 from bentorank.http.edge.keys import METRICS_PATH, PUBLIC_PATHS
-from bentorank.http.edge.model_paths import MODEL_TEMPLATE
+from bentorank.http.edge.model_paths import ADMIN_PATH, ADMIN_TEMPLATE, MODEL_TEMPLATE
+from bentorank.http.routes.admin import AdminRoutes, LoadBody
 from bentorank.http.routes.bentoml_score import BENTOML_SCORE_PATH
 
 if TYPE_CHECKING:
@@ -67,11 +70,12 @@ MODEL_IN_PATH = path_parameter("model_id", "Any name unless the service takes na
 
 @dataclass(frozen=True, slots=True)
 class Routes:
-    """Every handler of the application."""
+    """Every handler of the application; of an admin where there is one."""
 
     rerank: RerankRoutes
     catalogue: CatalogueRoutes
     probes: ProbeRoutes
+    admin: AdminRoutes | None = None
 
 
 def build_app(routes: Routes, *, docs: bool) -> FastAPI:
@@ -90,13 +94,18 @@ def build_app(routes: Routes, *, docs: bool) -> FastAPI:
     _add_rerank(app, routes.rerank)
     _add_catalogue(app, routes.catalogue)
     _add_probes(app, routes.probes)
+    if routes.admin is not None:
+        _add_admin(app, routes.admin)
     _add_openapi(app, needs_key=routes.catalogue.needs_key)
     return app
 
 
 def methods_of(app: FastAPI, *posts: str) -> dict[str, frozenset[str]]:
     """The methods of every path that is handled: the application's, BentoML's own, and those of `posts`."""
-    own = {route.path: route.methods for route in app.routes if isinstance(route, Route) and route.methods}
+    own: dict[str, set[str]] = {}
+    for route in app.routes:
+        if isinstance(route, Route) and route.methods:
+            own.setdefault(route.path, set()).update(route.methods)
     has_assets = any(isinstance(route, Mount) and route.path == ASSETS for route in app.routes)
     assets = [f"{ASSETS}/{name}" for name in ASSET_NAMES] if has_assets else []
     return {
@@ -128,11 +137,45 @@ def _add_probes(app: FastAPI, routes: ProbeRoutes) -> None:
     _add_get(app, "/v1/health/ready", routes.ready, NimHealthBody)
 
 
+def _add_admin(app: FastAPI, routes: AdminRoutes) -> None:
+    _add_get(app, ADMIN_PATH, routes.list, ModelStatusesBody)
+    _add_get(app, ADMIN_TEMPLATE, routes.show, ModelStatusBody)
+    begun: dict[int | str, dict[str, Any]] = {202: {"description": "It is begun."}}
+    _add(
+        app,
+        "POST",
+        ADMIN_PATH,
+        routes.load,
+        LOAD,
+        operation_id="load_model",
+        status_code=202,
+        response_model=ModelStatusBody,
+        responses=begun | errors(400, 401, 409, 413, 415, 429, 503),
+        openapi_extra=request_body(ADMIN_PATH, [LoadBody]),
+    )
+    _add(
+        app,
+        "DELETE",
+        ADMIN_TEMPLATE,
+        routes.unload,
+        UNLOAD,
+        operation_id="unload_model",
+        status_code=202,
+        response_model=ModelStatusBody,
+        responses=begun | errors(401, 404, 409, 503),
+        openapi_extra=MODEL_IN_PATH,
+    )
+
+
 def _add_openapi(app: FastAPI, *, needs_key: bool) -> None:
     bodies: set[type[BaseModel]] = {*BATCH_BODIES, ScoreBody}
+    admin_paths = methods_of(app).keys() & {ADMIN_PATH, ADMIN_TEMPLATE}
+    if admin_paths:
+        bodies.add(LoadBody)
     bodies.update(dialect.body for dialects in SHOWN.values() for dialect in dialects)
     # Whether the metrics want one is another setting.
-    guarded = methods_of(app, BENTOML_SCORE_PATH).keys() - PUBLIC_PATHS - {METRICS_PATH} if needs_key else ()
+    wanted = methods_of(app, BENTOML_SCORE_PATH).keys() - PUBLIC_PATHS - {METRICS_PATH}
+    guarded = wanted if needs_key else admin_paths
 
     def openapi() -> dict[str, Any]:
         if app.openapi_schema is None:
@@ -145,7 +188,7 @@ def _add_openapi(app: FastAPI, *, needs_key: bool) -> None:
 
 def _add_get(app: FastAPI, path: str, handler: Handler, response: type[BaseModel]) -> None:
     public = path in PUBLIC_PATHS
-    with_model = path == MODEL_TEMPLATE
+    with_model = "{" in path
     _add(
         app,
         "GET",

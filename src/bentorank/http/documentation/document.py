@@ -50,9 +50,10 @@ def document_of(app: FastAPI, bodies: Sequence[type[BaseModel]], *, guarded: Col
         description=app.description,
         routes=app.routes,
         license_info=app.license_info,
-        tags=[{"name": name, "description": words} for name, words in GROUPS.items()],
     )
     document["paths"].update(bentoml_paths())
+    used = {tag for operations in document["paths"].values() for told in operations.values() for tag in told["tags"]}
+    document["tags"] = [{"name": name, "description": words} for name, words in GROUPS.items() if name in used]
     _show_answers(document["paths"])
     components = document.setdefault("components", {})
     told = [*bodies, *BENTOML_BODIES]

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from bentorank.errors import (
     BentorankError,
+    ConflictError,
     DeadlineExceededError,
     InvalidRequestError,
     ModelNotFoundError,
@@ -38,6 +39,10 @@ ERRORS: Mapping[int, tuple[str, BentorankError]] = {
             ModelNotFoundError("model: not loaded here; GET /v1/models names the one that is", field="model"),
         ),
         (
+            "Not now: another change of models runs, a name is taken, or the model is the default.",
+            ConflictError("a model is loading: one change at a time"),
+        ),
+        (
             "The body, or what it asks for, is larger than a limit; the message names the limit.",
             PayloadTooLargeError("documents: 1001 documents, more than the limit of 1000", field="documents"),
         ),
@@ -63,8 +68,8 @@ ERRORS: Mapping[int, tuple[str, BentorankError]] = {
         ),
     )
 }
-# Any POST may end in any of these; an unknown path or method is no error of a route that is documented.
-POST_ERRORS = tuple(ERRORS)
+# Any POST that scores may end in any other; an unknown path or method is no error of a route that is documented.
+POST_ERRORS = tuple(status for status in ERRORS if status != ConflictError.status)
 REQUEST_ID = "6f1ed002ab5595859014ebf0951522d9"
 RETRY_AFTER = {
     "Retry-After": {"description": "Seconds.", "required": True, "schema": {"type": "integer", "minimum": 1}},

@@ -25,6 +25,7 @@ SCORES = "Score pairs"
 CATALOGUE = "What is served"
 PROBES = "Health"
 METRICS = "Metrics"
+ADMIN = "Change what is served"
 
 GROUPS = {
     RERANKING: "The native API: a query and documents in, the documents in order of relevance out.",
@@ -35,6 +36,10 @@ GROUPS = {
     ),
     SCORES: "Scores or logits of pairs of texts, in their order and not ranked.",
     CATALOGUE: "The service, its models and its limits.",
+    ADMIN: (
+        "Load and unload models while the others serve. Wants the key of `BENTORANK_ADMIN_KEY`, and is there where that"
+        " is set."
+    ),
     PROBES: "For orchestrators and balancers: each answers 200 while all is well and 503 while it is not.",
     METRICS: "For Prometheus.",
 }

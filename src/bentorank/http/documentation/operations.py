@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from bentorank.http.documentation.groups import CATALOGUE, METRICS, OTHER_APIS, PROBES, RERANKING, SCORES
-from bentorank.http.edge.model_paths import MODEL_TEMPLATE, NIM_TEMPLATE
+from bentorank.http.documentation.groups import ADMIN, CATALOGUE, METRICS, OTHER_APIS, PROBES, RERANKING, SCORES
+from bentorank.http.edge.model_paths import ADMIN_PATH, ADMIN_TEMPLATE, MODEL_TEMPLATE, NIM_TEMPLATE
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +82,20 @@ GETS = {
     ),
     "/v1/health/live": Operation(PROBES, "NIM's liveness", "Whether the model's thread lives and is not stuck."),
     "/v1/health/ready": Operation(PROBES, "NIM's readiness", "Whether new requests are wanted."),
+    ADMIN_PATH: Operation(
+        ADMIN, "How the models are", "All that are served, and one that is to be, could not be, or is about to leave."
+    ),
+    ADMIN_TEMPLATE: Operation(ADMIN, "How a model is", "Loading, serving, unloading or failed, and why."),
 }
+LOAD = Operation(
+    ADMIN,
+    "Load a model",
+    "Begins to load a model, as an entry of the list of models describes it, and does not wait: `GET /admin/models`"
+    " says when it serves.",
+)
+UNLOAD = Operation(
+    ADMIN, "Unload a model", "It is served no more, and unloaded once it has answered the requests that it has."
+)
 
 # BentoML answers these, ahead of our application.
 LIVEZ = Operation(
