@@ -13,7 +13,7 @@ def test_an_example_is_there_and_can_be_sent(visit, starter_service, width):
     """An operation opens with its example and the answer; sent, it has one. Nothing is asked elsewhere."""
     page = visit(starter_service, "/docs", viewport={"width": width, "height": 900})
     groups = page.locator(".opblock-tag")
-    expect(groups.first).to_contain_text("The native API")
+    expect(groups.first).to_contain_text("The native API", timeout=30_000)
     expect(groups).to_have_count(6)
     page.locator("#operations-Rerank-rerank .opblock-summary-control").click()
     expect(page.locator("#operations-Rerank-rerank textarea")).to_contain_text("how tall is mount everest")
