@@ -19,7 +19,7 @@ SERVE  := $(VENV)/.serve$(subst [,-,$(subst ],,$(EXTRAS)))
 # The tests start hundreds of Python processes: what is imported is compiled when it is first used, and kept.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help serve test unit test-browser test-faults test-slow test-families test-integrations test-clients test-notebooks test-packages lint format bench soak dashboards eval build packages release image image-gpu test-image lock audit clean
+.PHONY: help serve test unit test-browser test-faults test-slow test-families test-integrations test-clients test-notebooks test-packages lint format docs bench soak dashboards eval build packages release image image-gpu test-image lock audit clean
 
 help: ## Show the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -40,7 +40,7 @@ test-faults: $(VENV)/.test ## Test what happens when workers are stopped, hang o
 test-browser: $(VENV)/.browser ## Test the playground in Debian's Chromium (a minute)
 	$(BIN)/python -m pytest -m browser tests/browser
 
-test-slow: $(VENV)/.test ## Test what else takes long: tuning, calibrating the shipped model, a pod, a real Prometheus
+test-slow: $(VENV)/.test $(VENV)/.docs ## Test what else takes long: tuning, calibrating the shipped model, a pod, a real Prometheus, the site
 	$(BIN)/python -m pytest -m slow tests
 
 test-families: $(VENV)/.test ## Test every family of models against sentence-transformers (minutes)
@@ -75,6 +75,9 @@ lint: $(VENV)/.test ## Check style, types and layers
 format: $(VENV)/.test ## Format the code
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+docs: $(VENV)/.docs ## Build the documentation as a site, in build/site, and check its links
+	$(BIN)/python -m docs.site
 
 bench: $(VENV)/.test ## Measure throughput against the tutorial baseline
 	$(BIN)/python -m benchmarks.throughput
@@ -129,6 +132,11 @@ $(VENV)/.test: pyproject.toml constraints.txt models/starter/pyproject.toml inte
 	@echo "installing bentorank with everything that its tests need (about a minute, once)"
 	@$(INSTALL) 'torch==2.13.0' --editable '.[dev]' --editable models/starter --editable integrations/client
 	@touch $(VENV)/.serve $(VENV)/.serve-torch $@
+
+$(VENV)/.docs: pyproject.toml constraints.txt | $(BIN)/python
+	@echo "installing what builds the site (100 MB, once)"
+	@$(INSTALL) --editable '.[docs]'
+	@touch $@
 
 $(VENV)/.browser: $(VENV)/.test
 	@echo "installing what drives a browser (50 MB, once)"

@@ -28,7 +28,7 @@ from bentorank.http.edge.cors import with_cors
 from bentorank.http.edge.edge import Edge
 from bentorank.http.playground.files import PlaygroundFiles, read_files
 from bentorank.http.routes.admin import AdminRoutes
-from bentorank.http.routes.bentoml_score import ScoreGate
+from bentorank.http.routes.bentoml_score import BENTOML_SCORE_PATH, ScoreGate
 from bentorank.http.routes.rerank import RerankRoutes
 from bentorank.http.service_state import ServiceState
 from bentorank.model_changes import ModelChanges
@@ -72,7 +72,6 @@ if TYPE_CHECKING:
     from bentorank.models import ServedModel
     from bentorank.observability.tracing.options import TracingOptions
 
-SCORE_ROUTE = "/bentoml/score"
 
 logger = logging.getLogger(__name__)
 
@@ -145,10 +144,10 @@ class EdgeService(Service[Any]):
         leave_out_tracing(inner)
         if traced is not None:
             _begin_tracing(traced)
-        gate = ScoreGate(inner, SCORE_ROUTE, state, rules.limits, settings.request_timeout_s, budgets)
+        gate = ScoreGate(inner, BENTOML_SCORE_PATH, state, rules.limits, settings.request_timeout_s, budgets)
         edge = Edge(
             PlaygroundFiles(gate, playground) if playground else gate,
-            methods=methods_of(app, SCORE_ROUTE) | dict.fromkeys(playground, frozenset({"GET"})),
+            methods=methods_of(app, BENTOML_SCORE_PATH) | dict.fromkeys(playground, frozenset({"GET"})),
             keys=keys,
             admin_keys=admin_keys,
             bodies=BodyLimits(settings.max_body_bytes, settings.max_bodies_bytes),
@@ -250,7 +249,7 @@ class BentoRank:
     async def __is_ready__(self) -> bool:
         return await state.check_ready()
 
-    @bentoml.api(route=SCORE_ROUTE, batchable=True, max_batch_size=512, max_latency_ms=60_000)
+    @bentoml.api(route=BENTOML_SCORE_PATH, batchable=True, max_batch_size=512, max_latency_ms=60_000)
     async def score(self, pairs: list[TextPair]) -> list[float | None]:
         """Relevance logits of (query, passage) pairs; null for a pair that the model could not score.
 

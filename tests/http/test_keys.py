@@ -23,7 +23,7 @@ GUARDED = [
     ("POST", "/reranking", RERANK),
     ("POST", "/v1/reranking", {"query": "alpha", "input": ["alpha"]}),
     ("POST", "/v1/ranking", {"query": {"text": "alpha"}, "passages": [{"text": "alpha"}]}),
-    ("POST", "/v1/retrieval/m/reranking", {"query": {"text": "alpha"}, "passages": [{"text": "alpha"}]}),
+    ("POST", "/v1/retrieval/fake/reranking", {"query": {"text": "alpha"}, "passages": [{"text": "alpha"}]}),
     ("POST", "/infinity/rerank", RERANK),
     ("POST", "/score", {"text_1": "alpha", "text_2": "alpha"}),
     ("POST", "/v1/score", {"text_1": "alpha", "text_2": "alpha"}),

@@ -14,6 +14,10 @@ ENVELOPE_FIELDS = {"error", "error_type", "code", "message", "detail", "request_
 RETRY_STATUSES = {429, 503}
 # Only these leave out 404 and 405, which belong to no route.
 UNDOCUMENTED_STATUSES = {404, 405}
+# Where a body decides whose API it is, and the operation that documents each. The first key counts.
+RERANKS = {"rerank", "v1_rerank", "v2_rerank", "v1_ranking", "v1_reranking"}
+OWN_KEYS = {"texts": "rerank", "passages": "v1_ranking", "input": "v1_reranking", "truncation": "voyage_rerank"}
+WITHOUT_DOCUMENTS = {"v1_ranking", "v1_reranking"}
 
 
 class ContractClient(httpx2.Client):
@@ -43,21 +47,51 @@ class ContractClient(httpx2.Client):
         response.read()
         if response.status_code >= 400:
             check_envelope(response)
-        operation = self.document["paths"].get(response.request.url.path, {}).get(response.request.method.lower())
+        method, path = response.request.method, response.request.url.path
+        operation = self._operations.get((method, path))
         if operation is None or response.status_code in UNDOCUMENTED_STATUSES:
             return
         documented = operation["responses"].get(str(response.status_code))
-        assert documented is not None, f"{response.request.url.path}: {response.status_code} is not documented"
-        self._validate(response.json(), documented["content"]["application/json"]["schema"])
+        assert documented is not None, f"{path}: {response.status_code} is not documented"
+        if "application/json" not in documented["content"]:
+            return
+        if response.status_code == 200 and "requestBody" in operation:
+            self._check_both(response, operation)
+        else:
+            self._validate(response.json(), schema_of(documented))
+
+    @property
+    def _operations(self) -> dict[tuple[str, str], dict[str, Any]]:
+        """By method and path, aliases included."""
+        return {
+            (method.upper(), alias): operation
+            for path, item in self.document["paths"].items()
+            for method, operation in item.items()
+            for alias in (path, *operation.get("x-aliases", ()))
+        }
+
+    def _check_both(self, response: httpx2.Response, operation: dict[str, Any]) -> None:
+        """The request and its answer; a body that is another API's is held against what is said of that one."""
         streamed = "transfer-encoding" in response.request.headers
-        if response.status_code == 200 and "requestBody" in operation and not streamed:
-            self._validate(
-                orjson.loads(response.request.content),
-                operation["requestBody"]["content"]["application/json"]["schema"],
-            )
+        body, own = None if streamed else orjson.loads(response.request.content), operation
+        if isinstance(body, dict) and operation["operationId"] in RERANKS:
+            own = next((self._by_id(name) for key, name in OWN_KEYS.items() if key in body), operation)
+            if "documents" in body and operation["operationId"] in WITHOUT_DOCUMENTS:
+                own = self._by_id("v1_rerank")
+        if body is not None:
+            self._validate(body, schema_of(own["requestBody"]))
+        self._validate(response.json(), schema_of(own["responses"]["200"]))
+
+    def _by_id(self, name: str) -> dict[str, Any]:
+        return next(operation for operation in self._operations.values() if operation["operationId"] == name)
 
     def _validate(self, value: Any, schema: dict[str, Any]) -> None:
         Draft202012Validator({**schema, "components": self.document["components"]}).validate(value)
+
+
+def schema_of(body: dict[str, Any]) -> dict[str, Any]:
+    """Of a documented request body or answer."""
+    return body["content"]["application/json"]["schema"]
 
 
 def check_envelope(response: httpx2.Response) -> dict[str, str]:

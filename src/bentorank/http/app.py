@@ -1,4 +1,4 @@
-"""The FastAPI application: which route lives where. What its documentation says of bodies: `openapi.py`."""
+"""The FastAPI application: which route lives where. What its documentation says: `documentation/`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from operator import or_
 from typing import TYPE_CHECKING, Any
 
 from fastapi import FastAPI
-from fastapi_offline import FastAPIOffline
 from starlette.routing import Mount, Route
 
 from bentorank import __version__
@@ -23,17 +22,25 @@ from bentorank.http.about.responses import (
     NimHealthBody,
     ServiceBody,
 )
+from bentorank.http.dialects.native import NATIVE, SUPERSET
 from bentorank.http.dialects.native_request import RerankBatchBody, RerankListBody
 from bentorank.http.dialects.native_response import RerankBatchResponse, RerankResponse
 from bentorank.http.dialects.score import ScoreBody, ScoreResponse
-from bentorank.http.dialects.selection import RERANK_PATHS, dialects_of
-from bentorank.http.edge.keys import PUBLIC_PATHS
+from bentorank.http.dialects.selection import RERANK_PATHS
+from bentorank.http.dialects.tei import TEI
+from bentorank.http.dialects.voyage import VOYAGE
+from bentorank.http.documentation.document import document_of, path_parameter, request_body
+from bentorank.http.documentation.errors import POST_ERRORS, errors
+from bentorank.http.documentation.groups import DESCRIPTION, PLAYGROUND_LINK
+from bentorank.http.documentation.operations import GETS, LOAD, POSTS, UNLOAD
+from bentorank.http.documentation.page import ASSET_NAMES, ASSETS, DOCUMENT, add_page
+from bentorank.http.edge.keys import METRICS_PATH, PUBLIC_PATHS
 from bentorank.http.edge.model_paths import ADMIN_PATH, ADMIN_TEMPLATE, MODEL_TEMPLATE
-from bentorank.http.openapi import POST_ERRORS, document_of, errors, path_parameter, request_body
 from bentorank.http.routes.admin import AdminRoutes, LoadBody
+from bentorank.http.routes.bentoml_score import BENTOML_SCORE_PATH
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
 
     from pydantic import BaseModel
     from starlette.requests import Request
@@ -41,22 +48,24 @@ if TYPE_CHECKING:
 
     from bentorank.http.about.catalogue import CatalogueRoutes
     from bentorank.http.about.probes import ProbeRoutes
+    from bentorank.http.dialects.dialect import Dialect
+    from bentorank.http.documentation.operations import Operation
     from bentorank.http.routes.rerank import RerankRoutes
 
     Handler = Callable[[Request], Awaitable[Response]]
 
-DESCRIPTION = "Order passages by their relevance to a query, with a cross-encoder."
-
 # BentoML serves these itself, ahead of this application.
-BENTOML_PATHS = frozenset({"/livez", "/readyz", "/healthz", "/metrics", "/schema.json"})
+BENTOML_PATHS = frozenset({"/livez", "/readyz", "/healthz", METRICS_PATH, "/schema.json"})
 
-ASSETS = "/docs-assets"
-ASSET_NAMES = ("swagger-ui-bundle.js", "swagger-ui.css", "favicon.png")
+# What each path's documentation shows. The keys of a body may make it another's anywhere: `dialects/selection.py`.
+SHOWN: Mapping[str, tuple[Dialect[Any], ...]] = {
+    **{path: (dialect,) for path, dialect in RERANK_PATHS.items() if path in POSTS},
+    "/rerank": (NATIVE, TEI),
+    "/v1/rerank": (SUPERSET, VOYAGE),
+}
+BATCH_BODIES = (RerankBatchBody, RerankListBody)
 
-# What the documentation groups its routes by.
-RERANKING, CATALOGUE, PROBES, ADMIN = "Reranking", "What is served", "Probes", "Administration"
-
-MODEL_IN_PATH = path_parameter("model_id", "Any name unless the service takes names strictly.")
+MODEL_IN_PATH = path_parameter("model_id", "Any name unless the service takes names strictly.", "starter")
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,9 +80,17 @@ class Routes:
 
 def build_app(routes: Routes, *, docs: bool) -> FastAPI:
     """The application over `routes`."""
-    about: dict[str, Any] = {"title": "bentorank", "version": __version__, "description": DESCRIPTION}
-    # The page's scripts come from this service, not from a CDN: it works, and stays private, without a network.
-    app = FastAPIOffline(redoc_url=None, static_url=ASSETS, **about) if docs else FastAPI(openapi_url=None, **about)
+    app = FastAPI(
+        title="bentorank",
+        version=__version__,
+        description=DESCRIPTION + (PLAYGROUND_LINK if routes.rerank.state.playground else ""),
+        license_info={"name": "Apache-2.0", "identifier": "Apache-2.0"},
+        openapi_url=DOCUMENT if docs else None,
+        docs_url=None,
+        redoc_url=None,
+    )
+    if docs:
+        add_page(app)
     _add_rerank(app, routes.rerank)
     _add_catalogue(app, routes.catalogue)
     _add_probes(app, routes.probes)
@@ -99,68 +116,66 @@ def methods_of(app: FastAPI, *posts: str) -> dict[str, frozenset[str]]:
 
 
 def _add_rerank(app: FastAPI, routes: RerankRoutes) -> None:
-    for path in RERANK_PATHS:
-        dialects = dialects_of(path)
+    for path, dialects in SHOWN.items():
         response = reduce(or_, (dialect.response for dialect in dialects))
-        bodies = [dialect.body for dialect in dialects]
-        _add_post(app, path, routes.rerank, bodies, response)
-    _add_post(
-        app,
-        "/rerank/batch",
-        routes.rerank_batch,
-        [RerankBatchBody, RerankListBody],
-        RerankBatchResponse | list[RerankResponse],
-    )
-    for path in ("/score", "/v1/score"):
-        _add_post(app, path, routes.score, [ScoreBody], ScoreResponse)
+        _add_post(app, path, routes.rerank, [dialect.body for dialect in dialects], response)
+    _add_post(app, "/rerank/batch", routes.rerank_batch, BATCH_BODIES, RerankBatchResponse | list[RerankResponse])
+    _add_post(app, "/score", routes.score, [ScoreBody], ScoreResponse)
 
 
 def _add_catalogue(app: FastAPI, routes: CatalogueRoutes) -> None:
     _add_get(app, "/", routes.service, ServiceBody)
     _add_get(app, "/info", routes.info, InfoBody)
-    for path in ("/v1/models", "/models", "/infinity/models"):
-        _add_get(app, path, routes.models, ModelsBody)
+    _add_get(app, "/v1/models", routes.models, ModelsBody)
     _add_get(app, MODEL_TEMPLATE, routes.model, ModelBody)
     _add_get(app, "/v1/cluster/auth", routes.cluster_auth, ClusterAuthBody)
 
 
 def _add_probes(app: FastAPI, routes: ProbeRoutes) -> None:
-    for path in ("/health", "/ping", "/infinity/health"):
-        _add_get(app, path, routes.health, HealthBody, PROBES)
-    _add_get(app, "/v1/health/live", routes.live, NimHealthBody, PROBES)
-    _add_get(app, "/v1/health/ready", routes.ready, NimHealthBody, PROBES)
+    _add_get(app, "/health", routes.health, HealthBody)
+    _add_get(app, "/v1/health/live", routes.live, NimHealthBody)
+    _add_get(app, "/v1/health/ready", routes.ready, NimHealthBody)
 
 
 def _add_admin(app: FastAPI, routes: AdminRoutes) -> None:
-    _add_get(app, ADMIN_PATH, routes.list, ModelStatusesBody, ADMIN)
-    _add_get(app, ADMIN_TEMPLATE, routes.show, ModelStatusBody, ADMIN)
-    app.post(
+    _add_get(app, ADMIN_PATH, routes.list, ModelStatusesBody)
+    _add_get(app, ADMIN_TEMPLATE, routes.show, ModelStatusBody)
+    begun: dict[int | str, dict[str, Any]] = {202: {"description": "It is begun."}}
+    _add(
+        app,
+        "POST",
         ADMIN_PATH,
+        routes.load,
+        LOAD,
         operation_id="load_model",
         status_code=202,
         response_model=ModelStatusBody,
-        responses=errors(400, 401, 409, 413, 415, 429, 503),
-        tags=[ADMIN],
-        openapi_extra=request_body([LoadBody]),
-    )(routes.load)
-    app.delete(
+        responses=begun | errors(400, 401, 409, 413, 415, 429, 503),
+        openapi_extra=request_body(ADMIN_PATH, [LoadBody]),
+    )
+    _add(
+        app,
+        "DELETE",
         ADMIN_TEMPLATE,
+        routes.unload,
+        UNLOAD,
         operation_id="unload_model",
         status_code=202,
         response_model=ModelStatusBody,
-        responses=errors(401, 404, 409, 503),
-        tags=[ADMIN],
+        responses=begun | errors(401, 404, 409, 503),
         openapi_extra=MODEL_IN_PATH,
-    )(routes.unload)
+    )
 
 
 def _add_openapi(app: FastAPI, *, needs_key: bool) -> None:
-    bodies: set[type[BaseModel]] = {RerankBatchBody, RerankListBody, ScoreBody}
+    bodies: set[type[BaseModel]] = {*BATCH_BODIES, ScoreBody}
     admin_paths = methods_of(app).keys() & {ADMIN_PATH, ADMIN_TEMPLATE}
     if admin_paths:
         bodies.add(LoadBody)
-    bodies.update(dialect.body for path in RERANK_PATHS for dialect in dialects_of(path))
-    guarded = methods_of(app).keys() - PUBLIC_PATHS if needs_key else admin_paths
+    bodies.update(dialect.body for dialects in SHOWN.values() for dialect in dialects)
+    # Whether the metrics want one is another setting.
+    wanted = methods_of(app, BENTOML_SCORE_PATH).keys() - PUBLIC_PATHS - {METRICS_PATH}
+    guarded = wanted if needs_key else admin_paths
 
     def openapi() -> dict[str, Any]:
         if app.openapi_schema is None:
@@ -171,33 +186,58 @@ def _add_openapi(app: FastAPI, *, needs_key: bool) -> None:
     app.openapi = openapi  # type: ignore[method-assign]
 
 
-def _add_get(app: FastAPI, path: str, handler: Handler, response: type[BaseModel], tag: str = CATALOGUE) -> None:
+def _add_get(app: FastAPI, path: str, handler: Handler, response: type[BaseModel]) -> None:
     public = path in PUBLIC_PATHS
     with_model = "{" in path
-    app.add_api_route(
+    _add(
+        app,
+        "GET",
         path,
         handler,
-        methods=["GET"],
+        GETS[path],
         operation_id=f"get_{_operation(path) or 'service'}",
         response_model=response,
-        responses=errors(*([] if public else [401]), *([404] if with_model else []), 503),
-        tags=[tag],
-        openapi_extra=MODEL_IN_PATH if with_model else None,
+        responses={200: {"description": str(response.__doc__)}}
+        | errors(*([] if public else [401]), *([404] if with_model else []), 503),
+        openapi_extra=MODEL_IN_PATH if with_model else {},
     )
 
 
-def _add_post(app: FastAPI, path: str, handler: Handler, bodies: list[type[BaseModel]], response: Any) -> None:  # noqa: ANN401 - a type
+def _add_post(app: FastAPI, path: str, handler: Handler, bodies: Sequence[type[BaseModel]], response: Any) -> None:  # noqa: ANN401 - a type
+    _add(
+        app,
+        "POST",
+        path,
+        handler,
+        POSTS[path],
+        operation_id=_operation(path),
+        response_model=response,
+        responses={200: {"description": "What was asked for."}} | errors(*POST_ERRORS),
+        openapi_extra=request_body(path, bodies),
+    )
+
+
+def _add(  # noqa: PLR0913, PLR0917 - what a route is, then what FastAPI documents
+    app: FastAPI,
+    method: str,
+    path: str,
+    handler: Handler,
+    told: Operation,
+    openapi_extra: dict[str, Any],
+    **documented: Any,  # noqa: ANN401
+) -> None:
     app.add_api_route(
         path,
         handler,
-        methods=["POST"],
-        operation_id=_operation(path),
-        response_model=response,
-        responses=errors(*POST_ERRORS),
-        summary=str(bodies[0].model_config["title"]),
-        tags=[RERANKING],
-        openapi_extra=request_body(bodies) | (MODEL_IN_PATH if "{" in path else {}),
+        methods=[method],
+        summary=told.summary,
+        description=told.text,
+        tags=[told.group],
+        openapi_extra=openapi_extra | ({"x-aliases": list(told.aliases)} if told.aliases else {}),
+        **documented,
     )
+    for alias in told.aliases:
+        app.add_api_route(alias, handler, methods=[method], response_model=None, include_in_schema=False)
 
 
 def _operation(path: str) -> str:

@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     from bentorank.http.service_state import ServiceState
 
 
+BENTOML_SCORE_PATH = "/bentoml/score"
+
+
 class PairBody(BaseModel):
     """One query and one passage."""
 
