@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import tempfile
 from dataclasses import dataclass, replace
+from enum import StrEnum
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
@@ -35,6 +36,22 @@ if TYPE_CHECKING:
     from bentorank.checking.steps import Step
     from bentorank.engines.checkpoint import Checkpoint
     from bentorank.settings import Settings
+
+
+class Phase(StrEnum):
+    """What is being done, in the order in which it is done."""
+
+    FIND = "looking for the model"
+    LOAD = "loading it; converting it first, if that is new to OpenVINO"
+    BATCHES = "computing full batches"
+    BURST = "timing a burst"
+    SCORES = "scoring a few texts"
+    REFERENCE = "asking the library it comes from, in f32"
+
+    @classmethod
+    def to_load(cls) -> tuple[Phase, ...]:
+        """Those of a check that measures nothing."""
+        return cls.FIND, cls.LOAD
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,14 +85,14 @@ class Report:
         return self.reason is None
 
 
-def check_model(settings: Settings, *, measure: bool, tell: Callable[[str], None]) -> Report:
+def check_model(settings: Settings, *, measure: bool, show: Callable[[Phase], None]) -> Report:
     """Look at the files of `settings.model`, load it as the service would, and with `measure` time and compare it.
 
-    The environment has the same settings, which the processes that load read. `tell` hears what is being done.
+    The environment has the same settings, which the processes that load read. `show` is told each phase as it begins.
     """
     report = Report(settings.model)
     try:
-        tell("looking for the model")
+        show(Phase.FIND)
         options = engine_options(settings, worker_index=1)
         checkpoint = open_checkpoint(
             options.model, revision=options.revision, max_tokens=options.max_tokens, hints=options.hints
@@ -88,8 +105,10 @@ def check_model(settings: Settings, *, measure: bool, tell: Callable[[str], None
             _require_memory(checkpoint.name, needed)
     except ConfigurationError as error:
         return replace(report, reason=str(error))
-    report, scored = _tried(report, measure=measure, tell=tell)
-    return report if scored is None else _compared(report, checkpoint, scored, tell)
+    except OSError as error:
+        return replace(report, reason=f"a file of the model cannot be read: {error.strerror}")
+    report, scored = _tried(report, measure=measure, show=show)
+    return report if scored is None else _compared(report, checkpoint, scored, show)
 
 
 def _require_memory(model: str, needed_bytes: int) -> None:
@@ -100,20 +119,21 @@ def _require_memory(model: str, needed_bytes: int) -> None:
         )
 
 
-def _tried(report: Report, *, measure: bool, tell: Callable[[str], None]) -> tuple[Report, Scored | None]:
+def _tried(report: Report, *, measure: bool, show: Callable[[Phase], None]) -> tuple[Report, Scored | None]:
     """The report with what a process found that loads the model, and what it scored."""
-    tell("loading the model, which is converted first where it is new to OpenVINO")
+    show(Phase.LOAD)
     for step in run("bentorank.checking.trial", *(["measure"] if measure else [])):
         match step:
             case Loaded():
                 report = replace(report, loaded=step)
-                tell("computing full batches")
+                if measure:
+                    show(Phase.BATCHES)
             case Memory():
                 report = replace(report, memory=step)
-                tell("timing a burst")
+                show(Phase.BURST)
             case Speed():
                 report = replace(report, speed=step)
-                tell("scoring a few texts")
+                show(Phase.SCORES)
             case Scored():
                 return report, step
             case Refused():
@@ -126,7 +146,7 @@ def _refusal(report: Report, refused: Refused) -> str:
     return f"the model {report.model}: {refused.reason}" if refused.reason.startswith("its process") else refused.reason
 
 
-def _compared(report: Report, checkpoint: Checkpoint, scored: Scored, tell: Callable[[str], None]) -> Report:
+def _compared(report: Report, checkpoint: Checkpoint, scored: Scored, show: Callable[[Phase], None]) -> Report:
     library = library_of(checkpoint)
     assert report.description is not None, "bug: it was described before it was tried"
     if find_spec("sentence_transformers") is None:
@@ -135,7 +155,7 @@ def _compared(report: Report, checkpoint: Checkpoint, scored: Scored, tell: Call
     if needed > usable:
         reason = f"in f32 its weights take {needed / GIB:.1f} GiB, and there are {usable / GIB:.1f}"
         return replace(report, not_compared=reason)
-    tell(f"asking {library.name} in f32")
+    show(Phase.REFERENCE)
     answer = _ask(scored)
     if isinstance(answer, Refused):
         return replace(report, not_compared=f"{library.name}: {answer.reason}")

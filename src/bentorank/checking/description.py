@@ -17,7 +17,7 @@ _WHERE_UNNAMED = "unknown"
 
 @dataclass(frozen=True, slots=True)
 class Description:
-    """`family` is the name that transformers has for it; `head` says what a score is read from, `format` what is read.
+    """`family` is what transformers calls it, `head` says what a score is read from, `template` how a pair is put.
 
     `weights` counts parameters, `weights_bytes` is their size on disk.
     """
@@ -30,7 +30,7 @@ class Description:
     window_tokens: int
     head: str
     activation: str
-    format: str
+    template: str
 
 
 def describe(checkpoint: Checkpoint) -> Description:
@@ -45,7 +45,7 @@ def describe(checkpoint: Checkpoint) -> Description:
         window_tokens=checkpoint.max_tokens,
         head=_head(checkpoint, labels_of(config)) if not is_causal(config) else _answer(checkpoint),
         activation=checkpoint.activation.value,
-        format=_format(checkpoint),
+        template=_template(checkpoint),
     )
 
 
@@ -66,9 +66,9 @@ def _token(token: int | str | None) -> str:
     return f"token {token}" if isinstance(token, int) else f"“{token}”"
 
 
-def _format(checkpoint: Checkpoint) -> str:
+def _template(checkpoint: Checkpoint) -> str:
     if checkpoint.prompt_format is not None:
-        return f"prompt of {checkpoint.prompt_format}, by BENTORANK_PROMPT_FORMAT"
+        return f"{checkpoint.prompt_format}'s prompt, by BENTORANK_PROMPT_FORMAT"
     if checkpoint.has_chat_template:
-        return "prompt by the folder's chat template"
-    return "query and document as a pair" + (", after a prompt of the folder's" if checkpoint.prompt else "")
+        return "the folder's chat template"
+    return "none: the texts as a pair" + (", after a prompt of the folder's" if checkpoint.prompt else "")

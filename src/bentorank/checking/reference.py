@@ -80,7 +80,7 @@ def score_tokens(checkpoint: Checkpoint, tokens: Sequence[Sequence[int]]) -> lis
         local_files_only=True,
         trust_remote_code=False,
         use_safetensors=True,
-    ).eval()
+    ).eval()  # type: ignore[no-untyped-call]
     scores = []
     with torch.inference_mode():
         for ids in tokens:

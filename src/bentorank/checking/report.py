@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from bentorank.checking.steps import Loaded, Memory, Speed
 
 MIB = 2**20
-MILLION = 1e6
 # What a retriever sends, for a figure that can be imagined.
 USUAL_DOCUMENTS = 100
 USUAL_TOKENS = 128
@@ -58,10 +57,11 @@ def _rows(report: Report) -> Iterator[tuple[str, str]]:
 
 def _description_rows(described: Description) -> Iterator[tuple[str, str]]:
     yield "model", f"{described.model}: {described.architecture} of the family {described.family}"
-    yield "weights", f"{described.weights / MILLION:,.1f} million, {described.weights_bytes / MIB:,.0f} MiB on disk"
+    yield "weights", f"{described.weights:,} parameters, {described.weights_bytes / MIB:,.1f} MiB on disk"
     yield "window", f"{described.window_tokens:,} tokens for a query with a document"
-    yield "head", f"{described.head}; activation {described.activation}"
-    yield "format", described.format
+    yield "head", described.head
+    yield "activation", described.activation
+    yield "template", described.template
 
 
 def _loaded_rows(loaded: Loaded) -> Iterator[tuple[str, str]]:
@@ -69,7 +69,8 @@ def _loaded_rows(loaded: Loaded) -> Iterator[tuple[str, str]]:
         yield "reads", loaded.reads
     yield "instruction", "one for each request" if loaded.takes_instruction else "none"
     passes = f", {loaded.streams} passes at a time" if loaded.streams > 1 else ""
-    yield "engine", f"{loaded.engine} in {loaded.precision} on {loaded.device}{passes}, loaded in {loaded.in_s:.1f} s"
+    yield "precision", loaded.precision
+    yield "engine", f"{loaded.engine} on {loaded.device}{passes}, loaded in {loaded.in_s:.1f} s"
     for warning in loaded.warnings:
         yield "warning", warning
 

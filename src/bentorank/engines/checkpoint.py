@@ -120,6 +120,16 @@ def open_checkpoint(
     """
     folder = _local_folder(model, revision)
     name = folder.name if Path(model).is_dir() else model
+    try:
+        return _read(name, folder, max_tokens, hints)
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        # The files are others', and any value in them may be of another kind than it should.
+        raise ConfigurationError(
+            f"the model {name} has a value of the wrong kind in its JSON files: {error}"
+        ) from error
+
+
+def _read(name: str, folder: Path, max_tokens: int | None, hints: ModelHints) -> Checkpoint:
     config = read_json(folder / "config.json")
     if not config:
         raise ConfigurationError(f"the model {name} has no readable config.json")
