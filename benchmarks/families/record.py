@@ -15,13 +15,16 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 RECORD = RESULTS / "families.json"
-# Figures of another run differ in the last digits, which are nobody's business.
-_DIGITS = 3
+# Figures of another run differ in the digits after these.
+_DIGITS = 2
+_CORRELATION_PLACES = 4
 
 
 def write_record(file: Path, cells: Sequence[dict[str, Any]]) -> None:
-    """All cells, with the machine and the versions that they came from."""
-    record = {"machine": asdict(describe_machine()), "cells": [_rounded(cell) for cell in cells]}
+    """These cells in place of the same ones of an earlier run, with the machine and the versions of this one."""
+    kept = {_place(cell): cell for cell in read_record(file)["cells"]} if file.exists() else {}
+    kept |= {_place(cell): {key: _round(key, value) for key, value in cell.items()} for cell in cells}
+    record = {"machine": asdict(describe_machine()), "cells": list(kept.values())}
     file.write_bytes(orjson.dumps(record, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
 
 
@@ -31,11 +34,11 @@ def read_record(file: Path = RECORD) -> dict[str, Any]:
     return record
 
 
-def _rounded(cell: dict[str, Any]) -> dict[str, Any]:
-    return {key: _round(key, value) for key, value in cell.items()}
+def _place(cell: dict[str, Any]) -> tuple[str, ...]:
+    return (cell["family"], cell["engine"], cell["precision"], cell["overflow"])
 
 
 def _round(key: str, value: Any) -> Any:  # noqa: ANN401 - a cell's value
     if not isinstance(value, float):
         return value
-    return round(value, 6) if key == "correlation" else float(f"{value:.{_DIGITS - 1}e}")
+    return round(value, _CORRELATION_PLACES) if key == "correlation" else float(f"{value:.{_DIGITS - 1}e}")

@@ -5,6 +5,7 @@ Models are small and random; the reference reads one pair at a time, in f32, so 
 
 from __future__ import annotations
 
+import json
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -61,7 +62,7 @@ class Family:
     @property
     def reads_prompts(self) -> bool:
         """Whether it is asked as language models are."""
-        return "," in self.name
+        return self.is_causal or "chat template" in self.name
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +112,28 @@ def bare_causal(model_type: str) -> Build:
     return build
 
 
+def two_labels(tiny_models: Any, folder: Path) -> None:
+    """BERT with a head of MS MARCO's kind."""
+    tiny_models.build_bert(folder, num_labels=2)
+
+
+def three_labels(tiny_models: Any, folder: Path) -> None:
+    """BERT that tells entailment from contradiction."""
+    tiny_models.build_bert(folder, num_labels=3)
+
+
+def called(architecture: str, model_type: str = "bert", **config: Any) -> Build:
+    """A folder whose config.json says that it holds something else."""
+
+    def build(tiny_models: Any, folder: Path) -> None:
+        tiny_models.build_bert(folder)
+        file = folder / "config.json"
+        changes = {"architectures": [architecture], "model_type": model_type} | config
+        file.write_text(json.dumps(json.loads(file.read_text()) | changes))
+
+    return build
+
+
 def by_format(name: str) -> ModelHints:
     """What the setting says of a model that does not say it."""
     return ModelHints(prompt_format=name)
@@ -118,6 +141,7 @@ def by_format(name: str) -> ModelHints:
 
 FAMILIES = (
     Family("BERT", named("build_bert")),
+    Family("BERT with two labels, by setting", two_labels, ModelHints(two_labels=True)),
     Family("XLM-R", named("build_xlm_roberta")),
     Family("RoBERTa", any_family("roberta", of_bytes=True)),
     Family("ModernBERT", named("build_modernbert")),
@@ -136,6 +160,19 @@ FAMILIES = (
     Family("Gemma 2, LogitScore", logit_score("gemma2", "BARE_TEMPLATE", "1", "0")),
     Family("Llama, LogitScore", logit_score("llama", "BARE_TEMPLATE", "Yes", None)),
 )
+REFUSED = (
+    Family("BERT with two labels, not set", two_labels),
+    Family("BERT with three labels", three_labels),
+    Family("Qwen3 that says nothing of reranking", bare_causal("qwen3")),
+    Family("ConvBERT", any_family("convbert")),
+    Family("FNet", any_family("fnet")),
+    Family("BART", any_family("bart")),
+    Family("Bi-encoder", called("BertModel")),
+    Family("ColBERT", called("HF_ColBERT")),
+    Family("Listwise reranker with code of its own", called("JinaForRanking", auto_map={"AutoModel": "modeling.Own"})),
+    Family("Reranker of pictures", called("Qwen3VLForConditionalGeneration", "qwen3_vl")),
+)
+"""Of which no engine computes a score; for each a sentence says why."""
 
 
 class Subject:
@@ -163,7 +200,7 @@ class Subject:
             cache_dir=self._cache_dir,
             hints=self.family.hints,
         )
-        if kind is EngineKind.OPENVINO and not self.family.reads_prompts:
+        if kind is EngineKind.OPENVINO and not self.family.reads_prompts and not self.family.hints.two_labels:
             self._convert_here(quantize=precision is Precision.INT8)
         return load_engine(options)
 
@@ -173,8 +210,12 @@ class Subject:
         target = cache_folder(checkpoint, self._cache_dir, quantized=quantize)
         if not target.exists():
             target.mkdir(parents=True)
-            with warnings.catch_warnings(action="ignore"):  # torch comments on what it traces
-                convert(checkpoint, target, quantize=quantize)
+            try:
+                with warnings.catch_warnings(action="ignore"):  # torch comments on what it traces
+                    convert(checkpoint, target, quantize=quantize)
+            except ConfigurationError:
+                target.rmdir()
+                raise
 
     def expected_of_texts(self, max_tokens: int) -> np.ndarray:
         """Logits of all pairs as sentence-transformers reads and cuts them."""
@@ -183,7 +224,8 @@ class Subject:
             # It overlooks that some position tables are longer than the window.
             model.max_seq_length = min(model.max_seq_length or max_tokens, max_tokens)
             texts = [tuple(pair) for pair in self.pairs]
-            self._texts[max_tokens] = model.predict(texts, activation_fn=torch.nn.Identity(), batch_size=1)
+            logits = model.predict(texts, activation_fn=torch.nn.Identity(), batch_size=1)
+            self._texts[max_tokens] = logits if logits.ndim == 1 else logits[:, 1] - logits[:, 0]
         return self._texts[max_tokens]
 
     def expected_of_tokens(self, encoded: list[EncodedPair]) -> np.ndarray:
@@ -216,7 +258,7 @@ def _inputs(pair: EncodedPair) -> dict[str, torch.Tensor]:
 
 
 def _label(logits: torch.Tensor) -> float:
-    return float(logits[0])
+    return float(logits[0] if len(logits) == 1 else logits[1] - logits[0])
 
 
 def try_family(subject: Subject, kind: EngineKind, precision: Precision) -> list[Cell]:

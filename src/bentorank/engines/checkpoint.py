@@ -18,6 +18,7 @@ from bentorank.engines.recognition import (
     is_bi_encoder,
     is_causal,
     is_classifier,
+    other_kind,
 )
 from bentorank.engines.stored_files import read_json, require_tokenizer, weight_shapes
 from bentorank.errors import ConfigurationError
@@ -191,7 +192,7 @@ def _refuse_unsupported(name: str, folder: Path, config: dict[str, Any], *, two_
         if is_bi_encoder(folder) or not is_classifier(config):
             raise ConfigurationError(
                 f"the model {name} has no sequence-classification head and is no causal language model: it is no"
-                " cross-encoder"
+                f" cross-encoder{other_kind(config)}"
             )
         check_labels(name, config, two_labels=two_labels)
     elif two_labels:

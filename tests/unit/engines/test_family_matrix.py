@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from support.family_matrix import ENGINES, FAMILIES, PRECISIONS, Cell, Subject, try_family
+from support.family_matrix import ENGINES, FAMILIES, PRECISIONS, REFUSED, Cell, Subject, try_family
 
 from bentorank.engines import EngineKind, Precision
 
@@ -89,3 +89,23 @@ def test_a_family_scores_as_its_own_library_or_says_why_not(
         if precision is Precision.F32:
             assert cell.max_difference < tolerance, cell
         assert cell.correlation > ROUNDED_CORRELATION, cell
+
+
+@pytest.mark.families
+@pytest.mark.parametrize("kind", ENGINES)
+@pytest.mark.parametrize("family", REFUSED, ids=lambda family: family.slug)
+def test_what_is_no_reranker_that_is_served_is_refused(
+    subject_of: Any, found: list[Cell], family: Any, kind: EngineKind
+) -> None:
+    """In one sentence, which the documentation quotes."""
+    cells = try_family(subject_of(family), kind, Precision.F32)
+    found += cells
+    for cell in cells:
+        assert cell.reason is not None
+        assert "\n" not in cell.reason
+
+
+def test_the_record_knows_each_family_and_no_other() -> None:
+    """What is added to the matrix is recorded and documented with it."""
+    cells = json.loads(RECORD.read_text(encoding="utf-8"))["cells"]
+    assert {cell["family"] for cell in cells} == {family.name for family in (*FAMILIES, *REFUSED)}
