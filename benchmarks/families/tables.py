@@ -16,6 +16,17 @@ BEGIN, END = "<!-- families: begin -->", "<!-- families: end -->"
 _COLUMNS = [("torch", "f32"), ("torch", "bf16"), ("openvino", "f32"), ("openvino", "bf16"), ("openvino", "int8")]
 _NAMES = {"torch": "torch", "openvino": "OpenVINO"}
 _NO = "–"
+# Well-known models of a family; what was tried is small and random.
+_EXAMPLES = {
+    "BERT": "ms-marco-MiniLM",
+    "XLM-R": "bge-reranker-base, -large, -v2-m3",
+    "ModernBERT": "gte-reranker-modernbert",
+    "DeBERTa-v2": "mxbai-rerank-v1",
+    "ELECTRA": "ms-marco-electra",
+    "Qwen3, by prompt format": "Qwen3-Reranker",
+    "Qwen2, by prompt format": "mxbai-rerank-v2",
+    "Gemma, by prompt format": "bge-reranker-v2-gemma",
+}
 
 
 def tables(cells: Sequence[dict[str, Any]]) -> str:
@@ -23,7 +34,7 @@ def tables(cells: Sequence[dict[str, Any]]) -> str:
     families = list(dict.fromkeys(cell["family"] for cell in cells))
     served = [family for family in families if any(cell["reason"] is None for cell in _of(cells, family))]
     header = ["family", *(f"{_NAMES[engine]} {precision}" for engine, precision in _COLUMNS)]
-    rows = [[family, *(_figure(_of(cells, family), *column) for column in _COLUMNS)] for family in served]
+    rows = [[_title(family), *(_figure(_of(cells, family), *column) for column in _COLUMNS)] for family in served]
     refused = [[family, _reason(_of(cells, family), family)] for family in families if family not in served]
     return "\n\n".join([markdown_table(header, rows), _left_table(["not served", "since it"], refused)])
 
@@ -42,6 +53,10 @@ def renew(page: Path, cells: Sequence[dict[str, Any]]) -> None:
 
 def _of(cells: Iterable[dict[str, Any]], family: str) -> list[dict[str, Any]]:
     return [cell for cell in cells if cell["family"] == family]
+
+
+def _title(family: str) -> str:
+    return f"{family}: {_EXAMPLES[family]}" if family in _EXAMPLES else family
 
 
 def _figure(cells: Iterable[dict[str, Any]], engine: str, precision: str) -> str:

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 # Longer pairs take a CPU minutes where the model is large.
 LONGEST_TRIED_TOKENS = 2048
-BURST_S = 3.0
+BURST_S = 2.0
 # A small window may be shorter than a query.
 LENGTH = LengthPolicy(cut_query=True)
 EXAMPLE = Pair("a query", "a document")
