@@ -20,8 +20,10 @@ from bentorank.checking.reference import BYTES_A_WEIGHT, Library, library_of
 from bentorank.checking.steps import Loaded, Memory, Refused, Scored, Speed
 from bentorank.checking.texts import check_task
 from bentorank.engines.checkpoint import open_checkpoint
+from bentorank.engines.hardware import may_have_accelerator
 from bentorank.engines.loading import choose_engine
 from bentorank.engines.openvino.cores import usable_memory_bytes
+from bentorank.engines.options import EngineKind
 from bentorank.engines.self_check import F32_TOLERANCE
 from bentorank.errors import ConfigurationError
 from bentorank.evaluation.agreement import Agreement, Tolerance, measure_agreement
@@ -100,7 +102,7 @@ def check_model(settings: Settings, *, measure: bool, show: Callable[[Phase], No
         report = replace(report, description=describe(checkpoint))
         assert report.description is not None, "bug: it was just made"
         kind = choose_engine(options)
-        if options.device == "cpu" or kind.value == "openvino":
+        if kind is EngineKind.OPENVINO or options.device == "cpu" or not may_have_accelerator():
             needed = least_bytes(report.description.weights, kind, options.precision) * settings.worker_count
             _require_memory(checkpoint.name, needed)
     except ConfigurationError as error:

@@ -23,12 +23,8 @@ PROMPT_TOLERANCE = 1e-4
 ROUNDED_CORRELATION = 0.99
 """As `bentorank export` and `tune` ask of what they hand over."""
 
-# One that has crashed, one that reads prompts, one that has segments.
-QUICK = {
-    ("Llama classifier", EngineKind.OPENVINO, Precision.BF16),
-    ("Qwen3, LogitScore", EngineKind.TORCH, Precision.BF16),
-    ("BERT", EngineKind.TORCH, Precision.F32),
-}
+# It once took its process with it.
+QUICK = {("Llama classifier", EngineKind.OPENVINO, Precision.BF16)}
 CASES = [
     pytest.param(
         family,
