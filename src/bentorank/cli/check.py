@@ -18,7 +18,11 @@ def check(
     *,
     model: Annotated[
         str,
-        typer.Argument(metavar="MODEL", help="`starter`, a folder or a Hugging Face model id.", show_default=False),
+        typer.Argument(
+            metavar="MODEL",
+            help="`starter`, a folder, a Hugging Face model id, or a name in BENTORANK_MODELS.",
+            show_default=False,
+        ),
     ],
     engine: Engine = None,
     precision: ComputedIn = None,
@@ -39,15 +43,18 @@ def check(
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
     from bentorank.checking.check import Phase, check_model
+    from bentorank.checking.listed import settings_alone
     from bentorank.checking.report import as_json, as_table
     from bentorank.engines.options import EngineKind
     from bentorank.errors import ConfigurationError
     from bentorank.settings import environment_name, read_settings
 
+    asked = {"engine": engine, "precision": precision}
+    chosen = settings_alone(model, read_settings().model_entries)
+    chosen |= {name: value for name, value in asked.items() if value is not None}
     # The processes that load it read them.
-    for field, value in {"model": model, "engine": engine, "precision": precision}.items():
-        if value is not None:
-            os.environ[environment_name(field)] = str(value)
+    os.environ.pop(environment_name("models"), None)
+    os.environ.update({environment_name(field): str(value) for field, value in chosen.items()})
     settings = read_settings()
     if EngineKind(settings.engine) is EngineKind.FAKE:
         raise ConfigurationError("the fake engine has no model that could be checked")

@@ -30,7 +30,7 @@ WITHOUT_TORCH = "import sys\nsys.modules |= dict.fromkeys(('torch', 'sentence_tr
 @pytest.fixture(autouse=True)
 def environment_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
     """The command sets variables for the processes that it starts, and in these tests it runs in this one."""
-    for name in ("MODEL", "ENGINE", "PRECISION"):
+    for name in ("MODEL", "MODELS", "ENGINE", "PRECISION"):
         monkeypatch.setenv(f"BENTORANK_{name}", "auto")
         monkeypatch.delenv(f"BENTORANK_{name}")
 
@@ -183,6 +183,22 @@ def test_a_folder_that_is_not_there_and_an_engine_without_a_model() -> None:
     checked = check("starter", "--engine", "fake")
     assert (checked.exit_code, checked.stdout) == (2, "")
     assert checked.stderr == "bentorank: the fake engine has no model that could be checked\n"
+
+
+def test_a_name_of_the_list_of_models_is_checked_as_it_is_listed(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With what the list says of it; other models are checked beside the list."""
+    models = tmp_path / "models.toml"
+    models.write_text(f'[[models]]\nname = "large"\naliases = ["big"]\nsource = "{folder}"\ntwo_labels = true\n')
+    monkeypatch.setenv("BENTORANK_MODELS", str(models))
+    monkeypatch.setenv("BENTORANK_TWO_LABELS", "false")
+    said = json.loads(check("big", "--json").stdout)
+    assert (said["model"], said["served"]) == (str(folder), False)
+    assert said["reason"] == "BENTORANK_TWO_LABELS is set, and the model mine has 1 labels"
+    monkeypatch.delenv("BENTORANK_MODEL")
+    monkeypatch.setenv("BENTORANK_MODELS", str(models))
+    assert json.loads(check("./nowhere", "--json").stdout)["model"] == "./nowhere"
 
 
 def ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: str) -> list[Any]:
