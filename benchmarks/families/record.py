@@ -24,8 +24,10 @@ def write_record(file: Path, cells: Sequence[dict[str, Any]]) -> None:
     """These cells in place of the same ones of an earlier run, with the machine and the versions of this one."""
     kept = {_place(cell): cell for cell in read_record(file)["cells"]} if file.exists() else {}
     kept |= {_place(cell): {key: _round(key, value) for key, value in cell.items()} for cell in cells}
-    record = {"machine": asdict(describe_machine()), "cells": list(kept.values())}
-    file.write_bytes(orjson.dumps(record, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
+    machine = orjson.dumps(asdict(describe_machine())).decode()
+    # A line each, so that a difference shows what changed.
+    lines = ",\n".join(orjson.dumps(cell).decode() for cell in kept.values())
+    file.write_text(f'{{"machine": {machine},\n"cells": [\n{lines}\n]}}\n', encoding="utf-8")
 
 
 def read_record(file: Path = RECORD) -> dict[str, Any]:
