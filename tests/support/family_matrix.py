@@ -6,7 +6,6 @@ Models are small and random; the reference reads one pair at a time, in f32, so 
 from __future__ import annotations
 
 import json
-import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,11 +18,10 @@ from transformers import AutoModelForCausalLM, AutoModelForSequenceClassificatio
 
 from bentorank.engines import EngineKind, EngineOptions, Precision, load_engine
 from bentorank.engines.checkpoint import open_checkpoint
-from bentorank.engines.openvino.conversion import convert
-from bentorank.engines.openvino.ir_store import cache_folder
 from bentorank.engines.options import ModelHints
 from bentorank.errors import ConfigurationError
 from bentorank.types import LengthPolicy, Overflow, Pair
+from support.conversion import convert_here
 
 if TYPE_CHECKING:
     from bentorank.engines import Engine
@@ -200,22 +198,9 @@ class Subject:
             cache_dir=self._cache_dir,
             hints=self.family.hints,
         )
-        if kind is EngineKind.OPENVINO and not self.family.reads_prompts and not self.family.hints.two_labels:
-            self._convert_here(quantize=precision is Precision.INT8)
+        if kind is EngineKind.OPENVINO:
+            convert_here(self.folder, self._cache_dir, self.family.hints, quantize=precision is Precision.INT8)
         return load_engine(options)
-
-    def _convert_here(self, *, quantize: bool) -> None:
-        """In this process, which has torch already, where the service would start one."""
-        checkpoint = open_checkpoint(str(self.folder))
-        target = cache_folder(checkpoint, self._cache_dir, quantized=quantize)
-        if not target.exists():
-            target.mkdir(parents=True)
-            try:
-                with warnings.catch_warnings(action="ignore"):  # torch comments on what it traces
-                    convert(checkpoint, target, quantize=quantize)
-            except ConfigurationError:
-                target.rmdir()
-                raise
 
     def expected_of_texts(self, max_tokens: int) -> np.ndarray:
         """Logits of all pairs as sentence-transformers reads and cuts them."""
