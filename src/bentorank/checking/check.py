@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 
     from bentorank.checking.steps import Step
     from bentorank.engines.checkpoint import Checkpoint
+    from bentorank.evaluation.collection import Task
     from bentorank.settings import Settings
 
 
@@ -161,7 +162,9 @@ def _compared(report: Report, checkpoint: Checkpoint, scored: Scored, show: Call
     answer = _ask(scored)
     if isinstance(answer, Refused):
         return replace(report, not_compared=f"{library.name}: {answer.reason}")
-    return _judged(report, _comparison(library, answer.logits, scored.logits))
+    return _judged(
+        report, _comparison(library, check_task(prompts=checkpoint.has_prompts), answer.logits, scored.logits)
+    )
 
 
 def _ask(scored: Scored) -> Scored | Refused:
@@ -175,9 +178,8 @@ def _ask(scored: Scored) -> Scored | Refused:
     return Refused("it said nothing")
 
 
-def _comparison(library: Library, reference: Sequence[float], ours: Sequence[float]) -> Comparison:
-    task = check_task()
-    sides = [_by_list(scores) for scores in (reference, ours)]
+def _comparison(library: Library, task: Task, reference: Sequence[float], ours: Sequence[float]) -> Comparison:
+    sides = [_by_list(task, scores) for scores in (reference, ours)]
     same = [
         np.array_equal(np.argsort(-before, kind="stable"), np.argsort(-after, kind="stable"))
         for before, after in zip(*sides, strict=True)
@@ -185,8 +187,8 @@ def _comparison(library: Library, reference: Sequence[float], ours: Sequence[flo
     return Comparison(f"{library.name} {version(library.name)}", measure_agreement(task, *sides), sum(same), len(same))
 
 
-def _by_list(scores: Sequence[float]) -> list[NDArray[np.float64]]:
-    lengths = [len(candidates.passages) for candidates in check_task().lists]
+def _by_list(task: Task, scores: Sequence[float]) -> list[NDArray[np.float64]]:
+    lengths = [len(candidates.passages) for candidates in task.lists]
     return np.split(np.asarray(scores, dtype=np.float64), np.cumsum(lengths)[:-1])
 
 

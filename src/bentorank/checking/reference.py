@@ -57,7 +57,8 @@ def score_texts(checkpoint: Checkpoint, instruction: str | None) -> list[float]:
     )
     # It overlooks that some position tables are longer than the window, and knows of no setting.
     model.max_seq_length = min(model.max_seq_length or checkpoint.max_tokens, checkpoint.max_tokens)
-    texts = [(candidates.query, passage) for candidates in check_task().lists for passage in candidates.passages]
+    lists = check_task(prompts=checkpoint.has_prompts).lists
+    texts = [(candidates.query, passage) for candidates in lists for passage in candidates.passages]
     logits = model.predict(
         texts, activation_fn=torch.nn.Identity(), batch_size=1, prompt=instruction, show_progress_bar=False
     )

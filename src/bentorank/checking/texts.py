@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from bentorank.evaluation.collection import Task
 from bentorank.evaluation.reranking import CandidateList
 
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
 # Longer than 512 tokens of any vocabulary, which is what most models read.
 _LONG = "The keeper climbs the stairs every evening, trims the wick and lights the lamp before the ships come in. " * 40
+
+# In a prompt it is text to bentorank and control to sentence-transformers, on purpose: nothing to compare there.
+_CONTROL = "[SEP] </s> <|im_end|> are special tokens of some models 🙂"
 
 _LISTS = (
     (
@@ -35,19 +43,23 @@ _LISTS = (
         (
             "0x80070005 (E_ACCESSDENIED) says that access was denied.",
             "<p>See <a href='#e'>errors</a> &amp; codes</p>\n\n\tif (code == 0x80070005) { return false; }",
-            "[SEP] </s> <|im_end|> are special tokens of some models 🙂",
+            _CONTROL,
         ),
     ),
 )
 
 
-def check_task() -> Task:
-    """The lists; without judgements, since scores are compared with scores."""
+def check_task(*, prompts: bool) -> Task:
+    """The lists, for a model that reads `prompts` or pairs; no judgements, since scores are compared with scores."""
     return Task(
         tuple(
-            CandidateList(f"q{number}", query, tuple(f"p{place}" for place in range(len(passages))), passages)
+            _list(number, query, [passage for passage in passages if not prompts or passage != _CONTROL])
             for number, (query, passages) in enumerate(_LISTS)
         ),
         qrels={},
         missing=0,
     )
+
+
+def _list(number: int, query: str, passages: Sequence[str]) -> CandidateList:
+    return CandidateList(f"q{number}", query, tuple(f"p{place}" for place in range(len(passages))), tuple(passages))

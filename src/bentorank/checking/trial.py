@@ -28,6 +28,7 @@ from bentorank.wiring import engine_options
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from bentorank.engines.checkpoint import Checkpoint
     from bentorank.engines.options import EngineOptions
     from bentorank.engines.protocol import Engine
     from bentorank.evaluation.collection import Task
@@ -60,15 +61,18 @@ def try_model(options: EngineOptions, *, measure: bool) -> None:
     memory = MemoryWatch()
     started = time.perf_counter()
     engine = load_engine(options)
+    checkpoint = open_checkpoint(
+        options.model, revision=options.revision, max_tokens=options.max_tokens, hints=options.hints
+    )
     memory.loaded(engine.info.device)
-    say(_loaded(engine, options, time.perf_counter() - started, tuple(warnings.sentences)))
+    say(_loaded(engine, checkpoint, time.perf_counter() - started, tuple(warnings.sentences)))
     if measure:
         engine.warm_up()
         [longest] = encode(engine, [Pair("a", "a " * min(engine.info.max_tokens, LONGEST_TRIED_TOKENS))])
         engine.forward([longest])
         say(memory.taken(longest.length))
         say(burst(engine, BURST_S))
-        say(score(engine, check_task()))
+        say(score(engine, check_task(prompts=checkpoint.has_prompts)))
 
 
 def encode(engine: Engine, pairs: Sequence[Pair]) -> list[EncodedPair]:
@@ -109,7 +113,7 @@ def pairs_of(task: Task) -> list[Pair]:
     return [Pair(candidates.query, passage) for candidates in task.lists for passage in candidates.passages]
 
 
-def _loaded(engine: Engine, options: EngineOptions, in_s: float, warnings: tuple[str, ...]) -> Loaded:
+def _loaded(engine: Engine, checkpoint: Checkpoint, in_s: float, warnings: tuple[str, ...]) -> Loaded:
     info = engine.info
     return Loaded(
         engine=info.engine,
@@ -122,14 +126,14 @@ def _loaded(engine: Engine, options: EngineOptions, in_s: float, warnings: tuple
         streams=info.streams,
         batch_tokens=info.batch_tokens,
         in_s=in_s,
-        reads=_reads(engine, options),
+        reads=_reads(engine, checkpoint),
         warnings=warnings,
     )
 
 
-def _reads(engine: Engine, options: EngineOptions) -> str:
+def _reads(engine: Engine, checkpoint: Checkpoint) -> str:
     """The example as the model gets it, special tokens and prompt included; nothing where no file can tell."""
-    file = open_checkpoint(options.model, revision=options.revision, hints=options.hints).folder / "tokenizer.json"
+    file = checkpoint.folder / "tokenizer.json"
     if not file.exists():
         return ""
     from tokenizers import Tokenizer  # noqa: PLC0415 - heavy
