@@ -203,12 +203,12 @@ def _judged(report: Report, comparison: Comparison) -> Report:
         return replace(report, comparison=comparison)
     hint = "" if loaded.precision == "f32" else "; try BENTORANK_PRECISION=f32"
     reason = (
-        f"the model {loaded_name(report)} loads, but in {loaded.precision} it {objection}, compared with"
+        f"the model {_name(report)} loads, but in {loaded.precision} it {objection}, compared with"
         f" {comparison.library}{hint}"
     )
     return replace(report, comparison=comparison, reason=reason)
 
 
-def loaded_name(report: Report) -> str:
+def _name(report: Report) -> str:
     """The model's name as the service has it, once it is known."""
     return report.model if report.description is None else report.description.model
