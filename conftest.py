@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -14,6 +15,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from support.scripted_server import Step
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """What the matrix of families finds goes into the repository's results only where that is wanted."""
+    parser.addoption("--record-families", type=Path, help="file for what each family's model scored, as JSON")
 
 
 @pytest.fixture(scope="session")

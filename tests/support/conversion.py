@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
 import warnings
 from typing import TYPE_CHECKING
 
 from bentorank.engines.checkpoint import NO_HINTS, open_checkpoint
 from bentorank.engines.openvino.conversion import convert
 from bentorank.engines.openvino.ir_store import cache_folder
+from bentorank.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -21,5 +23,9 @@ def convert_here(model: Path, cache_dir: Path, hints: ModelHints = NO_HINTS, *, 
     target = cache_folder(checkpoint, cache_dir, quantized=quantize)
     if not target.exists():
         target.mkdir(parents=True)
-        with warnings.catch_warnings(action="ignore"):  # torch comments on what it traces
-            convert(checkpoint, target, quantize=quantize)
+        try:
+            with warnings.catch_warnings(action="ignore"):  # torch comments on what it traces
+                convert(checkpoint, target, quantize=quantize)
+        except ConfigurationError:
+            shutil.rmtree(target)
+            raise

@@ -8,6 +8,7 @@ import typer
 
 from bentorank import __version__
 from bentorank.cli.bulk import bulk
+from bentorank.cli.check import check
 from bentorank.cli.ending import Commands
 from bentorank.cli.eval import evaluate
 from bentorank.cli.export import export
@@ -26,6 +27,7 @@ app = typer.Typer(
 )
 app.command("serve")(serve)
 app.command("rerank")(rerank)
+app.command("check")(check)
 app.command("eval")(evaluate)
 app.command("export")(export)
 app.command("tune")(tune)

@@ -18,6 +18,7 @@ from bentorank.engines.recognition import (
     is_bi_encoder,
     is_causal,
     is_classifier,
+    other_kind,
 )
 from bentorank.engines.stored_files import read_json, require_tokenizer, weight_shapes
 from bentorank.errors import ConfigurationError
@@ -120,6 +121,16 @@ def open_checkpoint(
     """
     folder = _local_folder(model, revision)
     name = folder.name if Path(model).is_dir() else model
+    try:
+        return _read(name, folder, max_tokens, hints)
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        # The files are others', and any value in them may be of another kind than it should.
+        raise ConfigurationError(
+            f"the model {name} has a value of the wrong kind in its JSON files: {error}"
+        ) from error
+
+
+def _read(name: str, folder: Path, max_tokens: int | None, hints: ModelHints) -> Checkpoint:
     config = read_json(folder / "config.json")
     if not config:
         raise ConfigurationError(f"the model {name} has no readable config.json")
@@ -181,7 +192,7 @@ def _refuse_unsupported(name: str, folder: Path, config: dict[str, Any], *, two_
         if is_bi_encoder(folder) or not is_classifier(config):
             raise ConfigurationError(
                 f"the model {name} has no sequence-classification head and is no causal language model: it is no"
-                " cross-encoder"
+                f" cross-encoder{other_kind(config)}"
             )
         check_labels(name, config, two_labels=two_labels)
     elif two_labels:

@@ -8,19 +8,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from tokenizers import Tokenizer
-
 from bentorank.engines.fingerprint import fingerprint
 from bentorank.engines.joining import PairJoiner, PairTemplate
 from bentorank.engines.overflow import plan_reading
 from bentorank.engines.token_buffer import as_buffer
 from bentorank.engines.tokenisers import ComparedTokeniser, choose_tokeniser
+from bentorank.engines.tokenizer_file import read_tokenizer
 from bentorank.engines.vocabulary import check_vocabulary
 from bentorank.errors import ConfigurationError, InvalidRequestError
 from bentorank.types import EncodedPair, LengthPolicy, Overflow, Span
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+
+    from tokenizers import Tokenizer
 
     from bentorank.types import Pair
 
@@ -73,7 +74,7 @@ class PairEncoder:
         template: Callable[[Tokenizer], PairTemplate] | None = None,
         fast: bool = True,
     ) -> None:
-        self._tokenizer = Tokenizer.from_str(tokenizer_json)
+        self._tokenizer = read_tokenizer(tokenizer_json)
         self._tokenizer.no_truncation()
         self._tokenizer.no_padding()
         pair_template = (template or read_template)(self._tokenizer)

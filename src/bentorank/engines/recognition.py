@@ -17,6 +17,11 @@ if TYPE_CHECKING:
 _TRANSFORMER: Final = ".Transformer"
 _LOGIT_SCORE: Final = ".LogitScore"
 _TWO: Final = 2
+_OTHER_KINDS: Final = {
+    "ColBERT": "a model that compares vectors of tokens (late interaction)",
+    "ForRanking": "one that ranks by code of its own, whole lists or pictures",
+    "ForConditionalGeneration": "one that writes text, and may read pictures",
+}
 
 
 def is_causal(config: dict[str, Any]) -> bool:
@@ -68,6 +73,12 @@ def is_bi_encoder(folder: Path) -> bool:
     """Whether sentence-transformers' own list has more than a model, and is no list of a causal reranker's."""
     modules = read_json(folder / "modules.json")
     return isinstance(modules, list) and len(modules) != 1
+
+
+def other_kind(config: dict[str, Any]) -> str:
+    """What a model that is no cross-encoder is instead, as the end of a sentence; nothing where that is not known."""
+    name = _architecture(config)
+    return next((f", but {kind}" for mark, kind in _OTHER_KINDS.items() if mark in name), "")
 
 
 def labels_of(config: dict[str, Any]) -> int:

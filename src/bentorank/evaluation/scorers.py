@@ -72,7 +72,7 @@ class EngineScorer:
 
 def forward_all(engine: Engine, encoded: Sequence[EncodedPair], batch_tokens: int) -> NDArray[np.float32]:
     """Logits in the order of the pairs, computed longest first in batches of `batch_tokens` with padding."""
-    batches = list(_longest_first([pair.length for pair in encoded], batch_tokens))
+    batches = list(in_batches(encoded, batch_tokens))
     logits = np.empty(len(encoded), dtype=np.float32)
     with ThreadPoolExecutor(engine.info.forward_threads) as pool:
         computed = pool.map(lambda places: engine.forward([encoded[place] for place in places]), batches)
@@ -81,11 +81,11 @@ def forward_all(engine: Engine, encoded: Sequence[EncodedPair], batch_tokens: in
     return logits
 
 
-def _longest_first(lengths: Sequence[int], batch_tokens: int) -> Iterator[list[int]]:
-    """Places of the pairs of one batch after the other."""
-    places = sorted(range(len(lengths)), key=lambda place: -lengths[place])
+def in_batches(encoded: Sequence[EncodedPair], batch_tokens: int) -> Iterator[list[int]]:
+    """Places of the pairs of one batch after the other, longest first."""
+    places = sorted(range(len(encoded)), key=lambda place: -encoded[place].length)
     while places:
-        pairs = max(1, batch_tokens // lengths[places[0]])
+        pairs = max(1, batch_tokens // encoded[places[0]].length)
         yield places[:pairs]
         places = places[pairs:]
 

@@ -7,10 +7,17 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import torch
-from transformers import MODEL_FOR_CAUSAL_LM_MAPPING, MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING, AutoConfig
+from huggingface_hub.errors import StrictDataclassError
+from transformers import (
+    CONFIG_MAPPING,
+    MODEL_FOR_CAUSAL_LM_MAPPING,
+    MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING,
+    AutoConfig,
+)
+from transformers import __version__ as transformers_version
 from transformers.utils import logging as transformers_logging
 
-from bentorank.engines.stored_files import name_some
+from bentorank.engines.stored_files import name_some, read_json
 from bentorank.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -45,10 +52,7 @@ def check_complete(checkpoint: Checkpoint) -> None:
 
 
 def _loading_info(checkpoint: Checkpoint) -> dict[str, Any]:
-    # A folder that is here already: there is no revision to pin.
-    config = AutoConfig.from_pretrained(  # nosec B615
-        str(checkpoint.folder), local_files_only=True, trust_remote_code=False
-    )
+    config = _config(checkpoint)
     classes: Any = MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING
     if checkpoint.answer is not None:
         classes = MODEL_FOR_CAUSAL_LM_MAPPING
@@ -65,6 +69,25 @@ def _loading_info(checkpoint: Checkpoint) -> dict[str, Any]:
             None, config=config, state_dict=weights, output_loading_info=True, ignore_mismatched_sizes=True
         )
     return dict(found)
+
+
+def _config(checkpoint: Checkpoint) -> Any:  # noqa: ANN401 - each family has a class of its own
+    family = read_json(checkpoint.folder / "config.json").get("model_type")
+    if family not in CONFIG_MAPPING:
+        raise ConfigurationError(
+            f"the model {checkpoint.name} is of the family {family}, which transformers {transformers_version} does not"
+            " know"
+        )
+    try:
+        # A folder that is here already: there is no revision to pin.
+        return AutoConfig.from_pretrained(  # nosec B615
+            str(checkpoint.folder), local_files_only=True, trust_remote_code=False
+        )
+    except (StrictDataclassError, AttributeError, KeyError, TypeError, ValueError) as error:
+        said = " ".join(str(error).split())
+        raise ConfigurationError(
+            f"the model {checkpoint.name} has a config.json that is not understood: {said}"
+        ) from error
 
 
 @contextmanager

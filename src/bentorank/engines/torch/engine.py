@@ -16,6 +16,7 @@ from bentorank.engines.options import Precision
 from bentorank.engines.prompt_encoding import PromptEncoder
 from bentorank.engines.prompts import FAMILIES
 from bentorank.engines.protocol import EngineInfo
+from bentorank.engines.tokenizer_file import read_tokenizer
 from bentorank.engines.torch.causal import CausalForward, keep_answers
 from bentorank.engines.torch.chat_template import prompt_of
 from bentorank.engines.torch.completeness import check_complete, check_finite
@@ -151,6 +152,8 @@ def load_cross_encoder(
             model_kwargs={"dtype": dtype, "use_safetensors": True, **attention_choice},
         )
     except (AttributeError, ImportError, KeyError, OSError, RuntimeError, TypeError, ValueError) as error:
+        if (file := checkpoint.folder / "tokenizer.json").exists():
+            read_tokenizer(file.read_text(encoding="utf-8"))
         raise ConfigurationError(
             f"sentence-transformers cannot load the model {checkpoint.name} to score pairs of texts: "
             f"{type(error).__name__}"
