@@ -98,14 +98,14 @@ def _nobody_else_is_called() -> Iterator[None]:
 @pytest.fixture(scope="session")
 def keyed_service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     """The shipped model behind a key."""
-    with running_server(tmp_path_factory.mktemp("keyed"), SERVER, api_keys=KEY) as server:
+    with running_server(tmp_path_factory.mktemp("keyed"), SERVER, api_keys=KEY, cache=False) as server:
         yield Service(server.url, KEY)
 
 
 @pytest.fixture(scope="session")
 def open_service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     """A server that asks for no key, for clients that cannot send one. The fake engine finds words of the query."""
-    with running_server(tmp_path_factory.mktemp("open"), SERVER, engine="fake") as server:
+    with running_server(tmp_path_factory.mktemp("open"), SERVER, engine="fake", cache=False) as server:
         yield Service(server.url, "")
 
 

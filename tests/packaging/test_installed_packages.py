@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-pytestmark = [pytest.mark.slow, pytest.mark.process, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.slow, pytest.mark.process, pytest.mark.timeout(1800)]
 
 QUESTION = {"query": "what do owls eat", "documents": ["Bread needs flour.", "Owls eat mice."]}
 USES = {
@@ -76,7 +76,7 @@ class Fresh:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            timeout=800,
+            timeout=1500,
             check=False,
         )
         assert done.returncode == 0, done.stdout
