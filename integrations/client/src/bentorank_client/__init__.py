@@ -16,7 +16,15 @@ from bentorank_client.errors import (
     RerankError,
 )
 from bentorank_client.options import ClientOptions
-from bentorank_client.results import RankedDocument, RerankRequest, RerankResult, Span, Timings, Usage
+from bentorank_client.results import (
+    FirstStageUsage,
+    RankedDocument,
+    RerankRequest,
+    RerankResult,
+    Span,
+    Timings,
+    Usage,
+)
 from bentorank_client.sync_reranker import Reranker
 
 __all__ = [
@@ -29,6 +37,7 @@ __all__ = [
     "CircuitOpenError",
     "ClientOptions",
     "Document",
+    "FirstStageUsage",
     "InvalidResponseError",
     "OverloadedError",
     "RankedDocument",
