@@ -195,6 +195,32 @@ def test_a_document_is_cut_at_the_end_that_is_named():
     assert left.relevance_score > right.relevance_score
 
 
+LIST = """
+[[models]]
+name = "big"
+source = "first"
+aliases = ["large"]
+
+[[models]]
+name = "small"
+source = "second"
+max_pair_tokens = 16
+"""
+
+
+def test_a_call_chooses_among_several_models(tmp_path):
+    """By name or alias, as of a service; a component's `model` reaches it as any call's does."""
+    (tmp_path / "models.toml").write_text(LIST)
+    with LocalReranker(engine="fake", models=str(tmp_path / "models.toml"), strict_model=True) as several:
+        answered = {name: several.rerank("owls", [LATE], model=name) for name in ("big", "large", "small")}
+        assert [result.model for result in answered.values()] == ["big", "big", "small"]
+        assert several.rerank("owls", [LATE]).model == "big"
+        for documents in ([LATE], []):
+            with pytest.raises(BadRequestError, match="model: not served here; there are big, small") as caught:
+                several.rerank("owls", documents, model="huge")
+        assert (caught.value.status, caught.value.code) == (404, "model_not_found")
+
+
 @pytest.mark.slow
 def test_an_instruction_is_read_by_a_model_that_has_one(tmp_path):
     """As it is set, or as a call has it."""

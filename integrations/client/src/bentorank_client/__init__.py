@@ -25,6 +25,7 @@ from bentorank_client.results import (
     Timings,
     Usage,
 )
+from bentorank_client.service_info import ModelInfo
 from bentorank_client.sync_reranker import Reranker
 
 __all__ = [
@@ -39,6 +40,7 @@ __all__ = [
     "Document",
     "FirstStageUsage",
     "InvalidResponseError",
+    "ModelInfo",
     "OverloadedError",
     "RankedDocument",
     "RateLimitError",
