@@ -61,18 +61,19 @@ if TYPE_CHECKING:
 
 
 CLOSING_TIMEOUT_S = 5.0
-# The others of Reading are settings here.
-READ_HERE = READING_RULES.keys() - {"model", "overflow"}
+# The others of Reading are settings here, such as `model` and `instruction`.
+READ_HERE = READING_RULES.keys() - Settings.model_fields.keys()
 
 
 class LocalReranker:
     """A model in this process, shared by all threads and event loops that call; their documents are batched together.
 
-    Takes the service's settings by name, such as `model`, `engine`, `device`, `precision`, `threads`, `overflow` and
-    `request_timeout_s`, and how documents are read unless a call says otherwise: `score_mode`, `max_tokens_per_doc`,
-    `max_chunks_per_doc`, `overlap_tokens`, `rank_fields`, `on_deadline`, `on_item_error` and `no_cache`. Settings that
-    are not given come from the environment. With the setting `models` a call's `model` chooses; an unknown name
-    gets the first, unless `strict_model` is set. Copies share them; a pickle loads them anew.
+    Takes the service's settings by name, such as `model`, `engine`, `device`, `precision`, `threads`, `instruction`,
+    `overflow` and `request_timeout_s`, and how documents are read unless a call says otherwise: `score_mode`,
+    `max_tokens_per_doc`, `max_chunks_per_doc`, `overlap_tokens`, `truncation_side`, `rank_fields`, `on_deadline`,
+    `on_item_error`, `no_cache` and `no_store`. Settings that are not given come from the environment. With the setting
+    `models` a call's `model` chooses; an unknown name gets the first, unless `strict_model` is set. Copies share them;
+    a pickle loads them anew.
     Raises ConfigurationError or ValueError where the model cannot be loaded as asked.
     """
 
@@ -172,7 +173,13 @@ class LocalReranker:
         read = read_as(NATIVE.body, orjson.loads(body.content))
         rules = self._rules if model.overflow is None else replace(self._rules, overflow=model.overflow)
         job = NATIVE.to_job(read, rules, time.monotonic() + timeout_s)
-        return replace(job, warnings=body.warnings, cache=CacheUse.REFRESH if settled.no_cache else CacheUse.USE)
+        return replace(job, warnings=body.warnings, cache=_cache_use(settled))
+
+
+def _cache_use(request: RerankRequest) -> CacheUse:
+    if request.no_store:
+        return CacheUse.OFF
+    return CacheUse.REFRESH if request.no_cache else CacheUse.USE
 
 
 def _without_limits(rules: JobRules) -> JobRules:

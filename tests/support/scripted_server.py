@@ -121,7 +121,7 @@ class ScriptedServer:
             protocol_version = "HTTP/1.1"
 
             def do_POST(self) -> None:
-                body = json.loads(self.rfile.read(int(self.headers["Content-Length"])) or b"{}")
+                body = json.loads(self.rfile.read(int(self.headers.get("Content-Length", 0))) or b"{}")
                 with server._lock:
                     number = len(server.requests)
                     server.requests.append((self.path, {k.lower(): v for k, v in self.headers.items()}, body))
@@ -129,6 +129,9 @@ class ScriptedServer:
                     server.script[min(number, len(server.script) - 1)](self, body)
                 except (BrokenPipeError, ConnectionResetError):
                     self.close_connection = True
+
+            def do_GET(self) -> None:
+                self.do_POST()
 
             def log_message(self, *_: object) -> None:
                 pass

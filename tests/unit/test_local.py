@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import copy
+import importlib.util
 import pickle
 import time
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 from bentorank_client import APITimeoutError, BadRequestError, OverloadedError, RerankError, SupportsRerank
 
+from bentorank.errors import ConfigurationError
 from bentorank.local import LocalReranker
 
 DOCUMENTS = ["Bread needs flour.", "Owls eat mice.", "Ships carry freight."]
@@ -171,5 +174,66 @@ def test_what_has_no_score_stands_last_and_says_why(fake):
 
 def test_fresh_scores_are_computed_anew(fake):
     """The others are remembered, as by a service."""
-    for asked, cached in (({}, 0), ({"no_cache": True}, 0), ({}, 1)):
+    for asked, cached in (({"no_store": True}, 0), ({}, 0), ({"no_cache": True}, 0), ({"no_store": True}, 0), ({}, 1)):
         assert fake.rerank("owls asked for twice", ["owls"], **asked).usage.cached_pairs == cached
+
+
+def test_an_instruction_that_the_model_does_not_read_is_told(fake):
+    """By a warning, as by a service; one that is set for a model which can read none is refused before a start."""
+    told = ("instruction: this model reads none, and it was ignored",)
+    assert fake.rerank("owls", ["owls"], instruction="Find owls.").warnings == told
+    with pytest.raises(ConfigurationError, match="takes no instruction"):
+        LocalReranker(instruction="Find owls.")
+
+
+def test_a_document_is_cut_at_the_end_that_is_named():
+    """By the call or by the construction."""
+    with LocalReranker(engine="fake", truncation_side="left") as reranker:
+        left, right = (reranker.rerank("owls", [LATE], **asked)[0] for asked in ({}, {"truncation_side": "right"}))
+    assert left.truncated
+    assert right.truncated
+    assert left.relevance_score > right.relevance_score
+
+
+LIST = """
+[[models]]
+name = "big"
+source = "first"
+aliases = ["large"]
+
+[[models]]
+name = "small"
+source = "second"
+max_pair_tokens = 16
+"""
+
+
+def test_a_call_chooses_among_several_models(tmp_path):
+    """By name or alias, as of a service; a component's `model` reaches it as any call's does."""
+    (tmp_path / "models.toml").write_text(LIST)
+    with LocalReranker(engine="fake", models=str(tmp_path / "models.toml"), strict_model=True) as several:
+        answered = {name: several.rerank("owls", [LATE], model=name) for name in ("big", "large", "small")}
+        assert [result.model for result in answered.values()] == ["big", "big", "small"]
+        assert several.rerank("owls", [LATE]).model == "big"
+        for documents in ([LATE], []):
+            with pytest.raises(BadRequestError, match="model: not served here; there are big, small") as caught:
+                several.rerank("owls", documents, model="huge")
+        assert (caught.value.status, caught.value.code) == (404, "model_not_found")
+
+
+@pytest.mark.slow
+def test_an_instruction_is_read_by_a_model_that_has_one(tmp_path):
+    """As it is set, or as a call has it."""
+    spec = importlib.util.spec_from_file_location("tiny_models", Path(__file__).parent / "engines" / "tiny_models.py")
+    tiny_models = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(tiny_models)
+    tiny_models.build_causal(tmp_path)
+    with LocalReranker(model=str(tmp_path), instruction="Find rivers.") as reranker:
+        rivers = reranker.rerank("what do owls eat", DOCUMENTS)
+        bread = reranker.rerank("what do owls eat", DOCUMENTS, instruction="Find bread.")
+        assert bread.warnings == rivers.warnings == ()
+        assert bread.usage.cached_pairs == 0
+        assert bread.results != rivers.results
+        named = reranker.rerank("what do owls eat", DOCUMENTS, instruction="Find rivers.")
+        scores = [pytest.approx(ranked.relevance_score) for ranked in rivers]
+        assert [ranked.relevance_score for ranked in named] == scores

@@ -58,6 +58,59 @@ def test_a_model_may_be_named_for_one_call(make_client, scripted):
     assert [(body["model"], body["score_mode"]) for _, _, body in server.requests] == [("b", "logit"), ("a", "logit")]
 
 
+def test_every_wish_is_sent_as_a_call_or_else_the_client_has_it(make_client, scripted):
+    """Nothing of what is not set; what may be remembered is said by a header."""
+    server = scripted(ranking())
+    own = {
+        "instruction": "Find rivers.",
+        "first_stage": "embeddings",
+        "keep": 20,
+        "truncation_side": "left",
+        "no_store": True,
+    }
+    client = make_client(base_url=server.url, **own)
+    client.rerank("q", ["d"])
+    client.rerank("q", ["d"], instruction="", first_stage="none", keep=7, truncation_side="right", no_store=False)
+    client.rerank_batch([RerankRequest("q", ["d"], instruction="Find bread.", no_cache=True)])
+    make_client(base_url=server.url).rerank("q", ["d"])
+    names = [name for name in own if name != "no_store"]
+    assert [[body.get(name) for name in names] for _, _, body in server.requests] == [
+        ["Find rivers.", "embeddings", 20, "left"],
+        ["", "none", 7, "right"],
+        ["Find bread.", "embeddings", 20, "left"],
+        [None, None, None, None],
+    ]
+    said = [headers.get("cache-control") for _, headers, _ in server.requests]
+    assert said == ["no-store", None, "no-store", None]
+    assert all(body.keys().isdisjoint({"no_store", "no_cache"}) for _, _, body in server.requests)
+
+
+def test_an_instruction_that_no_model_reads_is_told(make_client, service):
+    """By the service's warning, of a list that was split too, once."""
+    for size in (1, 1000):
+        client = make_client(base_url=service.url, instruction="Find owls.", max_batch_size=size)
+        assert client.rerank("owls", SHORT).warnings == ("instruction: this model reads none, and it was ignored",)
+
+
+def test_a_document_is_cut_at_the_end_that_is_named(make_client, service):
+    """What stands at the other is read."""
+    client = make_client(base_url=service.url)
+    right, left = (client.rerank("owls", [LATE], truncation_side=side)[0] for side in ("right", "left"))
+    assert right.truncated
+    assert left.truncated
+    assert left.relevance_score > right.relevance_score
+
+
+def test_what_is_not_to_be_remembered_is_not(make_client, remembering_service):
+    """Neither is it answered from memory."""
+    client = make_client(base_url=remembering_service.url)
+    documents = [f"stored by {type(client).__name__} {number}" for number in range(3)]
+    assert client.rerank("owls", documents, no_store=True).usage.cached_pairs == 0
+    assert client.rerank("owls", documents).usage.cached_pairs == 0
+    assert client.rerank("owls", documents, no_store=True).usage.cached_pairs == 0
+    assert client.rerank("owls", documents).usage.cached_pairs == 3
+
+
 def test_of_mappings_what_is_read_is_sent(make_client, scripted):
     """The text, or the rank_fields; metadata stays here, be it NaN."""
     server = scripted(ranking())

@@ -68,7 +68,7 @@ def test_health_and_models_describe_the_service(make_client, service):
     client = make_client(base_url=service.url)
     assert client.health() is True
     (model,) = client.models()
-    assert model.engine == "fake"
+    assert (model.engine, model.device, model.takes_instruction) == ("fake", "cpu", False)
     assert model.max_tokens > 0
     assert make_client(base_url="http://127.0.0.1:9").health() is False
 

@@ -24,6 +24,7 @@ client = Reranker(base_url=["http://a", "http://b"], api_key="key", overflow="ch
 Reranker(api_key=SecretStr("key"))
 result: RerankResult = client.rerank("q", films, rank_fields=("title",), top_n=1, timeout_s=2, score_mode="logit")
 client.rerank("q", ["text"], on_deadline="partial", on_item_error="skip", no_cache=True)
+client.rerank("q", ["text"], instruction="Find owls.", first_stage="embeddings", keep=9, truncation_side="left")
 client.rerank("q", ["text", {"text": "mapping"}])
 client.rerank_batch([RerankRequest("q", films, 3, overflow="error")])
 start = result[0].span.start if result[0].span else 0
@@ -37,6 +38,7 @@ WRONG = [
     'Reranker().rerank("q", ["a"], overflow="cut")',
     'Reranker().rerank("q", ["a"], top_k=1)',
     'Reranker().rerank("q", ["a"], on_deadline="skip")',
+    'Reranker().rerank("q", ["a"], keep="all")',
     'Reranker().rerank("q", [1])',
     'ServiceFields(base_ur="http://a")',
 ]

@@ -77,6 +77,13 @@ def test_the_service_is_asked_as_a_call_says_or_else_the_client(make_client, scr
         ({"on_item_error": True}, "on_item_error: must be one of error, skip"),
         ({"no_cache": "hidden"}, "no_cache: must be True or False"),
         ({"no_cache": 1}, "no_cache: must be True or False"),
+        ({"no_store": "hidden"}, "no_store: must be True or False"),
+        ({"instruction": ["hidden"]}, "instruction: must be a text"),
+        ({"first_stage": ""}, "first_stage: must be a name"),
+        ({"first_stage": ["hidden"]}, "first_stage: must be a name"),
+        ({"keep": 0}, "keep: must be a whole number of at least 1"),
+        ({"keep": "hidden"}, "keep: must be a whole number of at least 1"),
+        ({"truncation_side": "hidden"}, "truncation_side: must be one of left, right"),
     ],
 )
 def test_a_wrong_value_is_refused_with_the_right_ones(make_client, wrong, said):

@@ -9,7 +9,7 @@ import traceback
 
 import pytest
 from bentorank_client import RerankError
-from haystack import Document, Pipeline
+from haystack import Document, Pipeline, component
 from haystack.utils import Secret
 from haystack_integrations.components.rankers.bentorank import BentoRanker
 from support.callers_span import callers_span
@@ -146,14 +146,19 @@ def test_every_argument_makes_the_round_trip(monkeypatch):
         "base_url": ["http://a", "http://b"],
         "api_key": Secret.from_env_var("OTHER_KEY"),
         "model": "m",
+        "instruction": "Find owls.",
+        "first_stage": "embeddings",
+        "keep": 9,
         "score_mode": "logit",
         "overflow": "chunk",
         "max_tokens_per_doc": 9,
         "max_chunks_per_doc": 2,
         "overlap_tokens": 1,
+        "truncation_side": "left",
         "on_deadline": "partial",
         "on_item_error": "skip",
         "no_cache": True,
+        "no_store": False,
         "connect_timeout_s": 1.0,
         "top_k": 3,
         "score_threshold": 0.5,
@@ -252,6 +257,11 @@ def test_what_has_no_score_stands_last_and_says_why(rank, documents, scripted):
         ({"on_deadline": "some"}, "on_deadline: must be one of error, partial"),
         ({"on_item_error": "partial"}, "on_item_error: must be one of error, skip"),
         ({"no_cache": "yes"}, "no_cache: must be True or False"),
+        ({"no_store": "yes"}, "no_store: must be True or False"),
+        ({"keep": 0}, "keep: must be a whole number of at least 1"),
+        ({"instruction": 3}, "instruction: must be a text"),
+        ({"first_stage": ""}, "first_stage: must be a name"),
+        ({"truncation_side": "both"}, "truncation_side: must be one of left, right"),
     ],
 )
 def test_a_wrong_wish_is_refused_with_the_right_ones(documents, wrong, said):
@@ -271,6 +281,54 @@ def test_a_run_may_ask_for_more_than_the_component(documents, scripted):
     (_, _, own), (_, headers, asked) = server.requests
     assert own.items() >= {"model": "m", "overflow": "chunk", "score_threshold": 0.1}.items()
     assert asked.items() >= {"model": "m", "overflow": "error", "score_threshold": 0, "max_tokens_per_doc": 7}.items()
+    assert float(headers["x-request-timeout"]) <= 3
+    with pytest.raises(TypeError, match="run: there is no argument top_n"):
+        ranker.run(QUERY, documents, top_n=1)
+
+
+WISHES = {
+    "model": "b",
+    "instruction": "Find owls.",
+    "first_stage": "embeddings",
+    "keep": 9,
+    "score_mode": "logit",
+    "overflow": "chunk",
+    "max_tokens_per_doc": 9,
+    "max_chunks_per_doc": 2,
+    "overlap_tokens": 1,
+    "truncation_side": "left",
+    "on_deadline": "partial",
+    "on_item_error": "skip",
+}
+
+
+@pytest.mark.parametrize("mode", ["sync", "async"])
+def test_all_that_may_be_asked_for_is_an_input_of_a_pipeline(mode, documents, scripted):
+    """Given by the caller, or by another component, as an agent or a router would choose model and instruction."""
+
+    @component
+    class Choosing:
+        @component.output_types(instruction=str, model=str)
+        def run(self, topic: str) -> dict[str, str]:
+            return {"instruction": f"Find {topic}.", "model": "b"}
+
+    server = scripted(ranking())
+    pipeline = Pipeline()
+    pipeline.add_component("choosing", Choosing())
+    pipeline.add_component("ranker", BentoRanker(base_url=server.url, model="a", keep=3))
+    pipeline.connect("choosing.instruction", "ranker.instruction")
+    pipeline.connect("choosing.model", "ranker.model")
+    given = {name: value for name, value in WISHES.items() if name not in {"instruction", "model"}}
+    asked = given | {"query": QUERY, "documents": documents, "timeout_s": 3.0, "no_store": True}
+    data = {"choosing": {"topic": "owls"}, "ranker": asked}
+    if mode == "sync":
+        pipeline.run(data)
+        pipeline.close()
+    else:
+        asyncio.run(run_and_close(pipeline, data))
+    ((_, headers, body),) = server.requests
+    assert body.items() >= WISHES.items()
+    assert headers["cache-control"] == "no-store"
     assert float(headers["x-request-timeout"]) <= 3
 
 

@@ -352,6 +352,11 @@ def test_positions_without_a_score_are_plain_json(documents, scripted):
         ({"on_deadline": KEY}, r"on_deadline\s+Input should be 'error' or 'partial'"),
         ({"on_item_error": KEY}, r"on_item_error\s+Input should be 'error' or 'skip'"),
         ({"no_cache": KEY}, r"no_cache\s+Input should be a valid boolean"),
+        ({"no_store": KEY}, r"no_store\s+Input should be a valid boolean"),
+        ({"keep": KEY}, r"keep\s+Input should be a valid integer"),
+        ({"instruction": [KEY]}, r"instruction\s+Input should be a valid string"),
+        ({"first_stage": [KEY]}, r"first_stage\s+Input should be a valid string"),
+        ({"truncation_side": KEY}, r"truncation_side\s+Input should be 'left' or 'right'"),
     ],
 )
 def test_a_wrong_wish_is_refused_with_the_right_ones(wrong, said):
@@ -369,13 +374,15 @@ def test_a_wrong_wish_is_refused_with_the_right_ones(wrong, said):
 def test_a_call_may_ask_for_more_than_the_fields(documents, scripted):
     """Its arguments take their place, and go to the service."""
     server = scripted(ranking())
-    reranker = BentoRerank(base_url=server.url, model="a", score_threshold=0.1, overflow="chunk", overlap_tokens=3)
+    own = {"model": "a", "instruction": "Find owls.", "first_stage": "embeddings", "keep": 9, "truncation_side": "left"}
+    reranker = BentoRerank(base_url=server.url, score_threshold=0.1, overflow="chunk", overlap_tokens=3, **own)
     reranker.rerank_documents(documents, QUERY)
-    reranker.rerank_documents(documents, QUERY, model="b", overflow="error", max_tokens_per_doc=7, timeout_s=3)
+    of_this_call = {"model": "b", "instruction": "Find mice.", "first_stage": "none", "keep": 8}
+    reranker.rerank_documents(documents, QUERY, overflow="error", max_tokens_per_doc=7, timeout_s=3, **of_this_call)
     (_, _, fields), (_, headers, asked) = server.requests
-    kept = {"score_threshold": 0.1, "overlap_tokens": 3}
-    assert fields.items() >= (kept | {"model": "a", "overflow": "chunk"}).items()
-    assert asked.items() >= (kept | {"model": "b", "overflow": "error", "max_tokens_per_doc": 7}).items()
+    kept = {"score_threshold": 0.1, "overlap_tokens": 3, "truncation_side": "left"}
+    assert fields.items() >= (kept | own | {"overflow": "chunk"}).items()
+    assert asked.items() >= (kept | of_this_call | {"overflow": "error", "max_tokens_per_doc": 7}).items()
     assert float(headers["x-request-timeout"]) <= 3
 
 

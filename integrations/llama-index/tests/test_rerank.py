@@ -323,6 +323,11 @@ def test_what_has_no_score_stands_last_and_says_why(rerank, nodes, scripted):
         ({"on_deadline": KEY}, r"on_deadline\s+Input should be 'error' or 'partial'"),
         ({"on_item_error": KEY}, r"on_item_error\s+Input should be 'error' or 'skip'"),
         ({"no_cache": KEY}, r"no_cache\s+Input should be a valid boolean"),
+        ({"no_store": KEY}, r"no_store\s+Input should be a valid boolean"),
+        ({"keep": KEY}, r"keep\s+Input should be a valid integer"),
+        ({"instruction": [KEY]}, r"instruction\s+Input should be a valid string"),
+        ({"first_stage": [KEY]}, r"first_stage\s+Input should be a valid string"),
+        ({"truncation_side": KEY}, r"truncation_side\s+Input should be 'left' or 'right'"),
     ],
 )
 def test_a_wrong_wish_is_refused_with_the_right_ones(wrong, said):
@@ -340,6 +345,9 @@ def test_fields_reach_the_service(rerank, nodes, scripted):
     server = scripted(ranking())
     asked = {
         "model": "m",
+        "instruction": "Find owls.",
+        "first_stage": "embeddings",
+        "keep": 9,
         "top_n": 2,
         "score_threshold": 0.1,
         "score_mode": "logit",
@@ -347,12 +355,15 @@ def test_fields_reach_the_service(rerank, nodes, scripted):
         "max_tokens_per_doc": 9,
         "max_chunks_per_doc": 2,
         "overlap_tokens": 1,
+        "truncation_side": "left",
         "on_deadline": "partial",
         "on_item_error": "skip",
     }
-    rerank(BentoRerank.from_dict(BentoRerank(base_url=server.url, timeout_s=3, **asked).to_dict()), nodes)
+    made = BentoRerank(base_url=server.url, timeout_s=3, no_store=True, **asked)
+    rerank(BentoRerank.from_dict(made.to_dict()), nodes)
     ((_, headers, body),) = server.requests
     assert body.items() >= asked.items()
+    assert headers["cache-control"] == "no-store"
     assert float(headers["x-request-timeout"]) <= 3
 
 

@@ -16,7 +16,16 @@ from bentorank_client.errors import (
     RerankError,
 )
 from bentorank_client.options import ClientOptions
-from bentorank_client.results import RankedDocument, RerankRequest, RerankResult, Span, Timings, Usage
+from bentorank_client.results import (
+    FirstStageUsage,
+    RankedDocument,
+    RerankRequest,
+    RerankResult,
+    Span,
+    Timings,
+    Usage,
+)
+from bentorank_client.service_info import ModelInfo
 from bentorank_client.sync_reranker import Reranker
 
 __all__ = [
@@ -29,7 +38,9 @@ __all__ = [
     "CircuitOpenError",
     "ClientOptions",
     "Document",
+    "FirstStageUsage",
     "InvalidResponseError",
+    "ModelInfo",
     "OverloadedError",
     "RankedDocument",
     "RateLimitError",

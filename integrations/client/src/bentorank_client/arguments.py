@@ -12,6 +12,7 @@ Overflow = Literal["truncate", "chunk", "error"]
 ScoreMode = Literal["probability", "logit", "model"]
 OnDeadline = Literal["error", "partial"]
 OnItemError = Literal["error", "skip"]
+TruncationSide = Literal["left", "right"]
 
 Document: TypeAlias = str | Mapping[str, Any]
 """A text, or a mapping with `content`, `text` or the fields that `rank_fields` names."""
@@ -23,15 +24,20 @@ class ReadingArguments(TypedDict, total=False):
     """The fields of Reading."""
 
     model: str | None
+    instruction: str | None
+    first_stage: str | None
+    keep: int | None
     score_mode: ScoreMode | None
     overflow: Overflow | None
     max_tokens_per_doc: int | None
     max_chunks_per_doc: int | None
     overlap_tokens: int | None
+    truncation_side: TruncationSide | None
     rank_fields: Sequence[str] | None
     on_deadline: OnDeadline | None
     on_item_error: OnItemError | None
     no_cache: bool | None
+    no_store: bool | None
 
 
 class RerankArguments(ReadingArguments, total=False):
@@ -50,7 +56,18 @@ class Reading:
     """
 
     model: str | None = None
-    """Any name unless the service takes names strictly."""
+    """Which of the service's models reads, by name or alias; the first unless set. A name that it does not know gets
+    the first too, unless the service takes names strictly: then it is an error that lists those it has."""
+    instruction: str | None = None
+    """What to look for, told to models whose prompts have an instruction; the service's or the model's own unless set.
+    Others read none, and `warnings` say so."""
+    first_stage: str | None = None
+    """What orders documents cheaply, so that the model reads only the best `keep` of them: `embeddings`, the model's
+    own word embeddings, or the name of another model; `none` for none. Unless set, as the service is. What it prunes
+    stands last, in its order, `unscored` and `pruned`."""
+    keep: int | None = None
+    """How many documents the model reads after a first stage, `top_n` at least; unless set, as the service is. Of a
+    list that is split, so many of each part."""
     score_mode: ScoreMode | None = None
     """`probability` unless set; `logit` is the raw logit, `model` the checkpoint's own activation. One order."""
     overflow: Overflow | None = None
@@ -62,6 +79,8 @@ class Reading:
     """Read no more chunks of a document than this."""
     overlap_tokens: int | None = None
     """What neighbouring chunks share at least."""
+    truncation_side: TruncationSide | None = None
+    """The end at which a document is cut; `right` unless set."""
     rank_fields: Sequence[str] | None = None
     """The fields of a mapping that are read, a line each, instead of `content` or `text`."""
     on_deadline: OnDeadline | None = None
@@ -71,6 +90,8 @@ class Reading:
     """`skip` puts a document that cannot be scored last, `unscored`; unless set, it is an error."""
     no_cache: bool | None = None
     """Have all documents scored anew, although the service may know the scores of some. False unless set."""
+    no_store: bool | None = None
+    """Have them scored anew, and these scores not remembered either. False unless set."""
 
 
 def _whole(least: int) -> Rule:
@@ -88,6 +109,7 @@ def is_number(value: object) -> bool:
 
 
 TEXT: Rule = (lambda value: isinstance(value, str), "must be a text")
+NAME: Rule = (lambda value: isinstance(value, str) and value != "", "must be a name")
 YES_OR_NO: Rule = (lambda value: isinstance(value, bool), "must be True or False")
 NUMBER: Rule = (is_number, "must be a finite number")
 SECONDS: Rule = (lambda value: is_number(value) and value > 0, "must be a positive number of seconds")
@@ -99,15 +121,20 @@ COUNT: Rule = _whole(1)
 
 READING_RULES: dict[str, Rule] = {
     "model": TEXT,
+    "instruction": TEXT,
+    "first_stage": NAME,
+    "keep": COUNT,
     "score_mode": _one_of("probability", "logit", "model"),
     "overflow": _one_of("truncate", "chunk", "error"),
     "max_tokens_per_doc": _whole(0),
     "max_chunks_per_doc": COUNT,
     "overlap_tokens": _whole(0),
+    "truncation_side": _one_of("left", "right"),
     "rank_fields": NAMES,
     "on_deadline": _one_of("error", "partial"),
     "on_item_error": _one_of("error", "skip"),
     "no_cache": YES_OR_NO,
+    "no_store": YES_OR_NO,
 }
 REQUEST_RULES: dict[str, Rule] = READING_RULES | {"score_threshold": NUMBER, "timeout_s": NUMBER}
 CLIENT_RULES: dict[str, Rule] = READING_RULES | {

@@ -61,7 +61,7 @@ class AsyncReranker:
             return False
 
     async def models(self) -> tuple[ModelInfo, ...]:
-        """What the service has loaded."""
+        """What the service has loaded, the model that answers unless a call names one first."""
         return await self._call(SERVICE_REQUEST, self._deadline(), read_models)
 
     async def aclose(self) -> None:

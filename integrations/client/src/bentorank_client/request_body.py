@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 # Halves of characters, which a text has that was cut between two UTF-16 units; UTF-8 has no way to write them.
 LONE_SURROGATES = re.compile("[\ud800-\udfff]")
 NAMED_DOCUMENTS = 5
-# The other one is a header.
-READING_FIELDS = tuple(name for name in READING_RULES if name != "no_cache")
+# The others are a header.
+READING_FIELDS = tuple(name for name in READING_RULES if name not in {"no_cache", "no_store"})
 
 Json: TypeAlias = Any
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, NamedTuple, Self, overload
+from typing import TYPE_CHECKING, NamedTuple, Self, TypeVar, overload
 
 from bentorank_client.arguments import COUNT, READING_RULES, REQUEST_RULES, Document, Reading, check
 
@@ -18,6 +18,9 @@ TRUNCATED_KEY = "rerank_truncated"
 SPAN_KEY = "rerank_span"
 WARNINGS_KEY = "rerank_warnings"
 NOTE_KEYS = frozenset({DEGRADED_KEY, UNSCORED_KEY, TRUNCATED_KEY, SPAN_KEY, WARNINGS_KEY})
+
+# Why a document has no score that a first stage kept from the model: the service's own word.
+PRUNED = "pruned"
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,23 +79,48 @@ class RankedDocument:
     """Its best chunk, which has this score, where long documents were to be split; else None."""
     unscored: str | None = None
     """Why it has no score and stands behind those that have one: `deadline_exceeded`, `scoring_failed`,
-    `non_finite_score`, `document_too_long`; a newer service may know more reasons. Only if `on_deadline` or
-    `on_item_error` allows it."""
+    `non_finite_score`, `document_too_long`, if `on_deadline` or `on_item_error` allows it; `pruned` by a first stage. A
+    newer service may know more reasons."""
 
     @property
     def score(self) -> float | None:
         """`relevance_score` for where no infinity may stand, such as JSON: None where there is no score."""
         return None if self.unscored else self.relevance_score
 
+    @property
+    def pruned(self) -> bool:
+        """Whether a first stage kept it from the model."""
+        return self.unscored == PRUNED
+
+
+@dataclass(frozen=True, slots=True)
+class FirstStageUsage:
+    """What a first stage read, by its `name`, and how many documents it kept from the model. A chunk is a pair."""
+
+    name: str
+    pairs: int = 0
+    tokens: int = 0
+    pruned_documents: int = 0
+
+    def __add__(self, other: FirstStageUsage) -> FirstStageUsage:
+        return FirstStageUsage(
+            self.name,
+            self.pairs + other.pairs,
+            self.tokens + other.tokens,
+            self.pruned_documents + other.pruned_documents,
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """What the rerank cost the service."""
+    """What the rerank cost the service. `total_tokens` are those of all models, one that was a first stage included."""
 
     total_tokens: int = 0
     pairs: int = 0
     cached_pairs: int = 0
     truncated_documents: int = 0
+    first_stage: FirstStageUsage | None = None
+    """None where none was needed."""
 
     def __add__(self, other: Usage) -> Usage:
         return Usage(
@@ -100,6 +128,7 @@ class Usage:
             self.pairs + other.pairs,
             self.cached_pairs + other.cached_pairs,
             self.truncated_documents + other.truncated_documents,
+            _sum(self.first_stage, other.first_stage),
         )
 
 
@@ -111,6 +140,8 @@ class Timings:
     tokenize: float = 0.0
     inference: float = 0.0
     total: float = 0.0
+    first_stage: float | None = None
+    """All that a first stage took; None where none was needed."""
 
     def __add__(self, other: Timings) -> Timings:
         return Timings(
@@ -118,7 +149,18 @@ class Timings:
             self.tokenize + other.tokenize,
             self.inference + other.inference,
             self.total + other.total,
+            _sum(self.first_stage, other.first_stage),
         )
+
+
+Spent = TypeVar("Spent", float, FirstStageUsage)
+
+
+def _sum(one: Spent | None, other: Spent | None) -> Spent | None:
+    """Of what there is."""
+    if one is None or other is None:
+        return other if one is None else one
+    return one + other
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ from pydantic import (
 )
 
 from bentorank_client.api_key import read_api_key
-from bentorank_client.arguments import OnDeadline, OnError, OnItemError, Overflow, ScoreMode
+from bentorank_client.arguments import OnDeadline, OnError, OnItemError, Overflow, ScoreMode, TruncationSide
 from bentorank_client.base_urls import read_base_urls
 from bentorank_client.client import RerankClient, SupportsRerank
 from bentorank_client.silent_errors import without_inputs
@@ -31,6 +31,9 @@ if TYPE_CHECKING:
 CLIENT_FIELDS = ("timeout_s", "connect_timeout_s", "max_attempts", "max_batch_size", "max_concurrency", "on_error")
 ASKED_FIELDS: tuple[str, ...] = (
     "model",
+    "instruction",
+    "first_stage",
+    "keep",
     "top_n",
     "score_threshold",
     "score_mode",
@@ -38,9 +41,11 @@ ASKED_FIELDS: tuple[str, ...] = (
     "max_tokens_per_doc",
     "max_chunks_per_doc",
     "overlap_tokens",
+    "truncation_side",
     "on_deadline",
     "on_item_error",
     "no_cache",
+    "no_store",
 )
 
 
@@ -77,7 +82,17 @@ class ServiceFields(BaseModel):
     api_key: KeyField = None
     """A text or a SecretStr; kept as a SecretStr. Default: BENTORANK_API_KEY."""
     model: str | None = None
-    """Any name unless the service takes names strictly."""
+    """Which of the service's models reads, by name or alias; the first unless set. A name that it does not know gets
+    the first too, unless the service takes names strictly."""
+    instruction: str | None = None
+    """What to look for, told to models whose prompts have an instruction; the service's or the model's own unless
+    set."""
+    first_stage: str | None = Field(default=None, min_length=1)
+    """What orders documents cheaply, so that the model reads only the best `keep` of them: `embeddings`, the model's
+    own word embeddings, or the name of another model; `none` for none. Unless set, as the service is. What it prunes
+    stands last, without a score, marked `rerank_unscored`: `pruned`."""
+    keep: int | None = Field(default=None, ge=1)
+    """How many documents the model reads after a first stage, `top_n` at least; unless set, as the service is."""
     top_n: int | None = Field(default=None, ge=1)
     """How many documents to keep. None keeps all of them, in order of relevance."""
     score_threshold: float | None = Field(default=None, allow_inf_nan=False)
@@ -94,6 +109,8 @@ class ServiceFields(BaseModel):
     """Read no more chunks of a document than this."""
     overlap_tokens: int | None = Field(default=None, ge=0)
     """What neighbouring chunks share at least."""
+    truncation_side: TruncationSide | None = None
+    """The end at which a document is cut; `right` unless set."""
     on_deadline: OnDeadline | None = None
     """`partial` returns what was scored by the deadline, and after it the rest, marked `rerank_unscored`; unless set,
     it is an error if something is missing."""
@@ -101,6 +118,8 @@ class ServiceFields(BaseModel):
     """`skip` puts a document that cannot be scored last, marked `rerank_unscored`; unless set, it is an error."""
     no_cache: bool | None = None
     """Have all documents scored anew, although the service may know the scores of some. False unless set."""
+    no_store: bool | None = None
+    """Have them scored anew, and these scores not remembered either. False unless set."""
     timeout_s: float = Field(default=30.0, gt=0, allow_inf_nan=False)
     """Until the call ends, retries included."""
     connect_timeout_s: float = Field(default=5.0, gt=0, allow_inf_nan=False)

@@ -74,8 +74,8 @@ def split(request: RerankRequest, size: int) -> list[Part]:
 
 
 def merge(parts: Sequence[Part], outcomes: Sequence[Outcome], top_n: int | None) -> RerankResult:
-    """One ranking, best first, ties by index, then what is unscored; what was spent is added up, what was said is said
-    once. Raises the error if all parts ended with one.
+    """One ranking, best first, ties by index, then what is unscored, then what was pruned; what was spent is added up,
+    what was said is said once. Raises the error if all parts ended with one.
     """
     answered = [outcome for outcome in outcomes if isinstance(outcome, RerankResult)]
     if not answered:
@@ -83,9 +83,8 @@ def merge(parts: Sequence[Part], outcomes: Sequence[Outcome], top_n: int | None)
     if len(outcomes) == 1:
         return answered[0]
     results = [_result(part, outcome) for part, outcome in zip(parts, outcomes, strict=True)]
-    ranked = [document for result in results for document in result]
-    # What is unscored has minus infinity, which no score is.
-    ranked.sort(key=lambda document: (-(document.relevance_score or 0.0), document.index))
+    placed = [(place, document) for result in results for place, document in enumerate(result)]
+    ranked = [document for _, document in sorted(placed, key=_order)]
     timings = [result.timings_ms for result in results if result.timings_ms is not None]
     return RerankResult(
         tuple(ranked[:top_n]),
@@ -95,6 +94,12 @@ def merge(parts: Sequence[Part], outcomes: Sequence[Outcome], top_n: int | None)
         warnings=tuple(dict.fromkeys(warning for result in results for warning in result.warnings)),
         timings_ms=sum(timings, Timings()) if timings else None,
     )
+
+
+def _order(placed: tuple[int, RankedDocument]) -> tuple[bool, float, int, int]:
+    """What is unscored has minus infinity, which no score is. First stages of two parts only tell places, no scores."""
+    place, document = placed
+    return document.pruned, -(document.relevance_score or 0.0), place if document.pruned else 0, document.index
 
 
 def _result(part: Part, outcome: Outcome) -> RerankResult:

@@ -62,7 +62,7 @@ class Reranker:
             return False
 
     def models(self) -> tuple[ModelInfo, ...]:
-        """What the service has loaded."""
+        """What the service has loaded, the model that answers unless a call names one first."""
         return self._call(SERVICE_REQUEST, self._deadline(), read_models)
 
     def close(self) -> None:

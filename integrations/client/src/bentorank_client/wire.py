@@ -18,7 +18,7 @@ from bentorank_client.errors import (
 )
 from bentorank_client.json_text import decode
 from bentorank_client.request_body import request_body
-from bentorank_client.results import RankedDocument, RerankResult, Span, Timings, Usage
+from bentorank_client.results import FirstStageUsage, RankedDocument, RerankResult, Span, Timings, Usage
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -32,8 +32,8 @@ REQUEST_ID_HEADER = "X-Request-Id"
 # these bounds, and never more than half.
 WAY_SHARE, MIN_WAY_S, MAX_WAY_S = 0.1, 0.05, 1.0
 MAX_MESSAGE_CHARS = 300
-USAGE_FIELDS = tuple(usage.name for usage in fields(Usage))
-TIMINGS_FIELDS = tuple(timing.name for timing in fields(Timings))
+USAGE_FIELDS = tuple(usage.name for usage in fields(Usage) if usage.name != "first_stage")
+TIMINGS_FIELDS = tuple(timing.name for timing in fields(Timings) if timing.name != "first_stage")
 
 _KINDS = {401: AuthenticationError, 403: AuthenticationError, 429: RateLimitError, 503: OverloadedError}
 _BAD_REQUEST_STATUSES = frozenset({400, 404, 405, 413, 415, 422})
@@ -55,7 +55,8 @@ class HttpRequest:
     body: bytes = field(default=b"", repr=False)
     warnings: tuple[str, ...] = ()
     """What of the caller's could not be sent as it was."""
-    no_cache: bool = False
+    cache_control: str | None = None
+    """What the service may do with remembered scores, as that header says it; None lets it use and remember them."""
     in_time: bool = False
     """Whether the service is to answer before the caller's time is up, with what it has by then."""
 
@@ -85,7 +86,7 @@ def rerank_request(part: Part) -> HttpRequest:
         "/rerank",
         body.content,
         body.warnings,
-        no_cache=bool(asked.no_cache),
+        cache_control="no-store" if asked.no_store else "no-cache" if asked.no_cache else None,
         in_time=asked.on_deadline == "partial",
     )
 
@@ -101,8 +102,8 @@ def headers_for(
         REQUEST_ID_HEADER: request_id,
         TIMEOUT_HEADER: f"{request.time_for_service_s(time_left_s):.3f}",
     }
-    if request.no_cache:
-        headers["Cache-Control"] = "no-cache"
+    if request.cache_control is not None:
+        headers["Cache-Control"] = request.cache_control
     if options.key:
         headers["Authorization"] = f"Bearer {options.key.get_secret_value()}"
     return headers
@@ -118,7 +119,7 @@ def read_ranking(response: HttpResponse, part: Part, warnings: tuple[str, ...] =
     body = read_json(response)
     try:
         results = tuple([_ranked(row, part.first) for row in body["results"]])
-        usage = Usage(**{name: int(body["usage"][name]) for name in USAGE_FIELDS})
+        usage = _usage(body["usage"])
         timings = _timings(body.get("timings_ms"))
         said = [part.in_whole(str(warning)) for warning in body.get("warnings") or ()]
     except (KeyError, TypeError, ValueError, AttributeError):
@@ -228,8 +229,25 @@ def _ranked(row: dict[str, Any], first: int) -> RankedDocument:
     )
 
 
+def _usage(said: dict[str, Any]) -> Usage:
+    first = said.get("first_stage")
+    return Usage(
+        **{name: int(said[name]) for name in USAGE_FIELDS},
+        first_stage=None
+        if first is None
+        else FirstStageUsage(
+            str(first["name"]), int(first["pairs"]), int(first["tokens"]), int(first["pruned_documents"])
+        ),
+    )
+
+
 def _timings(said: dict[str, Any] | None) -> Timings | None:
-    return None if said is None else Timings(**{name: float(said[name]) for name in TIMINGS_FIELDS})
+    if said is None:
+        return None
+    first = said.get("first_stage")
+    return Timings(
+        **{name: float(said[name]) for name in TIMINGS_FIELDS}, first_stage=None if first is None else float(first)
+    )
 
 
 def _check(results: tuple[RankedDocument, ...], part: Part) -> None:

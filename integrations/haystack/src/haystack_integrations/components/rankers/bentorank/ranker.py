@@ -3,7 +3,7 @@
 # Haystack reads the annotations of `run` when the class is made, so they are not postponed here.
 from dataclasses import asdict, replace
 from importlib.metadata import version
-from typing import Any, Literal, Unpack, cast
+from typing import Any, TypedDict, Unpack, cast, get_type_hints
 
 from bentorank_client import (
     ClientOptions,
@@ -13,24 +13,38 @@ from bentorank_client import (
     RerankResult,
     SupportsRerank,
 )
+from bentorank_client.arguments import OnDeadline, OnItemError, Overflow, ScoreMode, TruncationSide
 from bentorank_client.options import ServiceArguments
 from bentorank_client.results import NOTE_KEYS
 from haystack import Document, component, default_from_dict, default_to_dict
 from haystack.utils import Secret, deserialize_secrets_inplace
 
 USER_AGENT = f"bentorank-haystack/{version('bentorank-haystack')}"
+
+
+class RunArguments(TypedDict, total=False):
+    """What a run may be told beside `top_k` and `score_threshold`; see bentorank_client.RerankRequest."""
+
+    model: str | None
+    instruction: str | None
+    first_stage: str | None
+    keep: int | None
+    score_mode: ScoreMode | None
+    overflow: Overflow | None
+    max_tokens_per_doc: int | None
+    max_chunks_per_doc: int | None
+    overlap_tokens: int | None
+    truncation_side: TruncationSide | None
+    timeout_s: float | None
+    on_deadline: OnDeadline | None
+    on_item_error: OnItemError | None
+    no_cache: bool | None
+    no_store: bool | None
+
+
+INPUT_TYPES = get_type_hints(RunArguments)
 # What is asked of a client with each call; the others make the client.
-ASKED_OPTIONS = (
-    "model",
-    "score_mode",
-    "overflow",
-    "max_tokens_per_doc",
-    "max_chunks_per_doc",
-    "overlap_tokens",
-    "on_deadline",
-    "on_item_error",
-    "no_cache",
-)
+ASKED_OPTIONS = INPUT_TYPES.keys() - {"timeout_s"}
 
 
 @component
@@ -75,65 +89,38 @@ class BentoRanker:
         made_of = ClientOptions(base_url=base_url or "", api_key=key, user_agent=USER_AGENT, **options)
         # It opens no connection yet.
         self._client: SupportsRerank = client or RerankClient(**made_of.as_arguments())
+        for name, kind in INPUT_TYPES.items():
+            component.set_input_type(self, name, kind, None)
 
     @component.output_types(documents=list[Document], meta=dict[str, Any])
-    def run(  # noqa: PLR0913, PLR0917 - each is an input of the component
+    def run(
         self,
         query: str,
         documents: list[Document],
         top_k: int | None = None,
         score_threshold: float | None = None,
-        overflow: Literal["truncate", "chunk", "error"] | None = None,
-        max_tokens_per_doc: int | None = None,
-        timeout_s: float | None = None,
-        on_deadline: Literal["error", "partial"] | None = None,
-        on_item_error: Literal["error", "skip"] | None = None,
-        no_cache: bool | None = None,  # noqa: FBT001 - an input of the component
+        **asked: Unpack[RunArguments],
     ) -> dict[str, Any]:
         """The most relevant documents, best first; what is given here takes the place of the component's own.
 
-        `meta` says what it cost, where the time went, and what went wrong.
+        `asked` are inputs of the component too, and its options of the same names: see RunArguments. `meta` says what
+        it cost, where the time went, and what went wrong.
         """
-        _check_top_k(top_k)
-        asked = self._asked(
-            top_n=top_k,
-            score_threshold=score_threshold,
-            overflow=overflow,
-            max_tokens_per_doc=max_tokens_per_doc,
-            timeout_s=timeout_s,
-            on_deadline=on_deadline,
-            on_item_error=on_item_error,
-            no_cache=no_cache,
-        )
-        return _answer(documents, self._client.rerank(query, self._texts(documents), **asked))
+        wanted = self._asked(asked, top_n=top_k, score_threshold=score_threshold)
+        return _answer(documents, self._client.rerank(query, self._texts(documents), **wanted))
 
     @component.output_types(documents=list[Document], meta=dict[str, Any])
-    async def run_async(  # noqa: PLR0913, PLR0917 - as `run`
+    async def run_async(
         self,
         query: str,
         documents: list[Document],
         top_k: int | None = None,
         score_threshold: float | None = None,
-        overflow: Literal["truncate", "chunk", "error"] | None = None,
-        max_tokens_per_doc: int | None = None,
-        timeout_s: float | None = None,
-        on_deadline: Literal["error", "partial"] | None = None,
-        on_item_error: Literal["error", "skip"] | None = None,
-        no_cache: bool | None = None,  # noqa: FBT001 - an input of the component
+        **asked: Unpack[RunArguments],
     ) -> dict[str, Any]:
         """As `run`, without blocking the event loop."""
-        _check_top_k(top_k)
-        asked = self._asked(
-            top_n=top_k,
-            score_threshold=score_threshold,
-            overflow=overflow,
-            max_tokens_per_doc=max_tokens_per_doc,
-            timeout_s=timeout_s,
-            on_deadline=on_deadline,
-            on_item_error=on_item_error,
-            no_cache=no_cache,
-        )
-        return _answer(documents, await self._client.arerank(query, self._texts(documents), **asked))
+        wanted = self._asked(asked, top_n=top_k, score_threshold=score_threshold)
+        return _answer(documents, await self._client.arerank(query, self._texts(documents), **wanted))
 
     def close(self) -> None:
         """Close idle connections. The component stays usable."""
@@ -166,11 +153,15 @@ class BentoRanker:
         ranker: BentoRanker = default_from_dict(cls, data)
         return ranker
 
-    def _asked(self, **of_this_run: object) -> RerankArguments:
+    def _asked(self, of_this_run: RunArguments, *, top_n: int | None, score_threshold: float | None) -> RerankArguments:
         """What a call asks for: its own arguments, else the component's; nothing that is not set."""
+        _check_top_k(top_n)
+        if unknown := of_this_run.keys() - INPUT_TYPES.keys():
+            raise TypeError(f"run: there is no argument {min(unknown)}")
         own: dict[str, object] = {"top_n": self.top_k, "score_threshold": self.score_threshold}
         own |= {name: value for name, value in self.options.items() if name in ASKED_OPTIONS}
-        own |= {name: value for name, value in of_this_run.items() if value is not None}
+        given: dict[str, object] = {"top_n": top_n, "score_threshold": score_threshold} | of_this_run
+        own |= {name: value for name, value in given.items() if value is not None}
         return cast("RerankArguments", {name: value for name, value in own.items() if value is not None})
 
     def _texts(self, documents: list[Document]) -> list[str]:
