@@ -39,6 +39,7 @@ def test_the_bento_holds_the_package_and_the_model_and_nothing_else(bento):
     assert not [name for name in files if "/training/" in name or "/src/" in name or "__pycache__" in name]
     texts = {f"bentorank/evaluation/data/{name}" for name in ("lists.json.gz", "ATTRIBUTION.md")}
     texts |= {f"bentorank/http/playground/static/{name}" for name in ("index.html", "main.js", "examples.json")}
+    texts |= {f"bentorank/http/documentation/static/{name}" for name in ("answers.json", "page.css", "start.js")}
     assert {"service.py", "bentorank/service.py", "bentorank/py.typed"} | texts <= files
 
 
