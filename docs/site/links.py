@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 ORIGIN = "http://site.invalid/"
 # What a browser fetches without being asked; `a` it follows when somebody clicks.
-FETCHED = {"img": "src", "script": "src", "iframe": "src", "source": "src", "video": "src", "audio": "src"}
+FETCHED = {"img": "src", "script": "src", "iframe": "src", "video": "src", "audio": "src"}
 FETCHED_LINKS = {"stylesheet", "icon", "preload", "prefetch", "preconnect", "dns-prefetch", "modulepreload", "manifest"}
 STYLE_URL = re.compile(r"(?:url\(|@import)\s*[\"']?(https?:)?//")
 
@@ -38,6 +38,8 @@ class Page(HTMLParser):
             self.links.append(told["href"])
         elif tag in FETCHED and told.get(FETCHED[tag]):
             self.fetched.append(told[FETCHED[tag]])
+        elif tag == "source" and "srcset" in told:
+            self.fetched.extend(choice.split()[0] for choice in told["srcset"].split(",") if choice.strip())
         elif tag == "link" and FETCHED_LINKS & set(told.get("rel", "").split()):
             self.fetched.append(told.get("href", ""))
 

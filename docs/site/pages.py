@@ -22,6 +22,8 @@ PAGES = (
 )
 FENCE = re.compile(r"^(```.*?^```$)", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"(\]\()(?![a-z]+:)([^)#\s]+)((?:#[^)\s]*)?\))")
+# Of pictures in HTML, one for light and one for dark.
+PICTURE = re.compile(r"(?:src|srcset)=\"(?![a-z]+:)([^\"#]+)\"")
 INDEX = "README.md"
 
 
@@ -55,8 +57,8 @@ def _with_folders_named(page: Path) -> str:
 
 def _copy_what_it_links(pages: Path, page: Path) -> None:
     prose = FENCE.sub("", page.read_text(encoding="utf-8"))
-    for link in LINK.finditer(prose):
-        target = (page.parent / link[2]).resolve()
+    for link in [link[2] for link in LINK.finditer(prose)] + PICTURE.findall(prose):
+        target = (page.parent / link).resolve()
         source = ROOT / target.relative_to(pages.resolve())
         if target.exists():
             continue

@@ -10,7 +10,7 @@ import bentorank_client
 import pytest
 
 from docs.site.links import faults
-from docs.site.pages import FENCE, LINK, ROOT, stage
+from docs.site.pages import FENCE, LINK, PICTURE, ROOT, stage
 
 HEADING = re.compile(r"^#+ (.*)$", re.MULTILINE)
 WITHIN = re.compile(r"\]\(#([^)\s]+)\)")
@@ -37,6 +37,7 @@ def test_every_link_of_every_page_leads_to_a_file_and_a_heading(pages):
     wrong, followed = [], 0
     for page in sorted(pages.rglob("*.md")):
         links = [(link[2], link[3][:-1].lstrip("#")) for link in LINK.finditer(prose_of(page))]
+        links += [(picture, "") for picture in PICTURE.findall(prose_of(page))]
         links += [(page.name, fragment) for fragment in WITHIN.findall(prose_of(page))]
         for name, fragment in links:
             target, followed = page.parent / name, followed + 1
@@ -67,10 +68,12 @@ def test_what_is_wrong_with_a_site_is_found(tmp_path):
     (tmp_path / "index.html").write_text(
         '<a id="up"></a><a href="there/#here"></a><a href="https://elsewhere.example/"></a><link rel="next" href="x">'
         '<a href="gone/"></a><a href="there/#nowhere"></a><script src="https://cdn.example/a.js"></script>'
+        '<picture><source srcset="dark.png 2x"><img src="there/index.html"></picture>'
     )
     assert list(faults(tmp_path)) == [
         "index.html: gone/: is not there",
         "index.html: there/#nowhere: has no such heading",
+        "index.html: dark.png: is not there",
         "index.html: https://cdn.example/a.js: is fetched from elsewhere",
         "style.css: fetches from elsewhere",
     ]
