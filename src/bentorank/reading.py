@@ -61,6 +61,7 @@ class Work:
     scored_pairs: int = 0
     tokenize_s: float = 0.0
     inference_s: float = 0.0
+    first_stage_s: float | None = None
     stages: list[Stage] = field(default_factory=list)
 
     def ended(self, name: StageName, started: float, **counts: int) -> None:
@@ -72,16 +73,22 @@ class Work:
         self.ended(StageName.TOKENIZE, started, documents=documents)
         self.tokenize_s += time.monotonic() - started
 
+    def sifted(self, started: float, documents: int) -> None:
+        """Remember that a first stage worked on documents until now."""
+        self.ended(StageName.FIRST_STAGE, started, documents=documents)
+        self.first_stage_s = time.monotonic() - started
+
     @property
     def timings(self) -> Timings:
         """Until now."""
         total_s = time.monotonic() - self.started
-        queue_s = max(0.0, total_s - self.tokenize_s - self.inference_s)
+        queue_s = max(0.0, total_s - self.tokenize_s - self.inference_s - (self.first_stage_s or 0.0))
         return Timings(
             queue=round(queue_s * 1e3, 3),
             tokenize=round(self.tokenize_s * 1e3, 3),
             inference=round(self.inference_s * 1e3, 3),
             total=round(total_s * 1e3, 3),
+            first_stage=None if self.first_stage_s is None else round(self.first_stage_s * 1e3, 3),
         )
 
 

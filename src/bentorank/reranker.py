@@ -13,6 +13,9 @@ from typing import TYPE_CHECKING, TypeGuard
 
 from bentorank.cache.in_flight import InFlight
 from bentorank.cache.keys import document_keys
+from bentorank.cascade.cut import Cut, cut_after
+from bentorank.cascade.embeddings import EmbeddingsStage
+from bentorank.cascade.first_stage import EMBEDDINGS, find_stage
 from bentorank.errors import (
     BentorankError,
     DeadlineExceededError,
@@ -26,6 +29,7 @@ from bentorank.reading import EncodedDocuments, Terms, Work
 from bentorank.scheduling.forecast import TokenForecast, sizes_in_bytes
 from bentorank.stages import StageName
 from bentorank.types import (
+    PRUNED,
     CacheUse,
     LengthPolicy,
     OnDeadline,
@@ -45,10 +49,12 @@ if TYPE_CHECKING:
     from bentorank.cache.in_flight import Claim
     from bentorank.cache.keys import CacheKey
     from bentorank.cache.protocol import ScoreCache
+    from bentorank.cascade.first_stage import FirstStage
     from bentorank.engines.protocol import Engine, EngineInfo
+    from bentorank.engines.word_table import WordTable
     from bentorank.reading import ReadDocument
     from bentorank.scheduling import Scheduler
-    from bentorank.types import EncodedPair, RerankJob
+    from bentorank.types import Cascade, EncodedPair, FirstStageUsage, RerankJob
 
 # As many tokens as 1,000 documents of 512 have, and some.
 DEFAULT_MAX_REQUEST_TOKENS = 600_000
@@ -63,7 +69,7 @@ ANSWERING_TAKES_PART = 0.1
 class Reranker:
     """Reranks with one engine behind one scheduler; any number of concurrent callers on event loops."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - each is a part of its own
         self,
         engine: Engine,
         scheduler: Scheduler,
@@ -71,8 +77,12 @@ class Reranker:
         tokenizer_threads: int,
         max_request_tokens: int = DEFAULT_MAX_REQUEST_TOKENS,
         cache: ScoreCache | None = None,
+        words: WordTable | None = None,
     ) -> None:
-        """Without a `cache` nothing is remembered, and what two requests ask at a time is computed twice."""
+        """Without a `cache` nothing is remembered, and what two requests ask at a time is computed twice.
+
+        `words` are the engine's own word embeddings, for the first stage that needs no other model.
+        """
         self._engine = engine
         self._scheduler = scheduler
         self._max_request_tokens = max_request_tokens
@@ -80,6 +90,9 @@ class Reranker:
         self._in_flight = InFlight()
         self._forecast = TokenForecast(engine.info.max_tokens)
         self._tokenizer = ThreadPoolExecutor(tokenizer_threads, thread_name_prefix="tokenize")
+        self._first_stages: dict[str, FirstStage] = {}
+        if words is not None:
+            self._first_stages[EMBEDDINGS] = EmbeddingsStage(engine, words, self._tokenizer)
 
     @property
     def info(self) -> EngineInfo:
@@ -103,20 +116,23 @@ class Reranker:
         as the parts below do, and ScoringError naming the documents that the model could not score.
         """
         work = Work()
-        pairs = [Pair(job.query, document.content) for document in job.documents]
         with _stages_told(work):
-            read = await self._read(pairs, self._terms(job, let_in=let_in), work)
-            documents = _settled(read, job)
+            terms = self._terms(job, let_in=let_in)
+            cut = await self._cut(job, terms, work)
+            documents = _settled(await self._read_kept(job, cut, terms, work), job, cut)
         scored = [document for document in documents if isinstance(document, ScoredDocument)]
         unscored = Counter(document.reason for document in documents if isinstance(document, Unscored))
+        del unscored[PRUNED]
         return Ranking(
             results=rank(documents, job, self.info.activation),
-            usage=_usage(scored, work),
+            usage=_usage(scored, work, cut.usage),
             timings_ms=work.timings,
             query_truncated=_query_truncated(scored),
             empty_documents=sum(document.empty for document in scored),
             unscored_documents=unscored,
-            warnings=job.warnings + self._of_instruction(job) + _warnings(scored, unscored),
+            warnings=job.warnings
+            + self._of_instruction(job)
+            + _warnings(scored, unscored, len(cut.pruned), job.cascade),
             stages=tuple(work.stages),
         )
 
@@ -137,7 +153,7 @@ class Reranker:
         work = Work()
         with _stages_told(work):
             read = await self._read(pairs, terms, work)
-            _check_scored(read)
+            _check_scored(read, range(len(read)))
         logits = [document.logit for document in read if isinstance(document, ScoredDocument)]
         return Scores(logits, work.tokens, tuple(work.stages))
 
@@ -168,6 +184,47 @@ class Reranker:
     def _of_instruction(self, job: RerankJob) -> tuple[str, ...]:
         unread = job.length.instruction is not None and not self.info.takes_instruction
         return ("instruction: this model reads none, and it was ignored",) if unread else ()
+
+    async def _cut(self, job: RerankJob, terms: Terms, work: Work) -> Cut:
+        """Which documents the model is to read: all of them, unless a first stage prunes some."""
+        everything = range(len(job.documents))
+        if job.cascade is None:
+            return Cut(everything)
+        stage = find_stage(self._first_stages, job.cascade.first_stage)
+        # Empty documents take nobody's place: none is read.
+        places = [place for place, document in enumerate(job.documents) if not is_empty(document.content)]
+        if len(places) <= job.cascade.keep:
+            return Cut(everything)
+        terms.check_deadline()
+        passages = [job.documents[place].content for place in places]
+        started = time.monotonic()
+        try:
+            # Refused here what the model could not read in time: the first stage is work too.
+            with self._scheduler.expect(self._forecast_kept(job), terms.needed_by, let_in=terms.let_in):
+                sifted = await stage.sift(job.query, passages, terms)
+        except DeadlineExceededError:
+            if not terms.partial:
+                raise
+            return Cut(everything)
+        except DocumentTooLongError as error:
+            raise error.at(places[error.position]) from None
+        finally:
+            work.sifted(started, len(places))
+        work.tokens += sifted.device_tokens
+        return cut_after(job.cascade, len(job.documents), places, sifted)
+
+    def _forecast_kept(self, job: RerankJob) -> int:
+        """About how many tokens the model will read of what a first stage keeps."""
+        pairs = [Pair(job.query, document.content) for document in job.documents]
+        return self.forecast_tokens(pairs) * job.most_read // len(pairs)
+
+    async def _read_kept(self, job: RerankJob, cut: Cut, terms: Terms, work: Work) -> list[ReadDocument]:
+        """What the model says of the documents that are kept."""
+        pairs = [Pair(job.query, job.documents[place].content) for place in cut.kept]
+        try:
+            return await self._read(pairs, terms, work)
+        except DocumentTooLongError as error:
+            raise error.at(cut.kept[error.position]) from None
 
     async def _read(self, pairs: Sequence[Pair], terms: Terms, work: Work) -> list[ReadDocument]:
         """What the model says of each pair, remembered or computed; or that pair's own error.
@@ -314,16 +371,26 @@ def _is_worth_it(document: ReadDocument) -> TypeGuard[ScoredDocument]:
     return isinstance(document, ScoredDocument) and not document.empty
 
 
-def _settled(read: Sequence[ReadDocument], job: RerankJob) -> list[ScoredDocument | Unscored]:
-    """The documents, those without a score marked, if the caller takes such an answer."""
+def _settled(read: Sequence[ReadDocument], job: RerankJob, cut: Cut) -> list[ScoredDocument | Unscored]:
+    """The documents in their order, those without a score marked, if the caller takes such an answer."""
     if job.on_item_error is OnItemError.ERROR:
-        _check_scored(read)
-    return [document if isinstance(document, ScoredDocument) else Unscored(document.code) for document in read]
+        _check_scored(read, cut.kept)
+    settled = [document if isinstance(document, ScoredDocument) else Unscored(document.code) for document in read]
+    if not cut.pruned:
+        return settled
+    by_place: dict[int, ScoredDocument | Unscored] = dict(zip(cut.kept, settled, strict=True))
+    by_place |= {place: Unscored(PRUNED, rank) for rank, place in enumerate(cut.pruned, start=1)}
+    return [by_place[place] for place in range(len(by_place))]
 
 
-def _check_scored(read: Sequence[ReadDocument]) -> None:
-    """Raises the error of the documents that the model failed on: leaving them out in silence would be a lie."""
-    failed = {place: document for place, document in enumerate(read) if isinstance(document, ScoringError)}
+def _check_scored(read: Sequence[ReadDocument], places: Sequence[int]) -> None:
+    """Raises the error of the documents that the model failed on: leaving them out in silence would be a lie.
+
+    `places` are those of the documents in their request.
+    """
+    failed = {
+        place: document for place, document in zip(places, read, strict=True) if isinstance(document, ScoringError)
+    }
     if failed:
         named = ", ".join(f"documents[{place}]" for place in [*failed][:5])
         more = f" and {len(failed) - 5} more" if len(failed) > 5 else ""  # noqa: PLR2004 - name a few, count the rest
@@ -331,21 +398,28 @@ def _check_scored(read: Sequence[ReadDocument]) -> None:
         raise type(first)(f"{named}{more}: {first.message}")
 
 
-def _usage(scored: Sequence[ScoredDocument], work: Work) -> Usage:
+def _usage(scored: Sequence[ScoredDocument], work: Work, first_stage: FirstStageUsage | None) -> Usage:
     pairs = sum(len(document.chunks) for document in scored if not document.empty)
     truncated = sum(document.chunks[0].truncated for document in scored)
     # What was computed for it and nobody remembers: documents that are alike are computed once.
-    return Usage(work.tokens, pairs, max(0, pairs - work.scored_pairs), truncated)
+    return Usage(work.tokens, pairs, max(0, pairs - work.scored_pairs), truncated, first_stage)
 
 
 def _query_truncated(scored: Sequence[ScoredDocument]) -> bool:
     return any(document.query_truncated for document in scored[:1])
 
 
-def _warnings(scored: Sequence[ScoredDocument], unscored: Counter[str]) -> tuple[str, ...]:
-    """What the caller may not have expected; every cut is one. `unscored` counts the documents without a score."""
-    total = len(scored) + unscored.total()
+def _warnings(
+    scored: Sequence[ScoredDocument], unscored: Counter[str], pruned: int, cascade: Cascade | None
+) -> tuple[str, ...]:
+    """What the caller may not have expected; every cut is one.
+
+    `unscored` counts the documents without a score but for the `pruned` ones, of which who asked for it is not told.
+    """
+    total = len(scored) + unscored.total() + pruned
     warnings = []
+    if pruned and cascade is not None and not cascade.is_asked:
+        warnings.append(f"{pruned} of {total} documents were pruned by a first stage and have no score")
     if _query_truncated(scored):
         warnings.append("the query was longer than half of what the model reads and was cut to that")
     if cut := sum(document.chunks[0].truncated for document in scored):

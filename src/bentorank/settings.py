@@ -21,6 +21,7 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
+from bentorank.cascade.first_stage import DEFAULT_KEEP
 from bentorank.errors import ConfigurationError
 from bentorank.http.edge.key_rule import KEY_RULE, MIN_ADMIN_KEY_CHARS, is_usable_key, key_rule
 from bentorank.model_list import (
@@ -221,6 +222,16 @@ class Settings(BaseSettings):
     overflow: OverflowName = Field(
         "truncate",
         description="What happens to a document that does not fit into the model's window, unless the request says.",
+    )
+    first_stage: Annotated[str, Field(min_length=1, max_length=200)] | None = Field(
+        None,
+        description="What orders the documents of a request cheaply, so that the model reads only the best `keep` of"
+        " them, unless the request says: `embeddings`, the model's own word embeddings. None unless set.",
+    )
+    keep: PositiveInt = Field(
+        DEFAULT_KEEP,
+        description="Documents that the model reads where there is a first stage, and `top_n` at least; the others have"
+        " no score.",
     )
     query_overflow: Literal["error", "truncate"] = Field(
         "error", description="What happens to a query longer than half the window: refused with 400, or cut to that."

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from bentorank import __version__
 from bentorank.cache import CacheOptions
+from bentorank.cascade.first_stage import EMBEDDINGS
 from bentorank.defaults import queue_tokens
 from bentorank.engines.hardware import visible_nvidia_gpus
 from bentorank.engines.openvino.cores import usable_cores, usable_memory_bytes
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from bentorank.engines.protocol import EngineInfo
+    from bentorank.engines.word_table import WordTable
     from bentorank.model_list import ModelEntry
     from bentorank.models import ServedModel
     from bentorank.settings import Settings
@@ -93,6 +95,22 @@ def engine_options(
             gpu=settings.fake_gpus and settings.fake_gpus / str(_gpu_of(settings, worker_index)),
         ),
     )
+
+
+def word_table(settings: Settings, options: EngineOptions) -> WordTable | None:
+    """The model's own word embeddings. Raises ConfigurationError where it has none, and the first stage needs them."""
+    if EngineKind(settings.engine) is EngineKind.FAKE:
+        words = None
+    else:
+        # The checkpoint's reading imports the tokenizer, which the fake engine does without.
+        from bentorank.engines.checkpoint import open_checkpoint  # noqa: PLC0415
+        from bentorank.engines.word_table import open_word_table  # noqa: PLC0415
+
+        checkpoint = open_checkpoint(options.model, revision=options.revision, hints=options.hints)
+        words = open_word_table(checkpoint)
+    if words is None and settings.first_stage == EMBEDDINGS:
+        raise ConfigurationError("first_stage is embeddings, but no word embeddings are to be found in this model")
+    return words
 
 
 def resolve_model(model: str) -> str:
@@ -218,7 +236,13 @@ def job_rules(settings: Settings) -> JobRules:
         max_json_items=settings.max_json_items,
         max_json_depth=settings.max_json_depth,
     )
-    return JobRules(limits, Overflow(settings.overflow), cut_query=settings.query_overflow == "truncate")
+    return JobRules(
+        limits,
+        Overflow(settings.overflow),
+        cut_query=settings.query_overflow == "truncate",
+        first_stage=settings.first_stage,
+        keep=settings.keep,
+    )
 
 
 def connection_limits(settings: Settings) -> ConnectionLimits:

@@ -147,6 +147,7 @@ def to_job(body: CohereV2Body, rules: JobRules, deadline: float) -> RerankJob:
         query=body.query,
         documents=documents,
         top_n=body.top_n or None,
+        cascade=rules.cascade(top_n=body.top_n),
         deadline=deadline,
         length=rules.length(
             Overflow.CHUNK if body.wants_spans else None, max_tokens_per_doc=body.max_tokens_per_doc or None

@@ -67,6 +67,18 @@ INSTRUCTION = (
     " Others read none, and a warning says so."
 )
 
+MAX_MODEL_NAME_CHARS = 200
+FirstStageName = Annotated[str, StringConstraints(min_length=1, max_length=MAX_MODEL_NAME_CHARS)]
+FIRST_STAGE = (
+    "What orders the documents cheaply, so that the model reads only the best of them: `embeddings`, the model's own"
+    " word embeddings, or `none`; what the service is set to unless set, none by default. What is not read stands last,"
+    " marked by `pruned`."
+)
+KEEP = (
+    "How many documents the model reads after a first stage, `top_k` at least; what the service is set to unless set,"
+    " 50 by default."
+)
+
 
 def keeps_end(truncated_side: str | None) -> bool:
     """Whether a text that is cut on that side keeps its end."""

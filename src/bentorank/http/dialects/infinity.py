@@ -63,6 +63,7 @@ def to_job(body: InfinityBody, rules: JobRules, deadline: float) -> RerankJob:
         query=body.query,
         documents=documents,
         top_n=body.top_n or None,
+        cascade=rules.cascade(top_n=body.top_n),
         score_mode=ScoreMode.LOGIT if body.raw_scores else ScoreMode.PROBABILITY,
         deadline=deadline,
         length=rules.length(),

@@ -88,6 +88,7 @@ def to_job(body: MixedbreadBody, rules: JobRules, deadline: float) -> RerankJob:
         query=body.query,
         documents=documents,
         top_n=body.top_k,
+        cascade=rules.cascade(top_n=body.top_k),
         deadline=deadline,
         length=rules.length(instruction=body.instruction),
     )

@@ -33,7 +33,13 @@ class ResultBody(BaseModel):
     unscored: str | None = Field(
         None,
         description="Why there is no score, where `on_deadline` or `on_item_error` lets such documents be: a code such"
-        " as `deadline_exceeded`, `scoring_failed`, `non_finite_score` or `document_too_long`; absent otherwise.",
+        " as `deadline_exceeded`, `scoring_failed`, `non_finite_score` or `document_too_long`; `pruned` where a first"
+        " stage kept it from the model; absent otherwise.",
+    )
+    pruned: Literal[True] | None = Field(
+        None,
+        description="Where a first stage kept the document from the model: it stands after all others, in the order of"
+        " that stage. Absent otherwise.",
     )
     span: SpanBody | None = Field(
         None, description="The chunk that has this score, where documents were to be split; absent otherwise."
@@ -43,6 +49,17 @@ class ResultBody(BaseModel):
     document: DocumentText | None = Field(
         None, description="The passage; on `/rerank` with `return_documents: true`, elsewhere unless it is false."
     )
+
+
+class FirstStageBody(BaseModel):
+    """What a first stage read."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: str = Field(description="`embeddings`, or that of a model.")
+    documents: int = Field(ge=0, description="Documents that it read: all but the empty ones.")
+    tokens: int = Field(ge=0, description="Tokens that it read of them.")
+    pruned_documents: int = Field(ge=0, description="Documents that it kept from the model.")
 
 
 class UsageBody(BaseModel):
@@ -58,6 +75,7 @@ class UsageBody(BaseModel):
         ge=0, description="Those of them whose score was remembered, or computed for another request at that time."
     )
     truncated_documents: int = Field(ge=0, description="Documents cut to fit the model's window.")
+    first_stage: FirstStageBody | None = Field(None, description="Absent where no first stage was needed.")
 
 
 class TimingsBody(BaseModel):
@@ -69,6 +87,7 @@ class TimingsBody(BaseModel):
     tokenize: float = Field(ge=0)
     inference: float = Field(ge=0)
     total: float = Field(ge=0)
+    first_stage: float | None = Field(None, ge=0, description="Absent where no first stage was needed.")
 
 
 class RerankResponse(BaseModel):

@@ -87,6 +87,7 @@ def to_job(body: NimBody, rules: JobRules, deadline: float) -> RerankJob:
         query=body.query.text,
         documents=documents,
         top_n=body.top_k,
+        cascade=rules.cascade(top_n=body.top_k),
         score_mode=ScoreMode.LOGIT,
         deadline=deadline,
         length=rules.length(Overflow.TRUNCATE if body.truncate == "END" else Overflow.ERROR),

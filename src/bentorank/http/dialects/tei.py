@@ -63,6 +63,7 @@ def to_job(body: TeiBody, rules: JobRules, deadline: float) -> RerankJob:
         query=body.query,
         documents=documents,
         top_n=body.top_n or None,
+        cascade=rules.cascade(top_n=body.top_n),
         score_mode=ScoreMode.LOGIT if body.raw_scores else ScoreMode.PROBABILITY,
         deadline=deadline,
         length=rules.length(overflow_of(truncates=body.truncate), keep_end=keeps_end(body.truncation_direction)),

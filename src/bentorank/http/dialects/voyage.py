@@ -81,6 +81,7 @@ def to_job(body: VoyageBody, rules: JobRules, deadline: float) -> RerankJob:
         query=body.query,
         documents=documents,
         top_n=body.top_k,
+        cascade=rules.cascade(top_n=body.top_k),
         deadline=deadline,
         length=rules.length(overflow_of(truncates=body.truncation), instruction=body.instruction),
     )
