@@ -32,7 +32,8 @@ def match_words(
     if not len(query) or not len(with_words):
         return scores
     lengths = lengths[with_words]
-    words, places = np.unique(np.concatenate([passages[i] for i in with_words]), return_inverse=True)
+    read = np.concatenate([passages[int(place)] for place in with_words])
+    words, places = np.unique(read, return_inverse=True)
     asked, times = np.unique(query, return_counts=True)
     weights = times * rarity(asked, words, places, lengths)
     best = _best_likeness(_likeness(table, asked, words), places, lengths)

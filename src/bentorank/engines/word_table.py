@@ -25,7 +25,11 @@ _NAMES: Final = (
     "shared.weight",
 )
 _LENGTH_BYTES: Final = 8
-_STORED_AS: Final = {"F32": np.dtype("<f4"), "F16": np.dtype("<f2"), "BF16": np.dtype("<u2")}
+_STORED_AS: Final[dict[str, np.dtype[Any]]] = {
+    "F32": np.dtype("<f4"),
+    "F16": np.dtype("<f2"),
+    "BF16": np.dtype("<u2"),
+}
 # Rows that stand for all, in computing their mean: evenly spaced, since neighbours are alike in some vocabularies.
 _SAMPLED_ROWS: Final = 4096
 _LEAST_NORM: Final = 1e-6
@@ -79,6 +83,6 @@ def _mapped(folder: Path, tensor: str) -> WordTable | None:
         if stored_as is None:
             return None
         offset = _LENGTH_BYTES + length + entry["data_offsets"][0]
-        rows = np.memmap(path, stored_as, mode="r", offset=offset, shape=tuple(entry["shape"]))
+        rows: NDArray[Any] = np.memmap(path, stored_as, mode="r", offset=offset, shape=tuple(entry["shape"]))
         return WordTable(rows, is_bf16=entry["dtype"] == "BF16")
     return None
