@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from bentorank.errors import BentorankError, DeadlineExceededError, DocumentLeftOutError
@@ -45,6 +45,16 @@ class Terms:
     def remaining_s(self) -> float | None:
         """Until the deadline."""
         return None if self.deadline is None else self.deadline - time.monotonic()
+
+    @property
+    def of_first_stage(self) -> Terms:
+        """Those of what comes before: it is of use only whole, and where part of the answer will do takes half the
+        time."""
+        if not self.partial:
+            return self
+        remaining_s = self.remaining_s
+        deadline = None if remaining_s is None else time.monotonic() + remaining_s / 2
+        return replace(self, deadline=deadline, partial=False)
 
     def check_deadline(self) -> None:
         """Raises DeadlineExceededError if it has passed, and all is needed: what is remembered is no use either."""

@@ -9,13 +9,14 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
+from types import MappingProxyType
 from typing import TYPE_CHECKING, TypeGuard
 
 from bentorank.cache.in_flight import InFlight
 from bentorank.cache.keys import document_keys
 from bentorank.cascade.cut import Cut, cut_after
 from bentorank.cascade.embeddings import EmbeddingsStage
-from bentorank.cascade.first_stage import EMBEDDINGS, find_stage
+from bentorank.cascade.first_stage import EMBEDDINGS, FirstStages, Sifted
 from bentorank.errors import (
     BentorankError,
     DeadlineExceededError,
@@ -44,7 +45,7 @@ from bentorank.types import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from bentorank.cache.in_flight import Claim
     from bentorank.cache.keys import CacheKey
@@ -54,7 +55,7 @@ if TYPE_CHECKING:
     from bentorank.engines.word_table import WordTable
     from bentorank.reading import ReadDocument
     from bentorank.scheduling import Scheduler
-    from bentorank.types import Cascade, EncodedPair, FirstStageUsage, RerankJob
+    from bentorank.types import EncodedPair, FirstStageUsage, RerankJob
 
 # As many tokens as 1,000 documents of 512 have, and some.
 DEFAULT_MAX_REQUEST_TOKENS = 600_000
@@ -64,6 +65,7 @@ READ_AT_ONCE_BYTES = 16_384
 # Part of an answer is of use only in time: so much of the time that is left, at most, is kept for writing it.
 ANSWERING_TAKES_S = 0.05
 ANSWERING_TAKES_PART = 0.1
+NO_OTHERS: Mapping[str, FirstStage] = MappingProxyType({})
 
 
 class Reranker:
@@ -78,10 +80,11 @@ class Reranker:
         max_request_tokens: int = DEFAULT_MAX_REQUEST_TOKENS,
         cache: ScoreCache | None = None,
         words: WordTable | None = None,
+        others: Mapping[str, FirstStage] = NO_OTHERS,
     ) -> None:
         """Without a `cache` nothing is remembered, and what two requests ask at a time is computed twice.
 
-        `words` are the engine's own word embeddings, for the first stage that needs no other model.
+        A first stage goes by `words`, the engine's own word embeddings, or is one of `others`, which may change.
         """
         self._engine = engine
         self._scheduler = scheduler
@@ -90,14 +93,18 @@ class Reranker:
         self._in_flight = InFlight()
         self._forecast = TokenForecast(engine.info.max_tokens)
         self._tokenizer = ThreadPoolExecutor(tokenizer_threads, thread_name_prefix="tokenize")
-        self._first_stages: dict[str, FirstStage] = {}
-        if words is not None:
-            self._first_stages[EMBEDDINGS] = EmbeddingsStage(engine, words, self._tokenizer)
+        own = {} if words is None else {EMBEDDINGS: EmbeddingsStage(engine, words, self._tokenizer)}
+        self._first_stages = FirstStages(own, others, self)
 
     @property
     def info(self) -> EngineInfo:
         """What is loaded."""
         return self._engine.info
+
+    @property
+    def first_stages(self) -> Sequence[str]:
+        """The names of what may be its first stage now."""
+        return self._first_stages.names
 
     @property
     def scheduler(self) -> Scheduler:
@@ -130,9 +137,7 @@ class Reranker:
             query_truncated=_query_truncated(scored),
             empty_documents=sum(document.empty for document in scored),
             unscored_documents=unscored,
-            warnings=job.warnings
-            + self._of_instruction(job)
-            + _warnings(scored, unscored, len(cut.pruned), job.cascade),
+            warnings=job.warnings + self._of_instruction(job) + cut.warnings + _warnings(scored, unscored, job),
             stages=tuple(work.stages),
         )
 
@@ -157,6 +162,22 @@ class Reranker:
         logits = [document.logit for document in read if isinstance(document, ScoredDocument)]
         return Scores(logits, work.tokens, tuple(work.stages))
 
+    async def sift(self, query: str, passages: Sequence[str], terms: Terms) -> Sifted:
+        """Score passages as the first stage of another model; see FirstStage. The query is cut where it is too long."""
+        pairs = [Pair(query, passage) for passage in passages]
+        overflow = terms.length.overflow if terms.length.overflow is Overflow.CHUNK else Overflow.TRUNCATE
+        length = replace(self._readable(terms.length), overflow=overflow, cut_query=True)
+        work = Work()
+        with _stages_told(work):
+            read = await self._read(pairs, replace(terms, length=length), work)
+        scored = [document for document in read if isinstance(document, ScoredDocument)]
+        return Sifted(
+            [document.logit if isinstance(document, ScoredDocument) else None for document in read],
+            sum(len(document.chunks) for document in scored),
+            work.tokens,
+            computed_tokens=work.tokens,
+        )
+
     def forecast_tokens(self, pairs: Sequence[Pair]) -> int:
         """About how many tokens these pairs have, rather too few; 0 while nothing is known of texts."""
         return self._forecast.tokens(sizes_in_bytes(pairs))
@@ -177,9 +198,12 @@ class Reranker:
             deadline -= min(ANSWERING_TAKES_S, ANSWERING_TAKES_PART * max(0.0, deadline - time.monotonic()))
         if job.on_item_error is OnItemError.SKIP and length.overflow is Overflow.ERROR:
             length = replace(length, overflow=Overflow.LEAVE_OUT)
-        if not self.info.takes_instruction and length.instruction is not None:
-            length = replace(length, instruction=None)
-        return Terms(length, deadline, partial, job.cache, let_in=let_in)
+        return Terms(self._readable(length), deadline, partial, job.cache, let_in=let_in)
+
+    def _readable(self, length: LengthPolicy) -> LengthPolicy:
+        """Without the instruction that this model would not read."""
+        unread = length.instruction is not None and not self.info.takes_instruction
+        return replace(length, instruction=None) if unread else length
 
     def _of_instruction(self, job: RerankJob) -> tuple[str, ...]:
         unread = job.length.instruction is not None and not self.info.takes_instruction
@@ -187,31 +211,40 @@ class Reranker:
 
     async def _cut(self, job: RerankJob, terms: Terms, work: Work) -> Cut:
         """Which documents the model is to read: all of them, unless a first stage prunes some."""
-        everything = range(len(job.documents))
-        if job.cascade is None:
-            return Cut(everything)
-        stage = find_stage(self._first_stages, job.cascade.first_stage)
+        cascade, everything = job.cascade, Cut(range(len(job.documents)))
+        if cascade is None:
+            return everything
+        if not cascade.is_asked and cascade.first_stage not in self._first_stages:
+            return everything._replace(
+                warnings=(f"first_stage: {cascade.first_stage} is not served now: all was read",)
+            )
+        stage = self._first_stages.find(cascade.first_stage)
         # Empty documents take nobody's place: none is read.
         places = [place for place, document in enumerate(job.documents) if not is_empty(document.content)]
-        if len(places) <= job.cascade.keep:
-            return Cut(everything)
+        if len(places) <= cascade.keep:
+            return everything
         terms.check_deadline()
-        passages = [job.documents[place].content for place in places]
         started = time.monotonic()
         try:
-            # Refused here what the model could not read in time: the first stage is work too.
-            with self._scheduler.expect(self._forecast_kept(job), terms.needed_by, let_in=terms.let_in):
-                sifted = await stage.sift(job.query, passages, terms)
+            sifted = await self._sift(stage, job, places, terms)
         except DeadlineExceededError:
             if not terms.partial:
                 raise
-            return Cut(everything)
-        except DocumentTooLongError as error:
-            raise error.at(places[error.position]) from None
+            return everything._replace(warnings=("first_stage: took half of the time and was given up",))
         finally:
             work.sifted(started, len(places))
-        work.tokens += sifted.device_tokens
-        return cut_after(job.cascade, len(job.documents), places, sifted)
+        work.tokens += sifted.computed_tokens
+        return cut_after(cascade, len(job.documents), places, sifted)
+
+    async def _sift(self, stage: FirstStage, job: RerankJob, places: Sequence[int], terms: Terms) -> Sifted:
+        """What the first stage says of the documents at `places`."""
+        passages = [job.documents[place].content for place in places]
+        try:
+            # Refused here what the model could not read in time: the first stage is work too.
+            with self._scheduler.expect(self._forecast_kept(job), terms.needed_by, let_in=terms.let_in):
+                return await stage.sift(job.query, passages, terms.of_first_stage)
+        except DocumentTooLongError as error:
+            raise error.at(places[error.position]) from None
 
     def _forecast_kept(self, job: RerankJob) -> int:
         """About how many tokens the model will read of what a first stage keeps."""
@@ -409,17 +442,10 @@ def _query_truncated(scored: Sequence[ScoredDocument]) -> bool:
     return any(document.query_truncated for document in scored[:1])
 
 
-def _warnings(
-    scored: Sequence[ScoredDocument], unscored: Counter[str], pruned: int, cascade: Cascade | None
-) -> tuple[str, ...]:
-    """What the caller may not have expected; every cut is one.
-
-    `unscored` counts the documents without a score but for the `pruned` ones, of which who asked for it is not told.
-    """
-    total = len(scored) + unscored.total() + pruned
+def _warnings(scored: Sequence[ScoredDocument], unscored: Counter[str], job: RerankJob) -> tuple[str, ...]:
+    """What the caller may not have expected; every cut is one. `unscored` counts the documents without a score."""
+    total = len(job.documents)
     warnings = []
-    if pruned and cascade is not None and not cascade.is_asked:
-        warnings.append(f"{pruned} of {total} documents were pruned by a first stage and have no score")
     if _query_truncated(scored):
         warnings.append("the query was longer than half of what the model reads and was cut to that")
     if cut := sum(document.chunks[0].truncated for document in scored):

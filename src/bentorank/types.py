@@ -234,10 +234,10 @@ class RankedDocument(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class FirstStageUsage:
-    """What a first stage, by its `name`, read, and how many of its `documents` it pruned."""
+    """What a first stage, by its `name`, read, and how many documents it pruned. A chunk is a pair."""
 
     name: str
-    documents: int
+    pairs: int
     tokens: int
     pruned_documents: int
 

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 from bentorank import __version__
 from bentorank.cache import CacheOptions
-from bentorank.cascade.first_stage import EMBEDDINGS
 from bentorank.defaults import queue_tokens
 from bentorank.engines.hardware import visible_nvidia_gpus
 from bentorank.engines.openvino.cores import usable_cores, usable_memory_bytes
@@ -97,20 +96,15 @@ def engine_options(
     )
 
 
-def word_table(settings: Settings, options: EngineOptions) -> WordTable | None:
-    """The model's own word embeddings. Raises ConfigurationError where it has none, and the first stage needs them."""
-    if EngineKind(settings.engine) is EngineKind.FAKE:
-        words = None
-    else:
-        # The checkpoint's reading imports the tokenizer, which the fake engine does without.
-        from bentorank.engines.checkpoint import open_checkpoint  # noqa: PLC0415
-        from bentorank.engines.word_table import open_word_table  # noqa: PLC0415
+def word_table(options: EngineOptions) -> WordTable | None:
+    """The model's own word embeddings; None where there are none."""
+    if options.engine is EngineKind.FAKE:
+        return None
+    # The checkpoint's reading imports the tokenizer, which the fake engine does without.
+    from bentorank.engines.checkpoint import open_checkpoint  # noqa: PLC0415
+    from bentorank.engines.word_table import open_word_table  # noqa: PLC0415
 
-        checkpoint = open_checkpoint(options.model, revision=options.revision, hints=options.hints)
-        words = open_word_table(checkpoint)
-    if words is None and settings.first_stage == EMBEDDINGS:
-        raise ConfigurationError("first_stage is embeddings, but no word embeddings are to be found in this model")
-    return words
+    return open_word_table(open_checkpoint(options.model, revision=options.revision, hints=options.hints))
 
 
 def resolve_model(model: str) -> str:

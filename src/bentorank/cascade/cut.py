@@ -13,12 +13,19 @@ if TYPE_CHECKING:
     from bentorank.types import Cascade
 
 
+PRUNED_BY_SETTING = "were pruned by a first stage and have no score"
+
+
 class Cut(NamedTuple):
-    """Places of documents in their request: `kept` in the order of the request, `pruned` best first."""
+    """Places of documents in their request: `kept` in the order of the request, `pruned` best first.
+
+    `warnings` say what the caller may not have expected.
+    """
 
     kept: Sequence[int]
     pruned: Sequence[int] = ()
     usage: FirstStageUsage | None = None
+    warnings: tuple[str, ...] = ()
 
 
 def cut_after(cascade: Cascade, documents: int, places: Sequence[int], sifted: Sifted) -> Cut:
@@ -30,8 +37,10 @@ def cut_after(cascade: Cascade, documents: int, places: Sequence[int], sifted: S
     best_first = sorted(places, key=lambda place: _key(scores[place]))
     pruned = best_first[cascade.keep :]
     kept = sorted(set(range(documents)).difference(pruned))
-    usage = FirstStageUsage(cascade.first_stage, len(places), sifted.tokens, len(pruned))
-    return Cut(kept, pruned, usage)
+    usage = FirstStageUsage(cascade.first_stage, sifted.pairs, sifted.tokens, len(pruned))
+    # Who asks for a first stage knows.
+    told = () if cascade.is_asked else (f"{len(pruned)} of {documents} documents {PRUNED_BY_SETTING}",)
+    return Cut(kept, pruned, usage, told)
 
 
 def _key(score: float | None) -> tuple[bool, float]:

@@ -55,7 +55,8 @@ def sift_by_words(
     words = _inserted(chunks, query_alone.input_ids)
     by_chunk = iter(match_words(table, words_of_query, words).tolist())
     scores = [max((next(by_chunk) for _ in chunks), default=-np.inf) for chunks in encoded]
-    return Sifted([score if np.isfinite(score) else None for score in scores], tokens=sum(map(len, words)))
+    finite = [score if np.isfinite(score) else None for score in scores]
+    return Sifted(finite, pairs=len(chunks), tokens=sum(map(len, words)))
 
 
 def _inserted(longer: Sequence[NDArray[np.int64]], shorter: NDArray[np.int64]) -> list[NDArray[np.int64]]:

@@ -23,12 +23,13 @@ DEFAULT_KEEP = 50
 class Sifted(NamedTuple):
     """A score of each document, in their order and on a scale of the stage's own; None of one that it could not score.
 
-    `tokens` is how many it read, `device_tokens` how many of them a model did.
+    `pairs` and `tokens` are how many it read, `computed_tokens` how many of them took a model.
     """
 
     scores: list[float | None]
+    pairs: int
     tokens: int
-    device_tokens: int = 0
+    computed_tokens: int = 0
 
 
 class FirstStage(Protocol):
@@ -42,10 +43,33 @@ class FirstStage(Protocol):
         ...
 
 
-def find_stage(stages: Mapping[str, FirstStage], name: str) -> FirstStage:
-    """The stage of that name. Raises InvalidRequestError, which lists those that there are."""
-    stage = stages.get(name)
-    if stage is None:
-        known = f"one of {', '.join(sorted(stages))}" if stages else "none: this model has no word embeddings to go by"
-        raise InvalidRequestError(f"first_stage: unknown; there is {known}", field="first_stage")
-    return stage
+class FirstStages:
+    """Those that one model may have: its own word embeddings, and the `others` that are served beside it."""
+
+    def __init__(self, own: Mapping[str, FirstStage], others: Mapping[str, FirstStage], model: FirstStage) -> None:
+        """`others` may change while it is served; `model` itself is among them, and no first stage of its own."""
+        self._own = own
+        self._others = others
+        self._model = model
+
+    def __contains__(self, name: str) -> bool:
+        return self._find(name) is not None
+
+    @property
+    def names(self) -> list[str]:
+        """Of all that there are now."""
+        return [*self._own, *(name for name, stage in self._others.items() if stage is not self._model)]
+
+    def find(self, name: str) -> FirstStage:
+        """The stage of that name. Raises InvalidRequestError, which lists those that there are."""
+        stage = self._find(name)
+        if stage is None:
+            known = (
+                ", ".join(self.names) or f"none: no other model is served, and this one has no {EMBEDDINGS} of words"
+            )
+            raise InvalidRequestError(f"first_stage: not served here; there are {known}", field="first_stage")
+        return stage
+
+    def _find(self, name: str) -> FirstStage | None:
+        stage = self._own.get(name) or self._others.get(name)
+        return None if stage is self._model else stage

@@ -219,7 +219,9 @@ class _OfModel:
     def __init__(self, model: str) -> None:
         self.documents = DOCUMENTS.labels(model)
         self.truncated = TRUNCATED_DOCUMENTS.labels(model)
-        self.phases = [PHASE_DURATION.labels(model, phase) for phase in ("queue", "tokenize", "inference", "first_stage")]
+        self.phases = [
+            PHASE_DURATION.labels(model, phase) for phase in ("queue", "tokenize", "inference", "first_stage")
+        ]
         self.pruned = PRUNED_DOCUMENTS.labels(model)
         self.queue_tokens = QUEUE_TOKENS.labels(model)
         self.tokens_per_s = TOKENS_PER_SECOND.labels(model)

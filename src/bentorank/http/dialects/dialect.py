@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 import uuid
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -38,6 +38,17 @@ class JobRules:
     cut_query: bool = False
     first_stage: str | None = None
     keep: int = DEFAULT_KEEP
+
+    def of_model(self, overflow: Overflow | None, first_stage: str | None, keep: int | None) -> JobRules:
+        """With what one model's own settings say in place of the service's."""
+        if overflow is None and first_stage is None and keep is None:
+            return self
+        return replace(
+            self,
+            overflow=overflow or self.overflow,
+            first_stage=first_stage or self.first_stage,
+            keep=keep or self.keep,
+        )
 
     def length(  # noqa: PLR0913 - by name, as requests have them
         self,

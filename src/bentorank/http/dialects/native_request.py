@@ -55,7 +55,9 @@ class RerankBody(BaseModel):
     top_k: PositiveInt | None = Field(None, description="How many results to return; all unless set.")
     top_n: Count | None = Field(None, description="Another name of `top_k`; 0 is all.")
     instruction: Instruction | None = Field(None, description=INSTRUCTION)
-    first_stage: FirstStageName | None = Field(None, description=FIRST_STAGE)
+    first_stage: FirstStageName | None = Field(
+        None, description=f"{FIRST_STAGE} What is not read stands last, marked by `pruned`."
+    )
     keep: PositiveInt | None = Field(None, description=KEEP)
     score_mode: Literal["probability", "logit", "model"] | None = Field(
         None,

@@ -57,8 +57,10 @@ class FirstStageBody(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     name: str = Field(description="`embeddings`, or that of a model.")
-    documents: int = Field(ge=0, description="Documents that it read: all but the empty ones.")
-    tokens: int = Field(ge=0, description="Tokens that it read of them.")
+    pairs: int = Field(ge=0, description="Pairs that it read; a chunk is one, and empty documents are none.")
+    tokens: int = Field(
+        ge=0, description="Tokens that it read. Those that took another model are counted in `total_tokens` too."
+    )
     pruned_documents: int = Field(ge=0, description="Documents that it kept from the model.")
 
 
@@ -69,7 +71,7 @@ class UsageBody(BaseModel):
 
     prompt_tokens: int = Field(ge=0, description="Same as `total_tokens`.")
     completion_tokens: int = Field(ge=0, description="Always 0: strict clients want it.")
-    total_tokens: int = Field(ge=0, description="Tokens scored, special tokens included.")
+    total_tokens: int = Field(ge=0, description="Tokens that models scored, a first stage's too.")
     pairs: int = Field(ge=0, description="Query-document pairs with a score; a document that was split has several.")
     cached_pairs: int = Field(
         ge=0, description="Those of them whose score was remembered, or computed for another request at that time."

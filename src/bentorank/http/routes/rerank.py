@@ -223,7 +223,7 @@ class RerankRoutes:
 
     def _rules_of(self, model: ServedModel) -> JobRules:
         """What the service lays down for requests that this model answers."""
-        return self.rules if model.overflow is None else replace(self.rules, overflow=model.overflow)
+        return self.rules.of_model(model.overflow, model.first_stage, model.keep)
 
     def _deadline(self, request: Request, deadline_ms: float | None) -> float:
         return deadline_of(
