@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from bentorank.cascade.cut import cut_after
 from bentorank.cascade.first_stage import Sifted
-from bentorank.types import Cascade
+from bentorank.types import Cascade, FirstStageUsage
 
 SCORES = st.lists(st.none() | st.floats(-5, 5), min_size=1, max_size=30)
 
@@ -35,14 +35,6 @@ def test_what_it_read_is_told_and_a_setting_s_pruning_too() -> None:
     sifted = Sifted([1.0, 0.5, 2.0], pairs=4, tokens=60)
     asked, set_up = (cut_after(Cascade("small", 1, is_asked=asked), 3, range(3), sifted) for asked in (True, False))
     assert asked.usage == set_up.usage
-    assert asked.usage is not None
-    assert (asked.usage.name, asked.usage.pairs, asked.usage.tokens, asked.usage.pruned_documents) == (
-        "small",
-        4,
-        60,
-        2,
-    )
-    assert (asked.warnings, set_up.warnings) == (
-        (),
-        ("2 of 3 documents were pruned by a first stage and have no score",),
-    )
+    assert asked.usage == FirstStageUsage("small", pairs=4, tokens=60, pruned_documents=2)
+    assert asked.warnings == ()
+    assert set_up.warnings == ("2 of 3 documents were pruned by a first stage and have no score",)

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from bentorank.cascade import word_match
 from bentorank.cascade.word_match import match_words
 from bentorank.engines.word_table import WordTable
+
+if TYPE_CHECKING:
+    import pytest
 
 VOCABULARY = 40
 ROWS = np.random.default_rng(3).normal(size=(VOCABULARY, 6)).astype(np.float32)

@@ -86,9 +86,18 @@ def run(*arguments: str) -> tuple[int, str, str]:
 
 def test_eval_prints_what_a_first_stage_costs_and_gains(files: list[str]) -> None:
     """As a table, and as JSON."""
-    status, out, _ = run(*files, "--first-stage", "fake", "--keep", "2", "--keep", "3")
+    status, out, _ = run(*files, "--first-stage", "fake")
     assert status == 0
-    for told in ("fake (fake f32) before fake (fake f32)", "nDCG@10", "same 10", "s/query", "speed", "all", "100.0 %"):
+    for told in (
+        "fake (fake f32) before fake (fake f32)",
+        "nDCG@10",
+        "same 10",
+        "s/query",
+        "speed",
+        "all",
+        "100.0 %",
+        "50",
+    ):
         assert told in out
     status, out, _ = run(*files, "--first-stage", "fake", "--keep", "2", "--json")
     assert status == 0
@@ -98,7 +107,6 @@ def test_eval_prints_what_a_first_stage_costs_and_gains(files: list[str]) -> Non
     assert (all_read["keep"], two["keep"]) == (None, 2)
     assert two["quality"]["difference"]["mean"] == 0
     assert two["seconds"] > 0
-    assert run(*files, "--first-stage", "fake")[0] == 0
 
 
 @pytest.mark.parametrize(
