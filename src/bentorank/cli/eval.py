@@ -16,7 +16,7 @@ from bentorank.errors import CommandError
 
 if TYPE_CHECKING:
     from bentorank.evaluation.scorers import EngineScorer, Scorer, ServerScorer
-    from bentorank.evaluation.staged import Sifter, StagedRanker
+    from bentorank.evaluation.staged import Sifter, StagedRanker, WordSifter
     from bentorank.evaluation.task_files import TaskFiles
 
 STARTER = "starter"
@@ -153,11 +153,18 @@ def _stages(options: EngineOptions, url: str | None, first_stage: str) -> Staged
 
 
 def _sifter(reranker: EngineScorer, options: EngineOptions, first_stage: str) -> Sifter:
-    from bentorank.evaluation.staged import ModelSifter, WordSifter
-    from bentorank.wiring import word_table
+    from bentorank.evaluation.staged import ModelSifter
 
     if first_stage != EMBEDDINGS:
         return ModelSifter(engine_scorer(replace(options, model=first_stage)))
+    return word_sifter(reranker, options)
+
+
+def word_sifter(reranker: EngineScorer, options: EngineOptions) -> WordSifter:
+    """By the word embeddings of the model that `options` name. Raises CommandError where it has none."""
+    from bentorank.evaluation.staged import WordSifter
+    from bentorank.wiring import word_table
+
     words = word_table(_resolved(options))
     if words is None:
         raise CommandError("--first-stage embeddings: no word embeddings are to be found in this model")
