@@ -14,7 +14,7 @@ import torch
 import typer
 from rich.console import Console
 
-from benchmarks.cascade.remembered import RememberingScorer
+from benchmarks.cascade.remembered import RememberingScorer, RememberingSifter
 from benchmarks.cascade.report import Measured, as_markdown
 from benchmarks.device.random_models import SHAPES, write_model
 from benchmarks.harness.machine import describe_machine
@@ -60,8 +60,11 @@ def main(  # noqa: PLR0913  each parameter is one option
     for name in names:
         task = load_task(collections / name, CANDIDATES, None)
         keeps = KEEPS if max(len(each.passages) for each in task.lists) > 2 * SHORT_KEEPS[-1] else SHORT_KEEPS
-        quality, _ = measure_cascade(task, EngineStages(RememberingScorer(scorer, logits), words), keeps)
+        quality, _ = measure_cascade(
+            task, EngineStages(RememberingScorer(scorer, logits), RememberingSifter(words)), keeps
+        )
         measured[name] = [Measured(quality, None)]
+        write(out, measured)
         if timed_queries:
             timed = first_lists(task, timed_queries)
             time, _ = measure_cascade(timed, EngineStages(scorer, words), keeps)

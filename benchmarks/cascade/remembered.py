@@ -14,7 +14,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from bentorank.cascade.first_stage import Sifted
     from bentorank.evaluation.scorers import EngineScorer
+    from bentorank.evaluation.staged import Sifter
 
 
 class RememberingScorer:
@@ -41,6 +43,21 @@ class RememberingScorer:
             with self._path.open("a", encoding="utf-8") as file:
                 file.write(json.dumps(found) + "\n")
         return Scored(np.array([self._logits[key] for key in keys]))
+
+
+class RememberingSifter:
+    """Sifts a list as `sifter` does, and the same list only once in a row: for quality, not for time."""
+
+    def __init__(self, sifter: Sifter) -> None:
+        self.name = sifter.name
+        self._sifter = sifter
+        self._last: tuple[str, Sifted] | None = None
+
+    def sift(self, query: str, passages: Sequence[str]) -> Sifted:
+        """Score every passage; a query has one list."""
+        if self._last is None or self._last[0] != query:
+            self._last = (query, self._sifter.sift(query, passages))
+        return self._last[1]
 
 
 def pair_digest(query: str, passage: str) -> str:
