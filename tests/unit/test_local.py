@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from bentorank_client import APITimeoutError, BadRequestError, OverloadedError, RerankError, SupportsRerank
 
+from bentorank.errors import ConfigurationError
 from bentorank.local import LocalReranker
 
 DOCUMENTS = ["Bread needs flour.", "Owls eat mice.", "Ships carry freight."]
@@ -173,3 +174,15 @@ def test_fresh_scores_are_computed_anew(fake):
     """The others are remembered, as by a service."""
     for asked, cached in (({}, 0), ({"no_cache": True}, 0), ({}, 1)):
         assert fake.rerank("owls asked for twice", ["owls"], **asked).usage.cached_pairs == cached
+
+
+def test_a_first_stage_prunes_here_too():
+    """By the settings: what is pruned stands last, marked, and a model without word embeddings is refused."""
+    with LocalReranker(engine="fake", models="big=a,small=b", first_stage="small", keep=1, cache=False) as two:
+        result = two.rerank("owls eat", ["bread", "owls eat mice", "ships"])
+        assert [ranked.unscored for ranked in result.results] == [None, "pruned", "pruned"]
+        assert result[0].index == 1
+        assert result.usage.pairs == 1
+        assert {ranked.unscored for ranked in two.rerank("owls", DOCUMENTS, model="small").results} == {None}
+    with pytest.raises(ConfigurationError, match="no word embeddings are to be found"):
+        LocalReranker(engine="fake", first_stage="embeddings")

@@ -48,3 +48,14 @@ def test_before_any_is_loaded_there_is_none_to_choose():
     """Whatever its name is."""
     with pytest.raises(UnavailableError):
         ServedModels(strict=True).choose("first")
+
+
+def test_first_stages_come_and_go_with_the_models():
+    """By their names and aliases, as they are served at the time."""
+    models = ServedModels(ServedModel("first", "a reranker", ("one",)))
+    rerankers = models.rerankers
+    assert rerankers == {"first": "a reranker", "one": "a reranker"}
+    models.add(ServedModel("second", "another"))
+    assert rerankers["second"] == "another"
+    models.remove("first")
+    assert rerankers == {"second": "another"}
