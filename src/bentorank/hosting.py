@@ -6,7 +6,7 @@ import logging
 import time
 from typing import TYPE_CHECKING
 
-from bentorank.cascade.first_stage import EMBEDDINGS
+from bentorank.cascade.first_stage import EMBEDDINGS, NO_FIRST_STAGE
 from bentorank.engines.loading import load_engine
 from bentorank.errors import ConfigurationError
 from bentorank.memory_need import check_memory, check_room
@@ -67,6 +67,9 @@ class Host:
 
     def load_beside(self, entry: ModelEntry, served: int) -> ServedModel:
         """One more, warm, beside so many that are served. Raises as `load`, and where memory has no room for it."""
+        name = entry.first_stage
+        if name is not None and name not in {EMBEDDINGS, NO_FIRST_STAGE, *self._others}:
+            raise ConfigurationError(f"model {entry.name}: first_stage: {name} is not served")
         check_room(self._settings, entry, models=served + 1)
         return self.load(entry, models=served + 1)
 
@@ -80,6 +83,8 @@ class Host:
             raise ConfigurationError(
                 f"first_stage is {EMBEDDINGS}, but no word embeddings are to be found in this model"
             )
+        own = engine.info.model
+        names = tuple(dict.fromkeys((settings.served_model_name or own, own))) if entry is None else entry.names
         started = time.monotonic()
         engine.warm_up()
         warmed_up_in_s = time.monotonic() - started
@@ -94,9 +99,9 @@ class Host:
             cache=self._cache,
             words=words,
             others=self._others,
+            names=names,
         )
         if entry is None:
-            own, name = engine.info.model, settings.served_model_name or engine.info.model
-            return ServedModel(name, reranker, aliases=() if own == name else (own,))
+            return ServedModel(names[0], reranker, aliases=names[1:])
         overflow = None if entry.overflow is None else Overflow(entry.overflow)
         return ServedModel(entry.name, reranker, entry.aliases, overflow, first_stage, entry.keep)

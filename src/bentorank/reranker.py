@@ -45,7 +45,7 @@ from bentorank.types import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
 
     from bentorank.cache.in_flight import Claim
     from bentorank.cache.keys import CacheKey
@@ -81,10 +81,12 @@ class Reranker:
         cache: ScoreCache | None = None,
         words: WordTable | None = None,
         others: Mapping[str, FirstStage] = NO_OTHERS,
+        names: Collection[str] = (),
     ) -> None:
         """Without a `cache` nothing is remembered, and what two requests ask at a time is computed twice.
 
-        A first stage goes by `words`, the engine's own word embeddings, or is one of `others`, which may change.
+        A first stage goes by `words`, the engine's own word embeddings, or is one of `others`, which may change;
+        `names` are its own among them.
         """
         self._engine = engine
         self._scheduler = scheduler
@@ -94,7 +96,7 @@ class Reranker:
         self._forecast = TokenForecast(engine.info.max_tokens)
         self._tokenizer = ThreadPoolExecutor(tokenizer_threads, thread_name_prefix="tokenize")
         own = {} if words is None else {EMBEDDINGS: EmbeddingsStage(engine, words, self._tokenizer)}
-        self._first_stages = FirstStages(own, others, self)
+        self._first_stages = FirstStages(own, others, names)
 
     @property
     def info(self) -> EngineInfo:

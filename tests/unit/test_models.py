@@ -52,10 +52,11 @@ def test_before_any_is_loaded_there_is_none_to_choose():
 
 def test_first_stages_come_and_go_with_the_models():
     """By their names and aliases, as they are served at the time."""
-    models = ServedModels(ServedModel("first", "a reranker", ("one",)))
-    rerankers = models.rerankers
-    assert rerankers == {"first": "a reranker", "one": "a reranker"}
-    models.add(ServedModel("second", "another"))
-    assert rerankers["second"] == "another"
+    first, second = served("first", "one"), served("second")
+    models = ServedModels(first)
+    stages = models.first_stages
+    assert stages == {"first": first, "one": first}
+    models.add(second)
+    assert stages["second"] is second
     models.remove("first")
-    assert rerankers == {"second": "another"}
+    assert stages == {"second": second}

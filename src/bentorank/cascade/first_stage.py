@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 from bentorank.errors import InvalidRequestError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from bentorank.reading import Terms
 
@@ -46,11 +46,14 @@ class FirstStage(Protocol):
 class FirstStages:
     """Those that one model may have: its own word embeddings, and the `others` that are served beside it."""
 
-    def __init__(self, own: Mapping[str, FirstStage], others: Mapping[str, FirstStage], model: FirstStage) -> None:
-        """`others` may change while it is served; `model` itself is among them, and no first stage of its own."""
+    def __init__(
+        self, own: Mapping[str, FirstStage], others: Mapping[str, FirstStage], names: Collection[str] = ()
+    ) -> None:
+        """`others` may change while it is served; the model itself is among them, by its `names`, and none of its own
+        first stages."""
         self._own = own
         self._others = others
-        self._model = model
+        self._names = names
 
     def __contains__(self, name: str) -> bool:
         return self._find(name) is not None
@@ -58,7 +61,7 @@ class FirstStages:
     @property
     def names(self) -> list[str]:
         """Of all that there are now."""
-        return [*self._own, *(name for name, stage in self._others.items() if stage is not self._model)]
+        return [*self._own, *(name for name in self._others if name not in self._names)]
 
     def find(self, name: str) -> FirstStage:
         """The stage of that name. Raises InvalidRequestError, which lists those that there are."""
@@ -71,5 +74,4 @@ class FirstStages:
         return stage
 
     def _find(self, name: str) -> FirstStage | None:
-        stage = self._own.get(name) or self._others.get(name)
-        return None if stage is self._model else stage
+        return self._own.get(name) or (None if name in self._names else self._others.get(name))
