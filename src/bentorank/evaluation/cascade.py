@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from bentorank.errors import BentorankError
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from bentorank.evaluation.reranking import CandidateList
     from bentorank.evaluation.staged import StagedRanker
 
+WARM_UP = 10
 NDCG = f"nDCG@{CUTOFF}"
 
 
@@ -70,14 +71,15 @@ def measure_cascade(
 ) -> tuple[CascadeReport, dict[int | None, Rankings]]:
     """Rank every list with each of `keeps`, and whole; and the rankings. `told` hears of the pairs of each list.
 
-    What a busy machine slows, it slows for all: they take turns list by list. One more round comes before, untimed.
+    What a busy machine slows, it slows for all: they take turns list by list. A few passages are ranked before.
     """
     choices: list[int | None] = [None, *keeps]
     rankings: dict[int | None, Rankings] = {keep: {} for keep in choices}
     seconds = dict.fromkeys(choices, 0.0)
     lists = [candidates for candidates in task.lists if candidates.passages]
-    for keep in choices:
-        _rank(ranker, lists[0], keep)
+    few = replace(lists[0], documents=lists[0].documents[:WARM_UP], passages=lists[0].passages[:WARM_UP])
+    for keep in (None, WARM_UP // 2):
+        _rank(ranker, few, keep)
     for number, candidates in enumerate(lists):
         for keep in choices[:: 1 if number % 2 == 0 else -1]:
             started = time.perf_counter()
