@@ -6,6 +6,7 @@ import logging
 import time
 from typing import TYPE_CHECKING
 
+from bentorank.cascade.first_stage import EMBEDDINGS, NO_FIRST_STAGE
 from bentorank.engines.loading import load_engine
 from bentorank.errors import ConfigurationError
 from bentorank.memory_need import check_memory, check_room
@@ -13,10 +14,13 @@ from bentorank.models import ServedModel
 from bentorank.reranker import Reranker
 from bentorank.scheduling import Scheduler
 from bentorank.types import Overflow
-from bentorank.wiring import engine_options, scheduler_limits
+from bentorank.wiring import engine_options, scheduler_limits, word_table
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from bentorank.cache import ScoreCache
+    from bentorank.cascade.first_stage import FirstStage
     from bentorank.model_list import ModelEntry
     from bentorank.scheduling import Device
     from bentorank.settings import Settings
@@ -27,8 +31,18 @@ logger = logging.getLogger(__name__)
 class Host:
     """One device of a process, and what it takes to serve a model on it."""
 
-    def __init__(self, settings: Settings, device: Device, cache: ScoreCache | None, *, worker_index: int = 1) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        device: Device,
+        cache: ScoreCache | None,
+        others: Mapping[str, FirstStage],
+        *,
+        worker_index: int = 1,
+    ) -> None:
+        """`others` are the models that are served by then, by their names: each may be another's first stage."""
         self._settings = settings
+        self._others = others
         self._device = device
         self._cache = cache
         self._worker_index = worker_index
@@ -53,12 +67,24 @@ class Host:
 
     def load_beside(self, entry: ModelEntry, served: int) -> ServedModel:
         """One more, warm, beside so many that are served. Raises as `load`, and where memory has no room for it."""
+        name = entry.first_stage
+        if name is not None and name not in {EMBEDDINGS, NO_FIRST_STAGE, *self._others}:
+            raise ConfigurationError(f"model {entry.name}: first_stage: {name} is not served")
         check_room(self._settings, entry, models=served + 1)
         return self.load(entry, models=served + 1)
 
     def _load(self, entry: ModelEntry | None, models: int | None = None) -> ServedModel:
         settings = self._settings
-        engine = load_engine(engine_options(settings, self._worker_index, entry, models=models))
+        options = engine_options(settings, self._worker_index, entry, models=models)
+        engine = load_engine(options)
+        words = word_table(options)
+        first_stage = settings.first_stage_of(entry)
+        if words is None and first_stage == EMBEDDINGS:
+            raise ConfigurationError(
+                f"first_stage is {EMBEDDINGS}, but no word embeddings are to be found in this model"
+            )
+        own = engine.info.model
+        names = tuple(dict.fromkeys((settings.served_model_name or own, own))) if entry is None else entry.names
         started = time.monotonic()
         engine.warm_up()
         warmed_up_in_s = time.monotonic() - started
@@ -71,9 +97,11 @@ class Host:
             tokenizer_threads=settings.tokenizer_threads,
             max_request_tokens=settings.max_request_tokens,
             cache=self._cache,
+            words=words,
+            others=self._others,
+            names=names,
         )
         if entry is None:
-            own, name = engine.info.model, settings.served_model_name or engine.info.model
-            return ServedModel(name, reranker, aliases=() if own == name else (own,))
+            return ServedModel(names[0], reranker, aliases=names[1:])
         overflow = None if entry.overflow is None else Overflow(entry.overflow)
-        return ServedModel(entry.name, reranker, entry.aliases, overflow)
+        return ServedModel(entry.name, reranker, entry.aliases, overflow, first_stage, entry.keep)

@@ -86,7 +86,9 @@ class LocalReranker:
         self._timeout_s = checked.request_timeout_s
         self._rules = _without_limits(job_rules(checked))
         self._device, self._cache = Device(), open_cache(cache_options(checked))
-        self._models = ServedModels(*Host(checked, self._device, self._cache).load_all(), strict=checked.strict_model)
+        self._models = ServedModels(strict=checked.strict_model)
+        for model in Host(checked, self._device, self._cache, self._models.first_stages).load_all():
+            self._models.add(model)
         self._device.start()
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._run_loop, name="local-reranker", daemon=True)
@@ -171,7 +173,7 @@ class LocalReranker:
         body = request_body(settled)
         timeout_s = self._timeout_s if request.timeout_s is None else request.timeout_s
         read = read_as(NATIVE.body, orjson.loads(body.content))
-        rules = self._rules if model.overflow is None else replace(self._rules, overflow=model.overflow)
+        rules = self._rules.of_model(model.overflow, model.first_stage, model.keep)
         job = NATIVE.to_job(read, rules, time.monotonic() + timeout_s)
         return replace(job, warnings=body.warnings, cache=_cache_use(settled))
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from bentorank.cascade.first_stage import EMBEDDINGS, NO_FIRST_STAGE
 from bentorank.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -28,6 +29,8 @@ FILE_SUFFIX = ".toml"
 TABLES = "models"
 # More is a mistake, and each takes memory.
 MAX_MODELS = 32
+# As a first stage these are the model's own word embeddings, and nothing.
+RESERVED = (EMBEDDINGS, NO_FIRST_STAGE)
 MAX_FILE_BYTES = 1_000_000
 
 SETTING = "BENTORANK_MODELS"
@@ -47,6 +50,8 @@ class ModelEntry(BaseModel):
     instruction: str | None = Field(None, max_length=4000)
     prompt_format: PromptFormat | None = None
     overflow: OverflowName | None = None
+    first_stage: Name | None = None
+    keep: Annotated[int, Field(ge=1)] | None = None
     two_labels: bool | None = None
 
     @property
@@ -87,6 +92,8 @@ def check_names(entries: Sequence[ModelEntry]) -> None:
     owners: dict[str, str] = {}
     for entry in entries:
         for name in entry.names:
+            if name in RESERVED:
+                raise ConfigurationError(f"{SETTING}: {entry.name}: no model can be called {name}: see first_stage")
             if name in owners:
                 kind = "name" if name == entry.name else "alias"
                 raise ConfigurationError(f"{SETTING}: {entry.name}: {kind}: {name} is taken by {owners[name]}")

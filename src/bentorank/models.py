@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from bentorank.errors import ModelNotFoundError, UnavailableError
-from bentorank.types import Pair
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
+    from bentorank.cascade.first_stage import Sifted
     from bentorank.reading import Terms
     from bentorank.reranker import Reranker
-    from bentorank.types import Overflow, Scores
+    from bentorank.types import Overflow
 
 
 class Users:
@@ -35,7 +36,8 @@ class Users:
 class ServedModel:
     """A model that answers under `name`, and is found by its `aliases` too.
 
-    `overflow` is what happens to its long documents unless a request says; the service's setting where it is None.
+    `overflow` is what happens to its long documents unless a request says, `first_stage` and `keep` what it need not
+    read; the service's settings where they are None.
     Whoever chose it and asks it something is among its `users`, from before the first await until the answer.
     """
 
@@ -43,15 +45,14 @@ class ServedModel:
     reranker: Reranker
     aliases: tuple[str, ...] = ()
     overflow: Overflow | None = None
+    first_stage: str | None = None
+    keep: int | None = None
     users: Users = field(default_factory=Users)
 
-    async def score(self, query: str, passages: Sequence[str], terms: Terms) -> Scores:
-        """The logit of each passage for the query, by the same queue, cache and device as any request's.
-
-        The work is a caller's further one where `terms` are `let_in`. Raises as Reranker.rerank does.
-        """
+    async def sift(self, query: str, passages: Sequence[str], terms: Terms) -> Sifted:
+        """Score passages as the first stage of another model; see FirstStage."""
         with self.users:
-            return await self.reranker.score_all([Pair(query, passage) for passage in passages], terms)
+            return await self.reranker.sift(query, passages, terms)
 
 
 class ServedModels:
@@ -80,6 +81,11 @@ class ServedModels:
         return next(iter(self._models.values()))
 
     @property
+    def first_stages(self) -> Mapping[str, ServedModel]:
+        """All, by their names and aliases; it changes as models come and go."""
+        return MappingProxyType(self._by_name)
+
+    @property
     def names(self) -> list[str]:
         """Of all, the default first, without aliases."""
         return [*self._models]
@@ -96,7 +102,8 @@ class ServedModels:
         """Serve one no more: requests that come from now on and name it are refused, and not given to the default."""
         model = self._models.pop(name)
         self._left |= {model.name, *model.aliases}
-        self._by_name = {known: served for known, served in self._by_name.items() if served is not model}
+        for known in (model.name, *model.aliases):
+            del self._by_name[known]
         return model
 
     def find(self, name: str) -> ServedModel | None:

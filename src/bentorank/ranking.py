@@ -50,7 +50,7 @@ def rank(
     filter and cut.
 
     The order is taken before any activation: a sigmoid saturates and would tie the best documents. What is unscored
-    comes last, in the order of the request; no threshold lets it pass.
+    comes last, pruned documents after all others; no threshold lets it pass.
     """
     scored = {index: document for index, document in enumerate(documents) if isinstance(document, ScoredDocument)}
     logits = {index: document.logit for index, document in scored.items()}
@@ -77,9 +77,9 @@ def _ranked(
 
 
 def _unscored(documents: Sequence[ScoredDocument | Unscored]) -> Iterator[RankedDocument]:
-    for index, document in enumerate(documents):
-        if isinstance(document, Unscored):
-            yield RankedDocument(index, None, None, unscored=document.reason)
+    unscored = [(index, document) for index, document in enumerate(documents) if isinstance(document, Unscored)]
+    for index, document in sorted(unscored, key=lambda placed: placed[1].place):
+        yield RankedDocument(index, None, None, unscored=document.reason)
 
 
 def _spans(chunks: Sequence[ScoredChunk], mode: ScoreMode, activation: ModelActivation) -> tuple[RelevantSpan, ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from bentorank.errors import BentorankError, DeadlineExceededError, DocumentLeftOutError
@@ -46,6 +46,16 @@ class Terms:
         """Until the deadline."""
         return None if self.deadline is None else self.deadline - time.monotonic()
 
+    @property
+    def of_first_stage(self) -> Terms:
+        """Those of what comes before: it is of use only whole, and where part of the answer will do takes half the
+        time."""
+        if not self.partial:
+            return self
+        remaining_s = self.remaining_s
+        deadline = None if remaining_s is None else time.monotonic() + remaining_s / 2
+        return replace(self, deadline=deadline, partial=False)
+
     def check_deadline(self) -> None:
         """Raises DeadlineExceededError if it has passed, and all is needed: what is remembered is no use either."""
         if self.needed_by is not None and self.needed_by <= time.monotonic():
@@ -61,6 +71,7 @@ class Work:
     scored_pairs: int = 0
     tokenize_s: float = 0.0
     inference_s: float = 0.0
+    first_stage_s: float | None = None
     stages: list[Stage] = field(default_factory=list)
 
     def ended(self, name: StageName, started: float, **counts: int) -> None:
@@ -72,16 +83,22 @@ class Work:
         self.ended(StageName.TOKENIZE, started, documents=documents)
         self.tokenize_s += time.monotonic() - started
 
+    def sifted(self, started: float, documents: int) -> None:
+        """Remember that a first stage worked on documents until now."""
+        self.ended(StageName.FIRST_STAGE, started, documents=documents)
+        self.first_stage_s = time.monotonic() - started
+
     @property
     def timings(self) -> Timings:
         """Until now."""
         total_s = time.monotonic() - self.started
-        queue_s = max(0.0, total_s - self.tokenize_s - self.inference_s)
+        queue_s = max(0.0, total_s - self.tokenize_s - self.inference_s - (self.first_stage_s or 0.0))
         return Timings(
             queue=round(queue_s * 1e3, 3),
             tokenize=round(self.tokenize_s * 1e3, 3),
             inference=round(self.inference_s * 1e3, 3),
             total=round(total_s * 1e3, 3),
+            first_stage=None if self.first_stage_s is None else round(self.first_stage_s * 1e3, 3),
         )
 
 

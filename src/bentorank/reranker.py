@@ -9,10 +9,14 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
+from types import MappingProxyType
 from typing import TYPE_CHECKING, TypeGuard
 
 from bentorank.cache.in_flight import InFlight
 from bentorank.cache.keys import document_keys
+from bentorank.cascade.cut import Cut, cut_after
+from bentorank.cascade.embeddings import EmbeddingsStage
+from bentorank.cascade.first_stage import EMBEDDINGS, FirstStages, Sifted
 from bentorank.errors import (
     BentorankError,
     DeadlineExceededError,
@@ -26,6 +30,7 @@ from bentorank.reading import EncodedDocuments, Terms, Work
 from bentorank.scheduling.forecast import TokenForecast, sizes_in_bytes
 from bentorank.stages import StageName
 from bentorank.types import (
+    PRUNED,
     CacheUse,
     LengthPolicy,
     OnDeadline,
@@ -40,15 +45,17 @@ from bentorank.types import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
 
     from bentorank.cache.in_flight import Claim
     from bentorank.cache.keys import CacheKey
     from bentorank.cache.protocol import ScoreCache
+    from bentorank.cascade.first_stage import FirstStage
     from bentorank.engines.protocol import Engine, EngineInfo
+    from bentorank.engines.word_table import WordTable
     from bentorank.reading import ReadDocument
     from bentorank.scheduling import Scheduler
-    from bentorank.types import EncodedPair, RerankJob
+    from bentorank.types import EncodedPair, FirstStageUsage, RerankJob
 
 # As many tokens as 1,000 documents of 512 have, and some.
 DEFAULT_MAX_REQUEST_TOKENS = 600_000
@@ -58,12 +65,13 @@ READ_AT_ONCE_BYTES = 16_384
 # Part of an answer is of use only in time: so much of the time that is left, at most, is kept for writing it.
 ANSWERING_TAKES_S = 0.05
 ANSWERING_TAKES_PART = 0.1
+NO_OTHERS: Mapping[str, FirstStage] = MappingProxyType({})
 
 
 class Reranker:
     """Reranks with one engine behind one scheduler; any number of concurrent callers on event loops."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - each is a part of its own
         self,
         engine: Engine,
         scheduler: Scheduler,
@@ -71,8 +79,15 @@ class Reranker:
         tokenizer_threads: int,
         max_request_tokens: int = DEFAULT_MAX_REQUEST_TOKENS,
         cache: ScoreCache | None = None,
+        words: WordTable | None = None,
+        others: Mapping[str, FirstStage] = NO_OTHERS,
+        names: Collection[str] = (),
     ) -> None:
-        """Without a `cache` nothing is remembered, and what two requests ask at a time is computed twice."""
+        """Without a `cache` nothing is remembered, and what two requests ask at a time is computed twice.
+
+        A first stage goes by `words`, the engine's own word embeddings, or is one of `others`, which may change;
+        `names` are its own among them.
+        """
         self._engine = engine
         self._scheduler = scheduler
         self._max_request_tokens = max_request_tokens
@@ -80,11 +95,18 @@ class Reranker:
         self._in_flight = InFlight()
         self._forecast = TokenForecast(engine.info.max_tokens)
         self._tokenizer = ThreadPoolExecutor(tokenizer_threads, thread_name_prefix="tokenize")
+        own = {} if words is None else {EMBEDDINGS: EmbeddingsStage(engine, words, self._tokenizer)}
+        self._first_stages = FirstStages(own, others, names)
 
     @property
     def info(self) -> EngineInfo:
         """What is loaded."""
         return self._engine.info
+
+    @property
+    def first_stages(self) -> Sequence[str]:
+        """The names of what may be its first stage now."""
+        return self._first_stages.names
 
     @property
     def scheduler(self) -> Scheduler:
@@ -103,20 +125,21 @@ class Reranker:
         as the parts below do, and ScoringError naming the documents that the model could not score.
         """
         work = Work()
-        pairs = [Pair(job.query, document.content) for document in job.documents]
         with _stages_told(work):
-            read = await self._read(pairs, self._terms(job, let_in=let_in), work)
-            documents = _settled(read, job)
+            terms = self._terms(job, let_in=let_in)
+            cut = await self._cut(job, terms, work)
+            documents = _settled(await self._read_kept(job, cut, terms, work), job, cut)
         scored = [document for document in documents if isinstance(document, ScoredDocument)]
         unscored = Counter(document.reason for document in documents if isinstance(document, Unscored))
+        del unscored[PRUNED]
         return Ranking(
             results=rank(documents, job, self.info.activation),
-            usage=_usage(scored, work),
+            usage=_usage(scored, work, cut.usage),
             timings_ms=work.timings,
             query_truncated=_query_truncated(scored),
             empty_documents=sum(document.empty for document in scored),
             unscored_documents=unscored,
-            warnings=job.warnings + self._of_instruction(job) + _warnings(scored, unscored),
+            warnings=job.warnings + self._of_instruction(job) + cut.warnings + _warnings(scored, unscored, job),
             stages=tuple(work.stages),
         )
 
@@ -137,9 +160,25 @@ class Reranker:
         work = Work()
         with _stages_told(work):
             read = await self._read(pairs, terms, work)
-            _check_scored(read)
+            _check_scored(read, range(len(read)))
         logits = [document.logit for document in read if isinstance(document, ScoredDocument)]
         return Scores(logits, work.tokens, tuple(work.stages))
+
+    async def sift(self, query: str, passages: Sequence[str], terms: Terms) -> Sifted:
+        """Score passages as the first stage of another model; see FirstStage. The query is cut where it is too long."""
+        pairs = [Pair(query, passage) for passage in passages]
+        overflow = terms.length.overflow if terms.length.overflow is Overflow.CHUNK else Overflow.TRUNCATE
+        length = replace(self._readable(terms.length), overflow=overflow, cut_query=True)
+        work = Work()
+        with _stages_told(work):
+            read = await self._read(pairs, replace(terms, length=length), work)
+        scored = [document for document in read if isinstance(document, ScoredDocument)]
+        return Sifted(
+            [document.logit if isinstance(document, ScoredDocument) else None for document in read],
+            sum(len(document.chunks) for document in scored),
+            work.tokens,
+            computed_tokens=work.tokens,
+        )
 
     def forecast_tokens(self, pairs: Sequence[Pair]) -> int:
         """About how many tokens these pairs have, rather too few; 0 while nothing is known of texts."""
@@ -161,13 +200,66 @@ class Reranker:
             deadline -= min(ANSWERING_TAKES_S, ANSWERING_TAKES_PART * max(0.0, deadline - time.monotonic()))
         if job.on_item_error is OnItemError.SKIP and length.overflow is Overflow.ERROR:
             length = replace(length, overflow=Overflow.LEAVE_OUT)
-        if not self.info.takes_instruction and length.instruction is not None:
-            length = replace(length, instruction=None)
-        return Terms(length, deadline, partial, job.cache, let_in=let_in)
+        return Terms(self._readable(length), deadline, partial, job.cache, let_in=let_in)
+
+    def _readable(self, length: LengthPolicy) -> LengthPolicy:
+        """Without the instruction that this model would not read."""
+        unread = length.instruction is not None and not self.info.takes_instruction
+        return replace(length, instruction=None) if unread else length
 
     def _of_instruction(self, job: RerankJob) -> tuple[str, ...]:
         unread = job.length.instruction is not None and not self.info.takes_instruction
         return ("instruction: this model reads none, and it was ignored",) if unread else ()
+
+    async def _cut(self, job: RerankJob, terms: Terms, work: Work) -> Cut:
+        """Which documents the model is to read: all of them, unless a first stage prunes some."""
+        cascade, everything = job.cascade, Cut(range(len(job.documents)))
+        if cascade is None:
+            return everything
+        if not cascade.is_asked and cascade.first_stage not in self._first_stages:
+            return everything._replace(
+                warnings=(f"first_stage: {cascade.first_stage} is not served now: all was read",)
+            )
+        stage = self._first_stages.find(cascade.first_stage)
+        # Empty documents take nobody's place: none is read.
+        places = [place for place, document in enumerate(job.documents) if not is_empty(document.content)]
+        if len(places) <= cascade.keep:
+            return everything
+        terms.check_deadline()
+        started = time.monotonic()
+        try:
+            sifted = await self._sift(stage, job, places, terms)
+        except DeadlineExceededError:
+            if not terms.partial:
+                raise
+            return everything._replace(warnings=("first_stage: took half of the time and was given up",))
+        finally:
+            work.sifted(started, len(places))
+        work.tokens += sifted.computed_tokens
+        return cut_after(cascade, len(job.documents), places, sifted)
+
+    async def _sift(self, stage: FirstStage, job: RerankJob, places: Sequence[int], terms: Terms) -> Sifted:
+        """What the first stage says of the documents at `places`."""
+        passages = [job.documents[place].content for place in places]
+        try:
+            # Refused here what the model could not read in time: the first stage is work too.
+            with self._scheduler.expect(self._forecast_kept(job), terms.needed_by, let_in=terms.let_in):
+                return await stage.sift(job.query, passages, terms.of_first_stage)
+        except DocumentTooLongError as error:
+            raise error.at(places[error.position]) from None
+
+    def _forecast_kept(self, job: RerankJob) -> int:
+        """About how many tokens the model will read of what a first stage keeps."""
+        pairs = [Pair(job.query, document.content) for document in job.documents]
+        return self.forecast_tokens(pairs) * job.most_read // len(pairs)
+
+    async def _read_kept(self, job: RerankJob, cut: Cut, terms: Terms, work: Work) -> list[ReadDocument]:
+        """What the model says of the documents that are kept."""
+        pairs = [Pair(job.query, job.documents[place].content) for place in cut.kept]
+        try:
+            return await self._read(pairs, terms, work)
+        except DocumentTooLongError as error:
+            raise error.at(cut.kept[error.position]) from None
 
     async def _read(self, pairs: Sequence[Pair], terms: Terms, work: Work) -> list[ReadDocument]:
         """What the model says of each pair, remembered or computed; or that pair's own error.
@@ -314,16 +406,26 @@ def _is_worth_it(document: ReadDocument) -> TypeGuard[ScoredDocument]:
     return isinstance(document, ScoredDocument) and not document.empty
 
 
-def _settled(read: Sequence[ReadDocument], job: RerankJob) -> list[ScoredDocument | Unscored]:
-    """The documents, those without a score marked, if the caller takes such an answer."""
+def _settled(read: Sequence[ReadDocument], job: RerankJob, cut: Cut) -> list[ScoredDocument | Unscored]:
+    """The documents in their order, those without a score marked, if the caller takes such an answer."""
     if job.on_item_error is OnItemError.ERROR:
-        _check_scored(read)
-    return [document if isinstance(document, ScoredDocument) else Unscored(document.code) for document in read]
+        _check_scored(read, cut.kept)
+    settled = [document if isinstance(document, ScoredDocument) else Unscored(document.code) for document in read]
+    if not cut.pruned:
+        return settled
+    by_place: dict[int, ScoredDocument | Unscored] = dict(zip(cut.kept, settled, strict=True))
+    by_place |= {place: Unscored(PRUNED, rank) for rank, place in enumerate(cut.pruned, start=1)}
+    return [by_place[place] for place in range(len(by_place))]
 
 
-def _check_scored(read: Sequence[ReadDocument]) -> None:
-    """Raises the error of the documents that the model failed on: leaving them out in silence would be a lie."""
-    failed = {place: document for place, document in enumerate(read) if isinstance(document, ScoringError)}
+def _check_scored(read: Sequence[ReadDocument], places: Sequence[int]) -> None:
+    """Raises the error of the documents that the model failed on: leaving them out in silence would be a lie.
+
+    `places` are those of the documents in their request.
+    """
+    failed = {
+        place: document for place, document in zip(places, read, strict=True) if isinstance(document, ScoringError)
+    }
     if failed:
         named = ", ".join(f"documents[{place}]" for place in [*failed][:5])
         more = f" and {len(failed) - 5} more" if len(failed) > 5 else ""  # noqa: PLR2004 - name a few, count the rest
@@ -331,20 +433,20 @@ def _check_scored(read: Sequence[ReadDocument]) -> None:
         raise type(first)(f"{named}{more}: {first.message}")
 
 
-def _usage(scored: Sequence[ScoredDocument], work: Work) -> Usage:
+def _usage(scored: Sequence[ScoredDocument], work: Work, first_stage: FirstStageUsage | None) -> Usage:
     pairs = sum(len(document.chunks) for document in scored if not document.empty)
     truncated = sum(document.chunks[0].truncated for document in scored)
     # What was computed for it and nobody remembers: documents that are alike are computed once.
-    return Usage(work.tokens, pairs, max(0, pairs - work.scored_pairs), truncated)
+    return Usage(work.tokens, pairs, max(0, pairs - work.scored_pairs), truncated, first_stage)
 
 
 def _query_truncated(scored: Sequence[ScoredDocument]) -> bool:
     return any(document.query_truncated for document in scored[:1])
 
 
-def _warnings(scored: Sequence[ScoredDocument], unscored: Counter[str]) -> tuple[str, ...]:
+def _warnings(scored: Sequence[ScoredDocument], unscored: Counter[str], job: RerankJob) -> tuple[str, ...]:
     """What the caller may not have expected; every cut is one. `unscored` counts the documents without a score."""
-    total = len(scored) + unscored.total()
+    total = len(job.documents)
     warnings = []
     if _query_truncated(scored):
         warnings.append("the query was longer than half of what the model reads and was cut to that")

@@ -172,7 +172,7 @@ class BentoRank:
         self._device = Device(on_death=_exit_for_a_new_process)
         try:
             self._cache = open_cache(cache_options(settings))
-            host = Host(settings, self._device, self._cache, worker_index=worker_index)
+            host = Host(settings, self._device, self._cache, state.models.first_stages, worker_index=worker_index)
             models = host.load_all()
         except ConfigurationError as error:
             _give_up_starting(error)

@@ -21,6 +21,7 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
+from bentorank.cascade.first_stage import DEFAULT_KEEP, EMBEDDINGS, NO_FIRST_STAGE
 from bentorank.errors import ConfigurationError
 from bentorank.http.edge.key_rule import KEY_RULE, MIN_ADMIN_KEY_CHARS, is_usable_key, key_rule
 from bentorank.model_list import (
@@ -222,6 +223,17 @@ class Settings(BaseSettings):
         "truncate",
         description="What happens to a document that does not fit into the model's window, unless the request says.",
     )
+    first_stage: Annotated[str, Field(min_length=1, max_length=200)] | None = Field(
+        None,
+        description="What orders the documents of a request cheaply, so that the model reads only the best `keep` of"
+        " them, unless the request says: `embeddings`, the model's own word embeddings, or another of the models. None"
+        " unless set. See docs/cascade.md.",
+    )
+    keep: PositiveInt = Field(
+        DEFAULT_KEEP,
+        description="Documents that the model reads where there is a first stage, and `top_n` at least; the others have"
+        " no score.",
+    )
     query_overflow: Literal["error", "truncate"] = Field(
         "error", description="What happens to a query longer than half the window: refused with 400, or cut to that."
     )
@@ -421,6 +433,23 @@ class Settings(BaseSettings):
     def model_entries(self) -> tuple[ModelEntry, ...]:
         """The models of the list, the default first; none where there is no list but one `model`."""
         return () if self.models is None else read_model_list(self.models)
+
+    @model_validator(mode="after")
+    def _refuse_unknown_first_stages(self) -> Self:
+        others = {name for entry in self.model_entries for name in entry.names}
+        for entry in (None, *self.model_entries):
+            name = self.first_stage if entry is None else entry.first_stage
+            own = () if entry is None else entry.names
+            if name is not None and name not in {EMBEDDINGS, NO_FIRST_STAGE, *others} - {*own}:
+                of = f"of {entry.name} " if entry is not None else ""
+                raise ValueError(f"first_stage {of}is {name}, which is neither {EMBEDDINGS} nor another of the models")
+        return self
+
+    def first_stage_of(self, entry: ModelEntry | None) -> str | None:
+        """What prunes before that model reads, unless a request says: nothing where that is the first stage itself."""
+        if entry is None or entry.first_stage is not None:
+            return self.first_stage if entry is None else entry.first_stage
+        return NO_FIRST_STAGE if self.first_stage in entry.names else self.first_stage
 
     @model_validator(mode="after")
     def _refuse_workers_without_a_device(self) -> Self:

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 class StageName(StrEnum):
     """What was done. `join` is waiting for what another request reads anyway."""
 
+    FIRST_STAGE = "first_stage"
     CACHE = "cache"
     JOIN = "join"
     TOKENIZE = "tokenize"

@@ -6,7 +6,7 @@ the HTTP edge. See docs/design.md for the way of a request.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -130,6 +130,18 @@ class Document(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
+class Cascade:
+    """A first stage, by its name, and how many documents the model reads of what that prunes.
+
+    `is_asked` where the request asks for it itself, rather than the service's settings.
+    """
+
+    first_stage: str
+    keep: int
+    is_asked: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class RerankJob:
     """One query with its candidates, and how the caller wants them back.
 
@@ -149,6 +161,12 @@ class RerankJob:
     on_deadline: OnDeadline = OnDeadline.ERROR
     on_item_error: OnItemError = OnItemError.ERROR
     cache: CacheUse = CacheUse.USE
+    cascade: Cascade | None = None
+
+    @property
+    def most_read(self) -> int:
+        """How many documents the model reads at most."""
+        return len(self.documents) if self.cascade is None else min(self.cascade.keep, len(self.documents))
 
 
 class ScoredChunk(NamedTuple):
@@ -173,10 +191,18 @@ class ScoredDocument(NamedTuple):
         return chunks[0].logit if len(chunks) == 1 else max(chunk.logit for chunk in chunks)
 
 
+# The reason of a document that the first stage of a cascade kept from the model.
+PRUNED = "pruned"
+
+
 class Unscored(NamedTuple):
-    """Stands in the place of a document's score; `reason` is the code of the error that kept it from one."""
+    """Stands in the place of a document's score; `reason` is the code of the error that kept it from one, or `PRUNED`.
+
+    Documents without a score are ordered by `place`, then as in their request.
+    """
 
     reason: str
+    place: int = 0
 
 
 class RelevantSpan(NamedTuple):
@@ -200,36 +226,62 @@ class RankedDocument(NamedTuple):
     spans: tuple[RelevantSpan, ...] = ()
     unscored: str | None = None
 
+    @property
+    def is_pruned(self) -> bool:
+        """Whether the first stage of a cascade kept it from the model."""
+        return self.unscored == PRUNED
+
+
+@dataclass(frozen=True, slots=True)
+class FirstStageUsage:
+    """What a first stage, by its `name`, read, and how many documents it pruned. A chunk is a pair."""
+
+    name: str
+    pairs: int
+    tokens: int
+    pruned_documents: int
+
 
 @dataclass(frozen=True, slots=True)
 class Usage:
     """What a rerank cost. `tokens` counts special tokens and excludes padding and cached pairs; a chunk is a pair.
 
-    `cached_pairs` of the `pairs` were remembered, or computed for another request at that time.
+    `cached_pairs` of the `pairs` were remembered, or computed for another request at that time. The tokens are those of
+    all models; what a first stage read by word embeddings alone is not among them.
     """
 
     tokens: int
     pairs: int
     cached_pairs: int
     truncated_documents: int
+    first_stage: FirstStageUsage | None = None
+
+    @property
+    def pruned_documents(self) -> int:
+        """Documents that the model did not read because of a first stage."""
+        return 0 if self.first_stage is None else self.first_stage.pruned_documents
 
 
 @dataclass(frozen=True, slots=True)
 class Timings:
-    """Where the time of a rerank went, in milliseconds. `queue` is what was spent neither tokenising nor computing."""
+    """Where the time of a rerank went, in milliseconds. `queue` is what was spent neither tokenising nor computing.
+
+    `first_stage` is all that a first stage took, None where there was none.
+    """
 
     queue: float
     tokenize: float
     inference: float
     total: float
+    first_stage: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Ranking:
     """The answer to a job: documents in order of relevance, best first.
 
-    `unscored_documents` counts those without a score, by the reason. `stages` is where the time went, in the order of
-    their ends.
+    `unscored_documents` counts those without a score, by the reason, but for pruned ones. `stages` is where the time
+    went, in the order of their ends.
     """
 
     results: tuple[RankedDocument, ...]
@@ -240,6 +292,13 @@ class Ranking:
     unscored_documents: Mapping[str, int] = field(default_factory=dict)
     warnings: tuple[str, ...] = field(default=())
     stages: tuple[Stage, ...] = ()
+
+    @property
+    def without_pruned(self) -> Ranking:
+        """The same without the documents that a first stage kept from the model."""
+        if not self.usage.pruned_documents:
+            return self
+        return replace(self, results=tuple(ranked for ranked in self.results if not ranked.is_pruned))
 
 
 @dataclass(frozen=True, slots=True)

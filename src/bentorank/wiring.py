@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from bentorank.engines.protocol import EngineInfo
+    from bentorank.engines.word_table import WordTable
     from bentorank.model_list import ModelEntry
     from bentorank.models import ServedModel
     from bentorank.settings import Settings
@@ -93,6 +94,17 @@ def engine_options(
             gpu=settings.fake_gpus and settings.fake_gpus / str(_gpu_of(settings, worker_index)),
         ),
     )
+
+
+def word_table(options: EngineOptions) -> WordTable | None:
+    """The model's own word embeddings; None where there are none."""
+    if options.engine is EngineKind.FAKE:
+        return None
+    # The checkpoint's reading imports the tokenizer, which the fake engine does without.
+    from bentorank.engines.checkpoint import open_checkpoint  # noqa: PLC0415
+    from bentorank.engines.word_table import open_word_table  # noqa: PLC0415
+
+    return open_word_table(open_checkpoint(options.model, revision=options.revision, hints=options.hints))
 
 
 def resolve_model(model: str) -> str:
@@ -218,7 +230,13 @@ def job_rules(settings: Settings) -> JobRules:
         max_json_items=settings.max_json_items,
         max_json_depth=settings.max_json_depth,
     )
-    return JobRules(limits, Overflow(settings.overflow), cut_query=settings.query_overflow == "truncate")
+    return JobRules(
+        limits,
+        Overflow(settings.overflow),
+        cut_query=settings.query_overflow == "truncate",
+        first_stage=settings.first_stage,
+        keep=settings.keep,
+    )
 
 
 def connection_limits(settings: Settings) -> ConnectionLimits:

@@ -31,6 +31,7 @@ USAGE_KEYS = {
     "bentorank.cached_pairs",
     "bentorank.truncated_documents",
     "bentorank.unscored_documents",
+    "bentorank.pruned_documents",
 }
 
 
@@ -190,6 +191,7 @@ def test_what_a_request_and_its_stages_tell(asked, tree):
             "bentorank.cached_pairs": 0,
             "bentorank.truncated_documents": 1,
             "bentorank.unscored_documents": 0,
+            "bentorank.pruned_documents": 0,
         }
         == root.attributes
     )

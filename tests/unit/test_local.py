@@ -237,3 +237,15 @@ def test_an_instruction_is_read_by_a_model_that_has_one(tmp_path):
         named = reranker.rerank("what do owls eat", DOCUMENTS, instruction="Find rivers.")
         scores = [pytest.approx(ranked.relevance_score) for ranked in rivers]
         assert [ranked.relevance_score for ranked in named] == scores
+
+
+def test_a_first_stage_prunes_here_too():
+    """By the settings: what is pruned stands last, marked, and a model without word embeddings is refused."""
+    with LocalReranker(engine="fake", models="big=a,small=b", first_stage="small", keep=1, cache=False) as two:
+        result = two.rerank("owls eat", ["bread", "owls eat mice", "ships"])
+        assert [ranked.unscored for ranked in result.results] == [None, "pruned", "pruned"]
+        assert result[0].index == 1
+        assert result.usage.pairs == 1
+        assert {ranked.unscored for ranked in two.rerank("owls", DOCUMENTS, model="small").results} == {None}
+    with pytest.raises(ConfigurationError, match="no word embeddings are to be found"):
+        LocalReranker(engine="fake", first_stage="embeddings")

@@ -48,3 +48,15 @@ def test_before_any_is_loaded_there_is_none_to_choose():
     """Whatever its name is."""
     with pytest.raises(UnavailableError):
         ServedModels(strict=True).choose("first")
+
+
+def test_first_stages_come_and_go_with_the_models():
+    """By their names and aliases, as they are served at the time."""
+    first, second = served("first", "one"), served("second")
+    models = ServedModels(first)
+    stages = models.first_stages
+    assert stages == {"first": first, "one": first}
+    models.add(second)
+    assert stages["second"] is second
+    models.remove("first")
+    assert stages == {"second": second}

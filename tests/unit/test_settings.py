@@ -60,6 +60,8 @@ def test_defaults_are_safe(read_with):
         ({"cache_url_file": "a", "cache": "false"}, "cache_url_file is set, but cache is off"),
         ({"admin_key": "a-key-of-16-chars", "workers": 2}, "admin_key is set, but there are 2 workers, of which each"),
         ({"admin_key": "a-key-of-16-chars", "api_keys": "another1,a-key-of-16-chars"}, "admin_key is one of api_keys"),
+        ({"first_stage": "small"}, "first_stage is small, which is neither embeddings nor another of the models"),
+        ({"first_stage": "c", "models": "a=x,b=y"}, "first_stage is c, which is neither embeddings nor another"),
     ],
     ids=str,
 )
@@ -163,6 +165,22 @@ def test_names_are_case_insensitive(monkeypatch):
     """As pydantic-settings reads them."""
     monkeypatch.setenv("bentorank_port", "4000")
     assert read_settings().port == 4000
+
+
+def test_a_model_is_not_its_own_first_stage(read_with, tmp_path):
+    """Where the setting names it, its own requests are read whole; where its own line does, it is refused."""
+    file = tmp_path / "models.toml"
+    table = '[[models]]\nname = "{}"\nsource = "x"\n{}\n'
+    file.write_text(table.format("big", 'first_stage = "embeddings"') + table.format("small", 'aliases = ["s"]'))
+    settings = read_with(models=file, first_stage="s")
+    assert [settings.first_stage_of(entry) for entry in settings.model_entries] == ["embeddings", "none"]
+    small = table.format("s", "")
+    file.write_text(table.format("big", 'first_stage = "big"') + small)
+    with pytest.raises(ConfigurationError, match="first_stage of big is big, which is neither"):
+        read_with(models=file)
+    file.write_text(table.format("embeddings", "") + small)
+    with pytest.raises(ConfigurationError, match="no model can be called embeddings"):
+        read_with(models=file)
 
 
 def test_settings_are_frozen(read_with):

@@ -32,4 +32,11 @@ def panels() -> list[PanelBuilder]:
             Query(rate("rerank_unscored_documents_total", by=("reason",)), "{{reason}}"),
             stacked=True,
         ),
+        graph(
+            "Pruned",
+            "Share of ranked documents that a first stage kept from the model, and that have no score. Keep more"
+            " (BENTORANK_KEEP) where answers miss what matters; `bentorank eval --first-stage` tells.",
+            SHARE,
+            Query(ratio(rate("rerank_pruned_documents_total"), rate(DOCUMENTS)), "pruned"),
+        ),
     ]

@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from bentorank.cascade.first_stage import DEFAULT_KEEP, EMBEDDINGS
 from bentorank.cli.terminal import terminal, warn
 from bentorank.engines.options import EngineKind, EngineOptions, Precision
 from bentorank.errors import CommandError
 
 if TYPE_CHECKING:
-    from bentorank.evaluation.scorers import EngineScorer, Scorer
+    from bentorank.evaluation.scorers import EngineScorer, Scorer, ServerScorer
+    from bentorank.evaluation.staged import Sifter, StagedRanker, WordSifter
     from bentorank.evaluation.task_files import TaskFiles
 
 STARTER = "starter"
-FILES, MODEL, OUTPUT = "Files, where there is no folder", "Model", "Output"
+FILES, MODEL, CASCADE, OUTPUT = "Files, where there is no folder", "Model", "Cascade", "Output"
 
 
 def evaluate(
@@ -63,6 +65,19 @@ def evaluate(
     bi_encoder: Annotated[
         str | None, typer.Option(help="Also rank by this bi-encoder's cosine.", rich_help_panel=MODEL)
     ] = None,
+    first_stage: Annotated[
+        str | None,
+        typer.Option(
+            help="Also with a first stage: `embeddings`, the model's own, or a model; with --url one that is served.",
+            rich_help_panel=CASCADE,
+        ),
+    ] = None,
+    keep: Annotated[
+        list[int] | None,
+        typer.Option(
+            min=1, help=f"Documents that the model reads after it, {DEFAULT_KEEP}; repeatable.", rich_help_panel=CASCADE
+        ),
+    ] = None,
     print_json: Annotated[
         bool, typer.Option("--json", help="JSON on standard output.", rich_help_panel=OUTPUT)
     ] = False,
@@ -75,26 +90,39 @@ def evaluate(
     Files may be gzipped. A corpus whose candidates are named by a run may be of any size; else it is held in memory,
     and one beyond a twentieth of that is refused.
     """
-    from bentorank.evaluation.comparison import compare_scorers
+    from bentorank.evaluation.comparison import compare_scorers, compare_stages
     from bentorank.evaluation.formats import run_lines, write_lines
-    from bentorank.evaluation.report import as_json, as_tables
+    from bentorank.evaluation.report import as_json, as_tables, cascade_table
     from bentorank.evaluation.scorers import BiEncoderScorer
     from bentorank.evaluation.task_files import read_task
 
+    if keep and first_stage is None:
+        raise CommandError("--keep says how many documents a first stage keeps: name one by --first-stage")
+    if bi_encoder is not None and first_stage is not None:
+        raise CommandError("--bi-encoder and --first-stage are measured one at a time: leave one out")
     files = _task_files(folder, split, (corpus, queries, qrels), candidates)
     task = read_task(files, top_k=top_k, limit_queries=limit_queries, seed=seed)
     for warning in task.warnings:
         warn(warning)
-    scorers: list[Scorer] = [_reranker(EngineOptions(model, engine, precision=precision), url)]
-    if bi_encoder is not None:
-        scorers.append(BiEncoderScorer(bi_encoder))
-    report, rankings = compare_scorers(task, task.first_stage_name, scorers, top_k, terminal(stderr=True))
-    if run_out is not None:
-        write_lines(run_out, run_lines(rankings[scorers[0].name], tag="bentorank"))
-    if print_json:
-        typer.echo(json.dumps(as_json(report), indent=2))
+    options, console = EngineOptions(model, engine, precision=precision), terminal(stderr=True)
+    cascade = None
+    if first_stage is not None:
+        ranker = _stages(options, url, first_stage)
+        keeps = tuple(dict.fromkeys(keep or [DEFAULT_KEEP]))
+        report, cascade, ranking = compare_stages(task, ranker, keeps, top_k, console)
     else:
-        terminal().print(as_tables(report))
+        scorers: list[Scorer] = [engine_scorer(options) if url is None else _server(options, url)]
+        if bi_encoder is not None:
+            scorers.append(BiEncoderScorer(bi_encoder))
+        report, rankings = compare_scorers(task, task.first_stage_name, scorers, top_k, console)
+        ranking = rankings[scorers[0].name]
+    if run_out is not None:
+        write_lines(run_out, run_lines(ranking, tag="bentorank"))
+    if print_json:
+        told = as_json(report) | ({} if cascade is None else {"cascade": asdict(cascade)})
+        typer.echo(json.dumps(told, indent=2))
+    else:
+        terminal().print(*([as_tables(report)] if cascade is None else [as_tables(report), cascade_table(cascade)]))
 
 
 def _task_files(
@@ -114,11 +142,38 @@ def _task_files(
     return TaskFiles(corpus, queries, qrels, chosen)
 
 
-def _reranker(options: EngineOptions, url: str | None) -> Scorer:
+def _stages(options: EngineOptions, url: str | None, first_stage: str) -> StagedRanker:
+    """The model with its first stage. Raises CommandError where there is none such."""
+    from bentorank.evaluation.staged import EngineStages, ServerStages
+
+    if url is not None:
+        return ServerStages(_server(options, url), first_stage)
+    reranker = engine_scorer(options)
+    return EngineStages(reranker, _sifter(reranker, options, first_stage))
+
+
+def _sifter(reranker: EngineScorer, options: EngineOptions, first_stage: str) -> Sifter:
+    from bentorank.evaluation.staged import ModelSifter
+
+    if first_stage != EMBEDDINGS:
+        return ModelSifter(engine_scorer(replace(options, model=first_stage)))
+    return word_sifter(reranker, options)
+
+
+def word_sifter(reranker: EngineScorer, options: EngineOptions) -> WordSifter:
+    """By the word embeddings of the model that `options` name. Raises CommandError where it has none."""
+    from bentorank.evaluation.staged import WordSifter
+    from bentorank.wiring import word_table
+
+    words = word_table(_resolved(options))
+    if words is None:
+        raise CommandError("--first-stage embeddings: no word embeddings are to be found in this model")
+    return WordSifter(reranker.engine, words)
+
+
+def _server(options: EngineOptions, url: str) -> ServerScorer:
     from bentorank.evaluation.scorers import ServerScorer
 
-    if url is None:
-        return engine_scorer(options)
     if options != EngineOptions(STARTER):
         raise CommandError("--url scores with the server's model: leave out --model, --engine and --precision")
     return ServerScorer(url)
@@ -129,8 +184,12 @@ def engine_scorer(options: EngineOptions) -> EngineScorer:
     # An engine brings torch or OpenVINO with it, which `--url` does not need.
     from bentorank.engines.loading import load_engine
     from bentorank.evaluation.scorers import EngineScorer
+
+    return EngineScorer(load_engine(_resolved(options)))
+
+
+def _resolved(options: EngineOptions) -> EngineOptions:
+    """With the folder that the model's name stands for."""
     from bentorank.wiring import resolve_model
 
-    if options.engine is not EngineKind.FAKE:
-        options = replace(options, model=resolve_model(options.model))
-    return EngineScorer(load_engine(options))
+    return options if options.engine is EngineKind.FAKE else replace(options, model=resolve_model(options.model))

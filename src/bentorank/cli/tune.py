@@ -56,6 +56,14 @@ def tune(
     candidates: Candidates = None,
     top_k: TopK = 20,
     limit_queries: LimitQueries = None,
+    first_stage: Annotated[
+        bool,
+        typer.Option(
+            "--first-stage",
+            help="Propose word embeddings as a first stage, if it loses no more than --max-ndcg-loss for certain.",
+            rich_help_panel=TRIED,
+        ),
+    ] = False,
     min_correlation: MinCorrelation = 0.99,
     max_ndcg_loss: MaxNdcgLoss = 0.005,
 ) -> None:
@@ -67,8 +75,10 @@ def tune(
     another is faster by more than noise. Let the machine do nothing else meanwhile.
     """
     from bentorank.evaluation.agreement import AgreementCheck, Tolerance
+    from bentorank.evaluation.report import cascade_table
     from bentorank.settings import read_settings
     from bentorank.tuning.candidates import Restriction
+    from bentorank.tuning.first_stage import keeps_for, measure_first_stage, propose
     from bentorank.tuning.progress import TuningBar
     from bentorank.tuning.report import as_table, overruled, settings_lines
     from bentorank.tuning.search import Order
@@ -87,14 +97,23 @@ def tune(
     tolerance = Tolerance(min_correlation, max_ndcg_loss)
     _check_out(out, force=force)
     task = chosen_task(corpus, queries, qrels, candidates, top_k=top_k, limit_queries=limit_queries)
+    if first_stage:
+        keeps_for(task)
     order = Order({"model": model} if model else {}, AgreementCheck(task, tolerance), only, minutes)
     with TuningBar(terminal(stderr=True)) as bar:
         outcome = search(order, bar)
-    lines = settings_lines(outcome, model)
+        proposal = None
+        if first_stage:
+            bar.say("measuring a first stage")
+            report = measure_first_stage({**order.settings, **dict(outcome.chosen.overrides)}, task)
+            proposal = propose(report, max_ndcg_loss)
+    lines = settings_lines(outcome, model, proposal)
     if out is not None:
         _replace_file(out, lines)
     console = terminal()
     console.print(as_table(outcome))
+    if proposal is not None:
+        console.print(cascade_table(proposal.report), proposal.sentence)
     for name in overruled(outcome):
         warn(f"{name} is set in the environment, and wins over a file of settings")
     if out is None:

@@ -13,6 +13,8 @@ from bentorank.evaluation.measures import Difference, compare, mean
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from bentorank.evaluation.cascade import CascadeReport, Kept
+
 
 @dataclass(frozen=True, slots=True)
 class Row:
@@ -67,6 +69,35 @@ def as_tables(report: Report) -> Group:
     """One table a reranking: each measure before and after, the difference, and how many queries it moved."""
     first, *reranked = report.rows
     return Group(*(_table(report, first, row) for row in reranked))
+
+
+def cascade_table(report: CascadeReport) -> Table:
+    """A row for reading everything, and one for each number of documents that a first stage keeps."""
+    caption = f"{report.queries:,} queries, {report.pairs:,} pairs; changes and speeds are to reading all of them"
+    table = Table(title=f"{report.first_stage} before {report.model}", caption=caption, caption_justify="left")
+    judged = report.rows[0].quality is not None
+    quality = ("nDCG@10", "change", "95 % interval") if judged else ()
+    table.add_column("keep", no_wrap=True)
+    for header in (*quality, "same 10", "s/query", "speed"):
+        table.add_column(header, justify="right", no_wrap=True)
+    for row in report.rows:
+        table.add_row(*cascade_cells(row, report.queries))
+    return table
+
+
+def cascade_cells(row: Kept, queries: int) -> tuple[str, ...]:
+    """What a table tells of a row."""
+    quality: tuple[str, ...] = ()
+    if row.quality is not None:
+        difference = row.quality.difference
+        compared = (
+            ("", "")
+            if difference is None
+            else (f"{difference.mean:+.4f}", f"{difference.low:+.4f} … {difference.high:+.4f}")
+        )
+        quality = (f"{row.quality.ndcg:.4f}", *compared)
+    same = f"{100 * row.overlap:.1f} %"
+    return (str(row.keep or "all"), *quality, same, f"{row.seconds / queries:.2f}", f"{row.speed:.2f}×")
 
 
 def as_markdown(report: Report) -> str:

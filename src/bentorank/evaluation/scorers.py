@@ -50,21 +50,21 @@ class EngineScorer:
     """Scores through an engine in this process, as the service would, without HTTP and queue."""
 
     def __init__(self, engine: Engine, length: LengthPolicy | None = None) -> None:
-        self._engine = engine
+        self.engine = engine
         self._length = length or LengthPolicy()
 
     @property
     def name(self) -> str:
         """Model, engine and precision, and what becomes of long passages unless they are cut."""
-        info, overflow = self._engine.info, self._length.overflow
+        info, overflow = self.engine.info, self._length.overflow
         suffix = "" if overflow is Overflow.TRUNCATE else f", {overflow}"
         return f"{info.model} ({info.engine} {info.precision}{suffix})"
 
     def score(self, query: str, passages: Sequence[str]) -> Scored:
         """Logits; of a passage that was split, its best chunk's."""
-        encoded = self._engine.encode_chunks([Pair(query, passage) for passage in passages], self._length)
+        encoded = self.engine.encode_chunks([Pair(query, passage) for passage in passages], self._length)
         chunks = [chunk for chunks_of_passage in encoded for chunk in chunks_of_passage]
-        logits = forward_all(self._engine, chunks, self._engine.info.batch_tokens)
+        logits = forward_all(self.engine, chunks, self.engine.info.batch_tokens)
         first_chunks = np.cumsum([0, *map(len, encoded[:-1])])
         best = np.maximum.reduceat(logits, first_chunks)
         return Scored(best.astype(np.float64), sum(chunks_of_passage[0].truncated for chunks_of_passage in encoded))
@@ -114,9 +114,23 @@ class ServerScorer:
         except (KeyError, TypeError, IndexError, ValueError) as error:
             raise EvaluationError(f"{self._url}: the answer is not a rerank response") from error
 
-    def _post(self, body: dict[str, Any]) -> dict[str, Any]:
+    def order(self, query: str, passages: Sequence[str], asked: dict[str, Any]) -> list[int]:
+        """Places of all passages in the order of an answer to a request with what is `asked` besides."""
+        answer = self._post(
+            {"query": query, "documents": list(passages), "return_documents": False} | asked,
+            headers={"cache-control": "no-store"},
+        )
         try:
-            response = self._client.post(self._url, json=body)
+            places = [int(result["index"]) for result in answer["results"]]
+        except (KeyError, TypeError, ValueError) as error:
+            raise EvaluationError(f"{self._url}: the answer is not a rerank response") from error
+        if sorted(places) != [*range(len(passages))]:
+            raise EvaluationError(f"{self._url}: the answer does not have every document once")
+        return places
+
+    def _post(self, body: dict[str, Any], headers: dict[str, str] | None = None) -> dict[str, Any]:
+        try:
+            response = self._client.post(self._url, json=body, headers=headers)
             if response.status_code != HTTPStatus.OK:
                 raise EvaluationError(f"{self._url}: status {response.status_code}: {response.text[:300]}")
             return cast("dict[str, Any]", response.json())

@@ -86,7 +86,8 @@ REQUEST_DURATION = Histogram(
 _DURATION_OF = {digit: REQUEST_DURATION.labels(f"{digit}xx") for digit in (2, 4, 5)}
 PHASE_DURATION = Histogram(
     "rerank_phase_duration_seconds",
-    "Where the time of answered rerank requests went; `queue` is what was neither tokenising nor computing.",
+    "Where the time of answered rerank requests went; `queue` is what was neither tokenising nor computing, nor the"
+    " `first_stage`, which few requests have.",
     ["model", "phase"],
     buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30),
 )
@@ -163,6 +164,11 @@ FAILED_PAIRS = Counter("rerank_failed_pairs_total", "Pairs that the engine could
 EMPTY_DOCUMENTS = Counter("rerank_empty_documents_total", "Documents without text, which stand last, unread.")
 TRUNCATED_DOCUMENTS = Counter("rerank_truncated_documents_total", "Documents cut to fit the model's window.", ["model"])
 
+PRUNED_DOCUMENTS = Counter(
+    "rerank_pruned_documents_total",
+    "Documents that a first stage kept from the model, and that have no score.",
+    ["model"],
+)
 UNSCORED_DOCUMENTS = Counter(
     "rerank_unscored_documents_total",
     "Documents in an answer without a score, because the caller takes such an answer, by the reason.",
@@ -213,7 +219,10 @@ class _OfModel:
     def __init__(self, model: str) -> None:
         self.documents = DOCUMENTS.labels(model)
         self.truncated = TRUNCATED_DOCUMENTS.labels(model)
-        self.phases = [PHASE_DURATION.labels(model, phase) for phase in ("queue", "tokenize", "inference")]
+        self.phases = [
+            PHASE_DURATION.labels(model, phase) for phase in ("queue", "tokenize", "inference", "first_stage")
+        ]
+        self.pruned = PRUNED_DOCUMENTS.labels(model)
         self.queue_tokens = QUEUE_TOKENS.labels(model)
         self.tokens_per_s = TOKENS_PER_SECOND.labels(model)
         self.device_busy = DEVICE_BUSY.labels(model)
@@ -279,7 +288,10 @@ def record_ranking(model: str, documents: int, ranking: Ranking) -> None:
     for reason, count in ranking.unscored_documents.items():
         UNSCORED_DOCUMENTS.labels(reason).inc(count)
     timings_ms = ranking.timings_ms
-    queue, tokenize, inference = of_model.phases
+    queue, tokenize, inference, first_stage = of_model.phases
+    if timings_ms.first_stage is not None:
+        first_stage.observe(timings_ms.first_stage / 1e3)
+        of_model.pruned.inc(ranking.usage.pruned_documents)
     queue.observe(timings_ms.queue / 1e3)
     tokenize.observe(timings_ms.tokenize / 1e3)
     inference.observe(timings_ms.inference / 1e3)

@@ -16,6 +16,7 @@ from bentorank.tuning.candidates import AS_IT_IS
 from bentorank.tuning.choice import Result, ratio, spread
 
 if TYPE_CHECKING:
+    from bentorank.tuning.first_stage import FirstStageProposal
     from bentorank.tuning.search import Outcome, Stage
 
 
@@ -39,14 +40,16 @@ def verdict(outcome: Outcome) -> str:
     return "\n".join((_verdict(outcome), *outcome.notes))
 
 
-def settings_lines(outcome: Outcome, model: str | None) -> str:
+def settings_lines(outcome: Outcome, model: str | None, proposal: FirstStageProposal | None = None) -> str:
     """`NAME=value` lines that `bentorank serve --env-file` reads, and docker's; `model` is pinned if it is given."""
     comments = [
         f"Written by bentorank tune {__version__} on {dt.datetime.now(tz=dt.UTC):%Y-%m-%d}.",
         _title(outcome),
         *verdict(outcome).splitlines(),
+        *(() if proposal is None else (proposal.sentence,)),
     ]
-    settings = [*([("model", model)] if model else ()), *outcome.chosen.overrides]
+    proposed = () if proposal is None else proposal.settings
+    settings = [*([("model", model)] if model else ()), *outcome.chosen.overrides, *proposed]
     lines = [f"# {comment}" for comment in comments] + [f"{environment_name(name)}={value}" for name, value in settings]
     return "\n".join(lines) + "\n"
 

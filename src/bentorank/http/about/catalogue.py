@@ -14,6 +14,7 @@ from starlette.requests import Request  # noqa: TC002 - FastAPI reads the annota
 from starlette.responses import Response  # noqa: TC002
 
 from bentorank import __version__
+from bentorank.cascade.first_stage import NO_FIRST_STAGE
 from bentorank.http.edge.envelope import json_response
 from bentorank.http.edge.request_context import context_of
 from bentorank.types import Overflow
@@ -112,7 +113,7 @@ class CatalogueRoutes:
         }
 
     def _details(self, model: ServedModel) -> dict[str, Any]:
-        info = model.reranker.info
+        info, rules = model.reranker.info, self.rules.of_model(model.overflow, model.first_stage, model.keep)
         return {
             "name": model.name,
             "aliases": model.aliases,
@@ -121,6 +122,9 @@ class CatalogueRoutes:
             "precision": info.precision,
             "max_tokens": info.max_tokens,
             "max_batch_tokens": model.reranker.scheduler.max_batch_tokens,
-            "overflow": model.overflow or self.rules.overflow,
+            "overflow": rules.overflow,
             "takes_instruction": info.takes_instruction,
+            "first_stages": model.reranker.first_stages,
+            "first_stage": rules.first_stage or NO_FIRST_STAGE,
+            "keep": rules.keep,
         }

@@ -124,6 +124,9 @@ class ModelDetails(BaseModel):
         description="What happens to a document that does not fit, unless a request says."
     )
     takes_instruction: bool
+    first_stages: list[str] = Field(description="What may order documents cheaply before it reads the best of them.")
+    first_stage: str = Field(description="Which of them does, or `none`, unless a request says.")
+    keep: int = Field(description="How many documents it reads after one, unless a request says.")
 
 
 class InfoBody(BaseModel):

@@ -10,7 +10,16 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from bentorank.http.dialects.dialect import Answer, Dialect, JobRules, search_units
-from bentorank.http.dialects.fields import Count, DocumentInputs, LenientBool, Model, PositiveInt, Query, read_document
+from bentorank.http.dialects.fields import (
+    CascadeFields,
+    Count,
+    DocumentInputs,
+    LenientBool,
+    Model,
+    PositiveInt,
+    Query,
+    read_document,
+)
 from bentorank.types import Overflow, RerankJob
 
 if TYPE_CHECKING:
@@ -29,7 +38,7 @@ class RelevantSpansBody(BaseModel):
     max_spans: PositiveInt | None = Field(None, description="Most spans of a document.")
 
 
-class CohereV2Body(BaseModel):
+class CohereV2Body(CascadeFields):
     """One query and the documents to order by their relevance to it."""
 
     model_config = ConfigDict(
@@ -147,6 +156,7 @@ def to_job(body: CohereV2Body, rules: JobRules, deadline: float) -> RerankJob:
         query=body.query,
         documents=documents,
         top_n=body.top_n or None,
+        cascade=rules.cascade(body.first_stage, body.keep, top_n=body.top_n),
         deadline=deadline,
         length=rules.length(
             Overflow.CHUNK if body.wants_spans else None, max_tokens_per_doc=body.max_tokens_per_doc or None

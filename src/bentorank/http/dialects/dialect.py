@@ -5,12 +5,14 @@ from __future__ import annotations
 import math
 import time
 import uuid
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from bentorank.types import LengthPolicy, Overflow
+from bentorank.cascade.first_stage import DEFAULT_KEEP, NO_FIRST_STAGE
+from bentorank.errors import InvalidRequestError
+from bentorank.types import Cascade, LengthPolicy, Overflow
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -34,6 +36,19 @@ class JobRules:
     limits: RequestLimits
     overflow: Overflow = Overflow.TRUNCATE
     cut_query: bool = False
+    first_stage: str | None = None
+    keep: int = DEFAULT_KEEP
+
+    def of_model(self, overflow: Overflow | None, first_stage: str | None, keep: int | None) -> JobRules:
+        """With what one model's own settings say in place of the service's."""
+        if overflow is None and first_stage is None and keep is None:
+            return self
+        return replace(
+            self,
+            overflow=overflow or self.overflow,
+            first_stage=first_stage or self.first_stage,
+            keep=keep or self.keep,
+        )
 
     def length(  # noqa: PLR0913 - by name, as requests have them
         self,
@@ -56,6 +71,24 @@ class JobRules:
             instruction=instruction or None,
         )
 
+    def cascade(
+        self, first_stage: str | None = None, keep: int | None = None, *, top_n: int | None, field_prefix: str = ""
+    ) -> Cascade | None:
+        """The first stage: the request's where it names one, else the service's. It keeps what is wanted back.
+
+        Raises InvalidRequestError where there is nothing to `keep` from.
+        """
+        name = first_stage or self.first_stage
+        if name is None or name == NO_FIRST_STAGE:
+            if keep is None:
+                return None
+            raise InvalidRequestError(
+                f"{field_prefix}keep: there is no first stage to keep documents of; send first_stage too",
+                field=f"{field_prefix}keep",
+            )
+        is_asked = first_stage is not None or keep is not None
+        return Cascade(name, max(keep or self.keep, top_n or 0), is_asked)
+
 
 @dataclass(frozen=True, slots=True)
 class Answer:
@@ -76,6 +109,8 @@ class Dialect(Generic[Body]):
     documents_field: str
     to_job: Callable[[Body, JobRules, float], RerankJob]
     to_response: Callable[[Body, RerankJob, Ranking, Answer], object]
+    # Whether an answer has the documents that a first stage pruned. Elsewhere a score is a number, and they have none.
+    tells_pruned: Callable[[RerankJob], bool] = lambda _job: False
 
 
 class TokenUsage(BaseModel):

@@ -67,6 +67,27 @@ INSTRUCTION = (
     " Others read none, and a warning says so."
 )
 
+MAX_MODEL_NAME_CHARS = 200
+FirstStageName = Annotated[str, StringConstraints(min_length=1, max_length=MAX_MODEL_NAME_CHARS)]
+FIRST_STAGE = (
+    "What orders the documents cheaply, so that the model reads only the best of them: `embeddings`, the model's own"
+    " word embeddings; the name of another model that is served; or `none`. What the service is set to unless set, none"
+    " by default."
+)
+KEEP = (
+    "How many documents the model reads after a first stage, and as many as are to be returned at least; what the"
+    " service is set to unless set, 50 by default."
+)
+
+
+class CascadeFields(BaseModel):
+    """What every API may ask of the service beside its own: a first stage. Documents that it prunes are left out."""
+
+    first_stage: FirstStageName | None = Field(
+        None, description=f"Not in the original. {FIRST_STAGE} What is not read is left out of the answer."
+    )
+    keep: PositiveInt | None = Field(None, description=f"Not in the original. {KEEP}")
+
 
 def keeps_end(truncated_side: str | None) -> bool:
     """Whether a text that is cut on that side keeps its end."""

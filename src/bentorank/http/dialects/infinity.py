@@ -10,14 +10,22 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from bentorank.http.dialects.dialect import Answer, Dialect, JobRules, RankedText, TokenUsage, ranked_texts, token_usage
-from bentorank.http.dialects.fields import Count, DocumentInputs, LenientBool, Model, Query, read_document
+from bentorank.http.dialects.fields import (
+    CascadeFields,
+    Count,
+    DocumentInputs,
+    LenientBool,
+    Model,
+    Query,
+    read_document,
+)
 from bentorank.types import RerankJob, ScoreMode
 
 if TYPE_CHECKING:
     from bentorank.types import Ranking
 
 
-class InfinityBody(BaseModel):
+class InfinityBody(CascadeFields):
     """One query and the documents to order by their relevance to it."""
 
     model_config = ConfigDict(
@@ -63,6 +71,7 @@ def to_job(body: InfinityBody, rules: JobRules, deadline: float) -> RerankJob:
         query=body.query,
         documents=documents,
         top_n=body.top_n or None,
+        cascade=rules.cascade(body.first_stage, body.keep, top_n=body.top_n),
         score_mode=ScoreMode.LOGIT if body.raw_scores else ScoreMode.PROBABILITY,
         deadline=deadline,
         length=rules.length(),

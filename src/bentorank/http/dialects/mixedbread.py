@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from bentorank.http.dialects.dialect import Answer, Dialect, JobRules, TokenUsage, token_usage
 from bentorank.http.dialects.fields import (
     INSTRUCTION,
+    CascadeFields,
     DocumentBody,
     DocumentInputs,
     Instruction,
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from bentorank.types import Ranking
 
 
-class MixedbreadBody(BaseModel):
+class MixedbreadBody(CascadeFields):
     """One query and the inputs to order by their relevance to it."""
 
     model_config = ConfigDict(
@@ -88,6 +89,7 @@ def to_job(body: MixedbreadBody, rules: JobRules, deadline: float) -> RerankJob:
         query=body.query,
         documents=documents,
         top_n=body.top_k,
+        cascade=rules.cascade(body.first_stage, body.keep, top_n=body.top_k),
         deadline=deadline,
         length=rules.length(instruction=body.instruction),
     )

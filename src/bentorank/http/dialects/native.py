@@ -5,6 +5,7 @@ Shapes: `native_request.py`, `native_response.py`. The two dialects differ only 
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from bentorank.errors import InvalidRequestError
@@ -16,7 +17,7 @@ from bentorank.http.dialects.native_response import RerankResponse, SupersetResp
 from bentorank.types import Document, LengthPolicy, OnDeadline, OnItemError, Overflow, RerankJob
 
 if TYPE_CHECKING:
-    from bentorank.types import RankedDocument, Ranking
+    from bentorank.types import FirstStageUsage, RankedDocument, Ranking
 
 
 def to_job(body: RerankBody, rules: JobRules, deadline: float, *, field_prefix: str = "") -> RerankJob:
@@ -34,16 +35,18 @@ def to_job(body: RerankBody, rules: JobRules, deadline: float, *, field_prefix: 
         raise InvalidRequestError(
             f"{field_prefix}top_n: contradicts top_k; send one of them", field=f"{field_prefix}top_n"
         )
+    top_n = body.top_k or body.top_n or None
     return RerankJob(
         query=body.query,
         documents=documents,
-        top_n=body.top_k or body.top_n or None,
+        top_n=top_n,
         score_mode=body.mode,
         score_threshold=body.score_threshold,
         deadline=deadline,
         length=_length(body, rules),
         on_deadline=OnDeadline(body.on_deadline or OnDeadline.ERROR),
         on_item_error=OnItemError(body.on_item_error or OnItemError.ERROR),
+        cascade=rules.cascade(body.first_stage, body.keep, top_n=top_n, field_prefix=field_prefix),
     )
 
 
@@ -104,12 +107,14 @@ def _response(
             "pairs": usage.pairs,
             "cached_pairs": usage.cached_pairs,
             "truncated_documents": usage.truncated_documents,
+            **_first_stage_usage(usage.first_stage),
         },
         "timings_ms": {
             "queue": timings.queue,
             "tokenize": timings.tokenize,
             "inference": timings.inference,
             "total": timings.total,
+            **({} if timings.first_stage is None else {"first_stage": timings.first_stage}),
         },
         "latency_ms": timings.total,
         "warnings": list(ranking.warnings),
@@ -126,6 +131,8 @@ def _result(ranked: RankedDocument, document: Document, *, with_content: bool, w
     }
     if ranked.unscored:
         result["unscored"] = ranked.unscored
+    if ranked.is_pruned:
+        result["pruned"] = True
     if ranked.spans:
         best = ranked.spans[0].span
         result["span"] = {"start": best.start, "end": best.end}
@@ -138,5 +145,24 @@ def _result(ranked: RankedDocument, document: Document, *, with_content: bool, w
     return result
 
 
-NATIVE = Dialect("native", RerankBody, RerankResponse, "documents", to_job, to_native_response)
-SUPERSET = Dialect("superset", SupersetBody, SupersetResponse, "documents", to_job, to_superset_response)
+def _first_stage_usage(first_stage: FirstStageUsage | None) -> dict[str, Any]:
+    return {} if first_stage is None else {"first_stage": asdict(first_stage)}
+
+
+def _has_asked_for_a_cascade(job: RerankJob) -> bool:
+    """Who sends our field knows our answer; Cohere's and Jina's clients, which do not, may fail on a null score."""
+    return job.cascade is not None and job.cascade.is_asked
+
+
+NATIVE = Dialect(
+    "native", RerankBody, RerankResponse, "documents", to_job, to_native_response, tells_pruned=lambda _job: True
+)
+SUPERSET = Dialect(
+    "superset",
+    SupersetBody,
+    SupersetResponse,
+    "documents",
+    to_job,
+    to_superset_response,
+    tells_pruned=_has_asked_for_a_cascade,
+)

@@ -10,9 +10,12 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, RootModel
 
 from bentorank.http.dialects.fields import (
+    FIRST_STAGE,
     INSTRUCTION,
+    KEEP,
     Count,
     DocumentInputs,
+    FirstStageName,
     Instruction,
     LenientBool,
     PositiveInt,
@@ -52,6 +55,10 @@ class RerankBody(BaseModel):
     top_k: PositiveInt | None = Field(None, description="How many results to return; all unless set.")
     top_n: Count | None = Field(None, description="Another name of `top_k`; 0 is all.")
     instruction: Instruction | None = Field(None, description=INSTRUCTION)
+    first_stage: FirstStageName | None = Field(
+        None, description=f"{FIRST_STAGE} What is not read stands last, marked by `pruned`."
+    )
+    keep: PositiveInt | None = Field(None, description=KEEP)
     score_mode: Literal["probability", "logit", "model"] | None = Field(
         None,
         description="`probability` (default): sigmoid of the logit; `logit`: the raw logit; `model`: the checkpoint's"

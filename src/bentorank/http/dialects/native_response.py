@@ -33,7 +33,13 @@ class ResultBody(BaseModel):
     unscored: str | None = Field(
         None,
         description="Why there is no score, where `on_deadline` or `on_item_error` lets such documents be: a code such"
-        " as `deadline_exceeded`, `scoring_failed`, `non_finite_score` or `document_too_long`; absent otherwise.",
+        " as `deadline_exceeded`, `scoring_failed`, `non_finite_score` or `document_too_long`; `pruned` where a first"
+        " stage kept it from the model; absent otherwise.",
+    )
+    pruned: Literal[True] | None = Field(
+        None,
+        description="Where a first stage kept the document from the model: it stands after all others, in the order of"
+        " that stage. Absent otherwise.",
     )
     span: SpanBody | None = Field(
         None, description="The chunk that has this score, where documents were to be split; absent otherwise."
@@ -45,6 +51,19 @@ class ResultBody(BaseModel):
     )
 
 
+class FirstStageBody(BaseModel):
+    """What a first stage read."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: str = Field(description="`embeddings`, or that of a model.")
+    pairs: int = Field(ge=0, description="Pairs that it read; a chunk is one, and empty documents are none.")
+    tokens: int = Field(
+        ge=0, description="Tokens that it read. Those that took another model are counted in `total_tokens` too."
+    )
+    pruned_documents: int = Field(ge=0, description="Documents that it kept from the model.")
+
+
 class UsageBody(BaseModel):
     """What the rerank cost."""
 
@@ -52,12 +71,13 @@ class UsageBody(BaseModel):
 
     prompt_tokens: int = Field(ge=0, description="Same as `total_tokens`.")
     completion_tokens: int = Field(ge=0, description="Always 0: strict clients want it.")
-    total_tokens: int = Field(ge=0, description="Tokens scored, special tokens included.")
+    total_tokens: int = Field(ge=0, description="Tokens that models scored, a first stage's too.")
     pairs: int = Field(ge=0, description="Query-document pairs with a score; a document that was split has several.")
     cached_pairs: int = Field(
         ge=0, description="Those of them whose score was remembered, or computed for another request at that time."
     )
     truncated_documents: int = Field(ge=0, description="Documents cut to fit the model's window.")
+    first_stage: FirstStageBody | None = Field(None, description="Absent where no first stage was needed.")
 
 
 class TimingsBody(BaseModel):
@@ -69,6 +89,7 @@ class TimingsBody(BaseModel):
     tokenize: float = Field(ge=0)
     inference: float = Field(ge=0)
     total: float = Field(ge=0)
+    first_stage: float | None = Field(None, ge=0, description="Absent where no first stage was needed.")
 
 
 class RerankResponse(BaseModel):

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from bentorank.http.dialects.dialect import Answer, Dialect, JobRules, TokenUsage, token_usage
-from bentorank.http.dialects.fields import Model, PositiveInt, Query
+from bentorank.http.dialects.fields import CascadeFields, Model, PositiveInt, Query
 from bentorank.types import Document, Overflow, RerankJob, ScoreMode
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ class NimText(BaseModel):
     text: str
 
 
-class NimBody(BaseModel):
+class NimBody(CascadeFields):
     """One query and the passages to order by their relevance to it."""
 
     model_config = ConfigDict(
@@ -87,6 +87,7 @@ def to_job(body: NimBody, rules: JobRules, deadline: float) -> RerankJob:
         query=body.query.text,
         documents=documents,
         top_n=body.top_k,
+        cascade=rules.cascade(body.first_stage, body.keep, top_n=body.top_k),
         score_mode=ScoreMode.LOGIT,
         deadline=deadline,
         length=rules.length(Overflow.TRUNCATE if body.truncate == "END" else Overflow.ERROR),

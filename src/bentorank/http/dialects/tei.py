@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from bentorank.http.dialects.dialect import Answer, Dialect, JobRules, overflow_of
-from bentorank.http.dialects.fields import Count, LenientBool, Query, Texts, TruncationSide, keeps_end
+from bentorank.http.dialects.fields import CascadeFields, Count, LenientBool, Query, Texts, TruncationSide, keeps_end
 from bentorank.types import Document, RerankJob, ScoreMode
 
 if TYPE_CHECKING:
     from bentorank.types import Ranking
 
 
-class TeiBody(BaseModel):
+class TeiBody(CascadeFields):
     """One query and the texts to order by their relevance to it."""
 
     model_config = ConfigDict(
@@ -63,6 +63,7 @@ def to_job(body: TeiBody, rules: JobRules, deadline: float) -> RerankJob:
         query=body.query,
         documents=documents,
         top_n=body.top_n or None,
+        cascade=rules.cascade(body.first_stage, body.keep, top_n=body.top_n),
         score_mode=ScoreMode.LOGIT if body.raw_scores else ScoreMode.PROBABILITY,
         deadline=deadline,
         length=rules.length(overflow_of(truncates=body.truncate), keep_end=keeps_end(body.truncation_direction)),

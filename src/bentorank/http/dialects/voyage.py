@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from bentorank.http.dialects.dialect import Answer, Dialect, JobRules, RankedText, overflow_of, ranked_texts
 from bentorank.http.dialects.fields import (
     INSTRUCTION,
+    CascadeFields,
     DocumentInputs,
     Instruction,
     LenientBool,
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from bentorank.types import Ranking
 
 
-class VoyageBody(BaseModel):
+class VoyageBody(CascadeFields):
     """One query and the documents to order by their relevance to it."""
 
     model_config = ConfigDict(
@@ -81,6 +82,7 @@ def to_job(body: VoyageBody, rules: JobRules, deadline: float) -> RerankJob:
         query=body.query,
         documents=documents,
         top_n=body.top_k,
+        cascade=rules.cascade(body.first_stage, body.keep, top_n=body.top_k),
         deadline=deadline,
         length=rules.length(overflow_of(truncates=body.truncation), instruction=body.instruction),
     )

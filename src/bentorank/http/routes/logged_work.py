@@ -26,6 +26,7 @@ def done_work(rankings: Sequence[Ranking]) -> dict[str, object]:
         "tokens": sum(ranking.usage.tokens for ranking in rankings),
         "truncated_documents": sum(ranking.usage.truncated_documents for ranking in rankings),
         "unscored_documents": sum(sum(ranking.unscored_documents.values()) for ranking in rankings),
+        "pruned_documents": sum(ranking.usage.pruned_documents for ranking in rankings),
         "queue_ms": longest.queue,
         "tokenize_ms": longest.tokenize,
         "inference_ms": longest.inference,

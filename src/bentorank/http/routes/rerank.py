@@ -99,7 +99,8 @@ class RerankRoutes:
             error.message = _renamed(error.message, dialect.documents_field)
             raise
         context.work |= done_work([ranking])
-        content = dialect.to_response(body, job, ranking, Answer(model.name))
+        told = ranking if dialect.tells_pruned(job) else ranking.without_pruned
+        content = dialect.to_response(body, job, told, Answer(model.name))
         return json_response(content, headers=timing_headers(job, ranking, model.reranker.info.device))
 
     async def _rerank_batch(self, request: Request) -> Response:
@@ -222,7 +223,7 @@ class RerankRoutes:
 
     def _rules_of(self, model: ServedModel) -> JobRules:
         """What the service lays down for requests that this model answers."""
-        return self.rules if model.overflow is None else replace(self.rules, overflow=model.overflow)
+        return self.rules.of_model(model.overflow, model.first_stage, model.keep)
 
     def _deadline(self, request: Request, deadline_ms: float | None) -> float:
         return deadline_of(
@@ -245,7 +246,8 @@ async def _write_nth(work: _Nth, ranking: Ranking) -> orjson.Fragment:
 
 
 def _pairs(job: RerankJob) -> list[Pair]:
-    return [Pair(job.query, document.content) for document in job.documents]
+    """About those that the model will read."""
+    return [Pair(job.query, document.content) for document in job.documents[: job.most_read]]
 
 
 def _renamed(message: str, documents_field: str) -> str:

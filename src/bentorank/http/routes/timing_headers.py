@@ -30,6 +30,8 @@ def timing_headers(job: RerankJob, ranking: Ranking, device: str) -> dict[str, s
         "x-truncated-documents": ranking.usage.truncated_documents,
         "x-truncated-query": int(ranking.query_truncated),
     }
+    if ranking.usage.first_stage is not None:
+        values["x-pruned-documents"] = ranking.usage.pruned_documents
     return {name: str(value) for name, value in values.items()} | warning_header(ranking.warnings)
 
 

@@ -50,6 +50,7 @@ class TracedWork:
                 "bentorank.cached_pairs": usage.cached_pairs,
                 "bentorank.truncated_documents": usage.truncated_documents,
                 "bentorank.unscored_documents": sum(ranking.unscored_documents.values()),
+                "bentorank.pruned_documents": usage.pruned_documents,
             }
 
     def scored(self, scores: Scores) -> None:

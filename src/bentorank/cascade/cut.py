@@ -1,0 +1,47 @@
+"""Which documents the model reads, and which a first stage prunes. Pure."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from bentorank.types import FirstStageUsage
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from bentorank.cascade.first_stage import Sifted
+    from bentorank.types import Cascade
+
+
+PRUNED_BY_SETTING = "were pruned by a first stage and have no score"
+
+
+class Cut(NamedTuple):
+    """Places of documents in their request: `kept` in the order of the request, `pruned` best first.
+
+    `warnings` say what the caller may not have expected.
+    """
+
+    kept: Sequence[int]
+    pruned: Sequence[int] = ()
+    usage: FirstStageUsage | None = None
+    warnings: tuple[str, ...] = ()
+
+
+def cut_after(cascade: Cascade, documents: int, places: Sequence[int], sifted: Sifted) -> Cut:
+    """Keep the best of the documents at `places`, ties by their place, and those that the first stage did not read.
+
+    One that it could not score is kept before all others: nothing is known against it.
+    """
+    scores = dict(zip(places, sifted.scores, strict=True))
+    best_first = sorted(places, key=lambda place: _key(scores[place]))
+    pruned = best_first[cascade.keep :]
+    kept = sorted(set(range(documents)).difference(pruned))
+    usage = FirstStageUsage(cascade.first_stage, sifted.pairs, sifted.tokens, len(pruned))
+    # Who asks for a first stage knows.
+    told = () if cascade.is_asked else (f"{len(pruned)} of {documents} documents {PRUNED_BY_SETTING}",)
+    return Cut(kept, pruned, usage, told)
+
+
+def _key(score: float | None) -> tuple[bool, float]:
+    return (False, 0.0) if score is None else (True, -score)

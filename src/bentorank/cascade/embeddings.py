@@ -1,0 +1,75 @@
+"""The first stage without a second model: the model's own word embeddings, over the tokens that it would read."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from bentorank.cascade.first_stage import Sifted
+from bentorank.cascade.word_match import match_words
+from bentorank.errors import DeadlineExceededError
+from bentorank.types import Pair
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from concurrent.futures import Executor
+
+    from numpy.typing import NDArray
+
+    from bentorank.engines.protocol import Engine
+    from bentorank.engines.word_table import WordTable
+    from bentorank.reading import Terms
+    from bentorank.types import LengthPolicy
+
+
+class EmbeddingsStage:
+    """Orders documents by how well their words match the query's, on the threads of `executor`."""
+
+    def __init__(self, engine: Engine, table: WordTable, executor: Executor) -> None:
+        self._engine = engine
+        self._table = table
+        self._executor = executor
+
+    async def sift(self, query: str, passages: Sequence[str], terms: Terms) -> Sifted:
+        """Score all passages; see FirstStage."""
+        loop = asyncio.get_running_loop()
+        try:
+            async with asyncio.timeout(terms.remaining_s):
+                return await loop.run_in_executor(
+                    self._executor, sift_by_words, self._engine, self._table, query, passages, terms.length
+                )
+        except TimeoutError:
+            raise DeadlineExceededError("the deadline passed in the first stage") from None
+
+
+def sift_by_words(
+    engine: Engine, table: WordTable, query: str, passages: Sequence[str], policy: LengthPolicy
+) -> Sifted:
+    """Scores of the passages, each its best chunk's. Raises as Engine.encode_chunks does."""
+    encoded = engine.encode_chunks([Pair(query, passage) for passage in passages], policy)
+    (nothing,), (query_alone,) = engine.encode_chunks([Pair("", ""), Pair(query, "")], policy)
+    chunks = [chunk.input_ids for chunks in encoded for chunk in chunks]
+    words_of_query = _inserted([query_alone.input_ids], nothing.input_ids)[0]
+    words = _inserted(chunks, query_alone.input_ids)
+    by_chunk = iter(match_words(table, words_of_query, words).tolist())
+    scores = [max((next(by_chunk) for _ in chunks), default=-np.inf) for chunks in encoded]
+    finite = [score if np.isfinite(score) else None for score in scores]
+    return Sifted(finite, pairs=len(chunks), tokens=sum(map(len, words)))
+
+
+def _inserted(longer: Sequence[NDArray[np.int64]], shorter: NDArray[np.int64]) -> list[NDArray[np.int64]]:
+    """What each of `longer` has in one place that `shorter` lacks: a passage in its template, or a query.
+
+    So no engine need tell where its template has them. What begins as the template goes on may lose its first token.
+    """
+    before = min((_common_beginning(ids, shorter) for ids in longer), default=0)
+    after = len(shorter) - before
+    return [ids[before : max(before, len(ids) - after)] for ids in longer]
+
+
+def _common_beginning(left: NDArray[np.int64], right: NDArray[np.int64]) -> int:
+    shorter = min(len(left), len(right))
+    different = np.flatnonzero(left[:shorter] != right[:shorter])
+    return int(different[0]) if len(different) else shorter
