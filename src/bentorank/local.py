@@ -8,7 +8,7 @@ import os
 import sys
 import threading
 import time
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any, Self, Unpack, cast
 
 import orjson
@@ -16,6 +16,7 @@ from bentorank_client import (
     APIStatusError,
     APITimeoutError,
     BadRequestError,
+    FirstStageUsage,
     OverloadedError,
     RankedDocument,
     RateLimitError,
@@ -28,6 +29,7 @@ from bentorank_client import (
 )
 from bentorank_client.arguments import READING_RULES, Reading, check
 from bentorank_client.request_body import request_body
+from bentorank_client.service_info import model_info
 
 from bentorank.cache import open_cache
 from bentorank.errors import (
@@ -38,6 +40,7 @@ from bentorank.errors import (
 )
 from bentorank.errors import OverloadedError as QueueFullError
 from bentorank.hosting import Host
+from bentorank.http.about.model_details import model_details
 from bentorank.http.dialects.native import NATIVE
 from bentorank.http.routes.body import read_as
 from bentorank.models import ServedModels
@@ -51,7 +54,7 @@ if TYPE_CHECKING:
     from concurrent.futures import Future
     from types import TracebackType
 
-    from bentorank_client import Document, RerankArguments
+    from bentorank_client import Document, ModelInfo, RerankArguments
     from bentorank_client.arguments import ReadingArguments
 
     from bentorank.http.dialects.dialect import JobRules
@@ -69,11 +72,11 @@ class LocalReranker:
     """A model in this process, shared by all threads and event loops that call; their documents are batched together.
 
     Takes the service's settings by name, such as `model`, `engine`, `device`, `precision`, `threads`, `instruction`,
-    `overflow` and `request_timeout_s`, and how documents are read unless a call says otherwise: `score_mode`,
-    `max_tokens_per_doc`, `max_chunks_per_doc`, `overlap_tokens`, `truncation_side`, `rank_fields`, `on_deadline`,
-    `on_item_error`, `no_cache` and `no_store`. Settings that are not given come from the environment. With the setting
-    `models` a call's `model` chooses; an unknown name gets the first, unless `strict_model` is set. Copies share them;
-    a pickle loads them anew.
+    `first_stage`, `keep`, `overflow` and `request_timeout_s`, and how documents are read unless a call says otherwise:
+    `score_mode`, `max_tokens_per_doc`, `max_chunks_per_doc`, `overlap_tokens`, `truncation_side`, `rank_fields`,
+    `on_deadline`, `on_item_error`, `no_cache` and `no_store`. Settings that are not given come from the environment.
+    With the setting `models` a call's `model` chooses; an unknown name gets the first, unless `strict_model` is set.
+    Copies share them; a pickle loads them anew.
     Raises ConfigurationError or ValueError where the model cannot be loaded as asked.
     """
 
@@ -107,6 +110,10 @@ class LocalReranker:
         """As `rerank`, without blocking the event loop."""
         request = RerankRequest(query, documents, **asked)
         return await asyncio.wrap_future(self._submit(request))
+
+    def models(self) -> tuple[ModelInfo, ...]:
+        """What is loaded, the model that answers unless a call names one first."""
+        return tuple([model_info(model_details(model, self._rules)) for model in self._models])
 
     def close(self) -> None:
         """Give the model back. Later calls raise RerankError."""
@@ -194,12 +201,13 @@ def _without_limits(rules: JobRules) -> JobRules:
 
 def _as_result(ranking: Ranking, model: str) -> RerankResult:
     usage, timings = ranking.usage, ranking.timings_ms
+    first_stage = None if usage.first_stage is None else FirstStageUsage(**asdict(usage.first_stage))
     return RerankResult(
         tuple([_as_ranked(ranked) for ranked in ranking.results]),
         model=model,
-        usage=Usage(usage.tokens, usage.pairs, usage.cached_pairs, usage.truncated_documents),
+        usage=Usage(usage.tokens, usage.pairs, usage.cached_pairs, usage.truncated_documents, first_stage),
         warnings=ranking.warnings,
-        timings_ms=Timings(timings.queue, timings.tokenize, timings.inference, timings.total),
+        timings_ms=Timings(timings.queue, timings.tokenize, timings.inference, timings.total, timings.first_stage),
     )
 
 

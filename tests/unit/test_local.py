@@ -205,6 +205,12 @@ aliases = ["large"]
 name = "small"
 source = "second"
 max_pair_tokens = 16
+
+[[models]]
+name = "pruning"
+source = "third"
+first_stage = "small"
+keep = 2
 """
 
 
@@ -216,9 +222,44 @@ def test_a_call_chooses_among_several_models(tmp_path):
         assert [result.model for result in answered.values()] == ["big", "big", "small"]
         assert several.rerank("owls", [LATE]).model == "big"
         for documents in ([LATE], []):
-            with pytest.raises(BadRequestError, match="model: not served here; there are big, small") as caught:
+            with pytest.raises(
+                BadRequestError, match="model: not served here; there are big, small, pruning"
+            ) as caught:
                 several.rerank("owls", documents, model="huge")
         assert (caught.value.status, caught.value.code) == (404, "model_not_found")
+        big, small, pruning = several.models()
+        assert (big.name, big.aliases, big.first_stages) == ("big", ("large",), ("small", "pruning"))
+        assert (small.max_tokens, pruning.first_stage, pruning.keep) == (16, "small", 2)
+
+
+def test_a_first_stage_prunes_what_the_model_reads(local):
+    """As a call asks, or as it is set; what is pruned has no score, and is told."""
+    best, *pruned = result = local.rerank("what do owls eat", DOCUMENTS, first_stage="embeddings", keep=1)
+    assert best.index == 1
+    assert {(ranked.score, ranked.unscored, ranked.pruned) for ranked in pruned} == {(None, "pruned", True)}
+    assert (result.usage.pairs, result.usage.first_stage.pruned_documents) == (1, 2)
+    assert 0 < result.timings_ms.first_stage < result.timings_ms.total
+    with pytest.raises(BadRequestError, match="first_stage: not served here; there are embeddings"):
+        local.rerank("owls", DOCUMENTS, first_stage="huge")
+    with LocalReranker(first_stage="embeddings", keep=2) as pruning:
+        set_so = asyncio.run(pruning.arerank("what do owls eat", DOCUMENTS))
+        assert [ranked.pruned for ranked in set_so] == [False, False, True]
+        assert set_so.warnings == ("1 of 3 documents were pruned by a first stage and have no score",)
+        whole = pruning.rerank("what do owls eat", DOCUMENTS, first_stage="none")
+        assert (whole.usage.first_stage, whole.timings_ms.first_stage) == (None, None)
+        assert not any(ranked.pruned for ranked in whole)
+
+
+def test_a_model_prunes_for_another(tmp_path):
+    """By a call, or as its own setting has it."""
+    (tmp_path / "models.toml").write_text(LIST)
+    documents = ["none", "alpha", "other", "beta alpha"]
+    with LocalReranker(engine="fake", models=str(tmp_path / "models.toml")) as several:
+        for asked in ({"first_stage": "small", "keep": 2}, {"model": "pruning"}):
+            result = several.rerank("alpha", documents, **asked)
+            assert [ranked.pruned for ranked in result] == [False, False, True, True]
+            assert result.usage.first_stage.name == "small"
+        assert not any(ranked.pruned for ranked in several.rerank("alpha", documents))
 
 
 @pytest.mark.slow

@@ -70,13 +70,13 @@ def test_every_wish_is_sent_as_a_call_or_else_the_client_has_it(make_client, scr
     }
     client = make_client(base_url=server.url, **own)
     client.rerank("q", ["d"])
-    client.rerank("q", ["d"], instruction="", first_stage="none", keep=7, truncation_side="right", no_store=False)
+    client.rerank("q", ["d"], instruction="", first_stage="none", truncation_side="right", no_store=False)
     client.rerank_batch([RerankRequest("q", ["d"], instruction="Find bread.", no_cache=True)])
     make_client(base_url=server.url).rerank("q", ["d"])
     names = [name for name in own if name != "no_store"]
     assert [[body.get(name) for name in names] for _, _, body in server.requests] == [
         ["Find rivers.", "embeddings", 20, "left"],
-        ["", "none", 7, "right"],
+        ["", "none", None, "right"],  # there is nothing to keep documents of
         ["Find bread.", "embeddings", 20, "left"],
         [None, None, None, None],
     ]

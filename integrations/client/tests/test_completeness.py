@@ -34,7 +34,7 @@ def test_all_that_a_request_may_have_may_be_asked_for(schemas):
     said = schemas["RerankBody"]["properties"].keys() - REQUEST_ALIASES - NOT_ASKED.keys()
     assert said <= names(RerankRequest)
     # Headers, which the schema does not have.
-    assert names(RerankRequest) - said - {"first_stage", "keep"} == {"timeout_s", "no_cache", "no_store"}
+    assert names(RerankRequest) - said == {"timeout_s", "no_cache", "no_store"}
 
 
 def test_all_that_an_answer_may_have_is_kept(schemas):

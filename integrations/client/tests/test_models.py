@@ -9,28 +9,7 @@ from bentorank_client import AuthenticationError, BadRequestError, InvalidRespon
 from support.keys import KEY
 from support.scripted_server import answer
 
-# The fake engine's score is the share of the query's words that it reads in a document: `small` reads 14 of them.
-LIST = """
-[[models]]
-name = "big"
-source = "first"
-aliases = ["large"]
-
-[[models]]
-name = "small"
-source = "second"
-max_pair_tokens = 16
-overflow = "chunk"
-"""
 BEYOND = "filler " * 20 + "alpha"
-
-
-@pytest.fixture(scope="session")
-def several(fleet, tmp_path_factory):
-    """A server with two fake models, one of which reads little."""
-    path = tmp_path_factory.mktemp("several") / "models.toml"
-    path.write_text(LIST)
-    return fleet("clients-several", engine="fake", models=path, cache=False, strict_model=True)
 
 
 def test_a_call_names_the_model_or_else_the_client(make_client, several):
@@ -50,14 +29,16 @@ def test_a_call_names_the_model_or_else_the_client(make_client, several):
 def test_a_model_that_is_not_there_is_named_with_those_that_are(make_client, several):
     """And raised whatever is to happen when a service fails: no other query would help."""
     client = make_client(base_url=several.url, model="huge", on_error="passthrough")
-    with pytest.raises(BadRequestError, match=r"model: not served here; there are big, small \(check model") as caught:
+    with pytest.raises(
+        BadRequestError, match=r"model: not served here; there are big, small, pruning \(check model"
+    ) as caught:
         client.rerank("alpha", ["alpha"])
     assert (caught.value.status, caught.value.code) == (404, "model_not_found")
 
 
 def test_all_models_are_described(make_client, several):
     """The first is the one that calls get which name none."""
-    big, small = make_client(base_url=several.url).models()
+    big, small, _ = make_client(base_url=several.url).models()
     assert (big.name, big.aliases, big.overflow, big.max_tokens) == ("big", ("large",), "truncate", 512)
     assert (small.name, small.aliases, small.overflow, small.max_tokens) == ("small", (), "chunk", 16)
 

@@ -16,7 +16,7 @@ def test_the_examples_run(starter_service, capsys):
     for example in examples:
         exec(example.replace("http://127.0.0.1:3000", starter_service.url), namespace)
     namespace["reranker"].close()
-    assert len(examples) == 4
+    assert len(examples) == 5
     out = capsys.readouterr().out
     assert out.startswith("1 0.")
     assert "starter: without, 512 tokens" in out

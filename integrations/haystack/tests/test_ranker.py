@@ -251,6 +251,20 @@ def test_what_has_no_score_stands_last_and_says_why(rank, documents, scripted):
     assert all("rerank_unscored" not in document.meta for document in again)
 
 
+def test_what_a_first_stage_prunes_stands_last_without_a_score(rank, documents, starter_service):
+    """As the component asks, or the run; nothing was read of it: it has no score, the retriever's neither."""
+    wishes = {"first_stage": "embeddings", "keep": 1}
+    for own, asked in ((wishes, {}), ({}, wishes)):
+        best, *pruned = rank(BentoRanker(base_url=starter_service.url, **own), documents, **asked)
+        assert (best.id, best.meta) == ("owls", {"page": 2, "title": "Owls"})
+        assert {document.id for document in pruned} == {"bread", "ships"}
+        assert [(document.score, document.meta["rerank_unscored"]) for document in pruned] == [(None, "pruned")] * 2
+    meta = answered(BentoRanker(base_url=starter_service.url), documents, **wishes)["meta"]
+    usage = meta["usage"]["first_stage"]
+    assert (usage["name"], usage["pairs"], usage["pruned_documents"]) == ("embeddings", 3, 2)
+    assert json.loads(json.dumps(meta)) == meta
+
+
 @pytest.mark.parametrize(
     ("wrong", "said"),
     [

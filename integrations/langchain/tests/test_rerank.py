@@ -333,6 +333,22 @@ def test_what_has_no_score_stands_last_and_says_why(compress, documents, scripte
     assert 25 < float(headers["x-request-timeout"]) <= 29
 
 
+def test_what_a_first_stage_prunes_stands_last_without_a_score(compress, documents, starter_service):
+    """Nothing was read of it, so no step after this one finds a score, be it an earlier reranker's."""
+    reranker = BentoRerank(base_url=starter_service.url, first_stage="embeddings", keep=1)
+    best, *pruned = compress(reranker, documents)
+    assert best.id == "owls"
+    assert best.metadata.keys() == {"page", "relevance_score"}
+    assert {document.id for document in pruned} == {"bread", "ships"}
+    assert {frozenset(document.metadata.keys() - {"page"}) for document in pruned} == {frozenset({"rerank_unscored"})}
+    assert {document.metadata["rerank_unscored"] for document in pruned} == {"pruned"}
+    everything = compress(BentoRerank(base_url=starter_service.url), [best, *pruned])
+    assert all("rerank_unscored" not in document.metadata for document in everything)
+    (_, first, _) = reranker.rerank([document.page_content for document in documents], QUERY)
+    assert (first["relevance_score"], first["unscored"]) == (None, "pruned")
+    assert reranker.rank(["owls", "ships"], QUERY).usage.first_stage.pruned_documents == 1
+
+
 def test_positions_without_a_score_are_plain_json(documents, scripted):
     """Which knows no infinity; a threshold, as a field or of a call, leaves them out."""
     reranker = BentoRerank(base_url=scripted(scoring({"Bread needs flour.": "deadline_exceeded"})).url)
@@ -377,7 +393,7 @@ def test_a_call_may_ask_for_more_than_the_fields(documents, scripted):
     own = {"model": "a", "instruction": "Find owls.", "first_stage": "embeddings", "keep": 9, "truncation_side": "left"}
     reranker = BentoRerank(base_url=server.url, score_threshold=0.1, overflow="chunk", overlap_tokens=3, **own)
     reranker.rerank_documents(documents, QUERY)
-    of_this_call = {"model": "b", "instruction": "Find mice.", "first_stage": "none", "keep": 8}
+    of_this_call = {"model": "b", "instruction": "Find mice.", "first_stage": "small", "keep": 8}
     reranker.rerank_documents(documents, QUERY, overflow="error", max_tokens_per_doc=7, timeout_s=3, **of_this_call)
     (_, _, fields), (_, headers, asked) = server.requests
     kept = {"score_threshold": 0.1, "overlap_tokens": 3, "truncation_side": "left"}

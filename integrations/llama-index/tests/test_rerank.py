@@ -317,6 +317,17 @@ def test_what_has_no_score_stands_last_and_says_why(rerank, nodes, scripted):
     assert 25 < float(headers["x-request-timeout"]) <= 29
 
 
+def test_what_a_first_stage_prunes_stands_last_without_a_score(rerank, nodes, starter_service):
+    """Nothing was read of it: it has no score, the retriever's neither."""
+    pruning = BentoRerank(base_url=starter_service.url, first_stage="embeddings", keep=1)
+    best, *pruned = rerank(pruning, nodes)
+    assert (best.node.node_id, best.node.metadata) == ("owls", {"page": 2})
+    assert {node.node.node_id for node in pruned} == {"bread", "ships"}
+    assert [(node.score, node.node.metadata["rerank_unscored"]) for node in pruned] == [(None, "pruned")] * 2
+    everything = rerank(BentoRerank(base_url=starter_service.url), [best, *pruned])
+    assert all("rerank_unscored" not in node.node.metadata for node in everything)
+
+
 @pytest.mark.parametrize(
     ("wrong", "said"),
     [

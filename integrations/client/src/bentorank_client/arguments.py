@@ -14,6 +14,9 @@ OnDeadline = Literal["error", "partial"]
 OnItemError = Literal["error", "skip"]
 TruncationSide = Literal["left", "right"]
 
+# What a call names that wants no first stage, whatever client and service are set to; the service's own word.
+NO_FIRST_STAGE = "none"
+
 Document: TypeAlias = str | Mapping[str, Any]
 """A text, or a mapping with `content`, `text` or the fields that `rank_fields` names."""
 

@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
-from bentorank_client.arguments import READING_RULES
+from bentorank_client.arguments import NO_FIRST_STAGE, READING_RULES
 from bentorank_client.json_text import encode
 
 if TYPE_CHECKING:
@@ -47,6 +47,8 @@ def request_body(request: RerankRequest, first: int = 0) -> RequestBody:
         "rank_fields": list(request.rank_fields or ()) or None,
         "return_documents": False,
     }
+    if request.first_stage == NO_FIRST_STAGE:
+        wanted["keep"] = None  # the client's, of a call that wants no first stage: the service refuses it without one
     body = {name: value for name, value in wanted.items() if value is not None}
     try:
         return RequestBody(encode(body))

@@ -5,14 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from bentorank_client.arguments import NO_FIRST_STAGE
 from bentorank_client.errors import InvalidResponseError
 from bentorank_client.wire import HttpRequest, raise_for_status, read_json
 
 if TYPE_CHECKING:
     from bentorank_client.wire import HttpResponse
-
-# The service's word for it.
-NO_FIRST_STAGE = "none"
 
 HEALTH_REQUEST = HttpRequest("GET", "/readyz")
 SERVICE_REQUEST = HttpRequest("GET", "/info")
@@ -52,15 +50,15 @@ def read_models(response: HttpResponse) -> tuple[ModelInfo, ...]:
     raise_for_status(response)
     about = read_json(response)
     try:
-        return tuple([_model(said) for said in about["models"]])
+        return tuple([model_info(said) for said in about["models"]])
     except (KeyError, TypeError, ValueError, AttributeError):
         raise InvalidResponseError(
             f"the answer of {response.server} is not that of bentorank's GET /info; check base_url"
         ) from None
 
 
-def _model(said: dict[str, Any]) -> ModelInfo:
-    """What an older service does not say is as by default."""
+def model_info(said: dict[str, Any]) -> ModelInfo:
+    """One model, as the service tells it; what an older one does not say is as by default."""
     first_stage, keep = said.get("first_stage"), said.get("keep")
     return ModelInfo(
         name=str(said["name"]),

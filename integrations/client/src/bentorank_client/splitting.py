@@ -1,4 +1,7 @@
-"""Lists longer than the service takes: cut, and merged exactly, since a pair's score does not depend on other pairs."""
+"""Lists longer than the service takes: cut, and merged exactly, since a pair's score does not depend on other pairs.
+
+What a first stage prunes does: each part keeps as many as the whole would, so none is lost that the whole had kept.
+"""
 
 from __future__ import annotations
 

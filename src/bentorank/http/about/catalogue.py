@@ -14,7 +14,7 @@ from starlette.requests import Request  # noqa: TC002 - FastAPI reads the annota
 from starlette.responses import Response  # noqa: TC002
 
 from bentorank import __version__
-from bentorank.cascade.first_stage import NO_FIRST_STAGE
+from bentorank.http.about.model_details import model_details
 from bentorank.http.edge.envelope import json_response
 from bentorank.http.edge.request_context import context_of
 from bentorank.types import Overflow
@@ -68,7 +68,7 @@ class CatalogueRoutes:
                 "sha": None,
                 "docker_label": None,
                 "limits": self._limits(),
-                "models": [self._details(model) for model in self.state.models],
+                "models": [model_details(model, self.rules) for model in self.state.models],
             }
         )
 
@@ -110,21 +110,4 @@ class CatalogueRoutes:
             "model_type": "rerank",
             "aliases": model.aliases,
             "is_default": model is self.state.models.default,
-        }
-
-    def _details(self, model: ServedModel) -> dict[str, Any]:
-        info, rules = model.reranker.info, self.rules.of_model(model.overflow, model.first_stage, model.keep)
-        return {
-            "name": model.name,
-            "aliases": model.aliases,
-            "engine": info.engine,
-            "device": info.device,
-            "precision": info.precision,
-            "max_tokens": info.max_tokens,
-            "max_batch_tokens": model.reranker.scheduler.max_batch_tokens,
-            "overflow": rules.overflow,
-            "takes_instruction": info.takes_instruction,
-            "first_stages": model.reranker.first_stages,
-            "first_stage": rules.first_stage or NO_FIRST_STAGE,
-            "keep": rules.keep,
         }
