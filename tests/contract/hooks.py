@@ -26,6 +26,9 @@ def _is_plain(body: Any, path: str) -> bool:
     if path in ("/score", "/v1/score"):
         return _sides_match(body)
     contradicts = body.get("top_k") is not None and body.get("top_n") is not None
+    # A first stage must be there: which ones are is no matter of the document.
+    if body.get("first_stage") is not None or body.get("keep") is not None:
+        return False
     documents = next((body[name] for name in ("documents", "input") if isinstance(body.get(name), list)), [])
     return not contradicts and _is_of_one_dialect(body, path) and all(_has_passage(item, body) for item in documents)
 
