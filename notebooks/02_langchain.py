@@ -18,7 +18,10 @@
 import gzip
 import json
 import os
+import warnings
 from pathlib import Path
+
+warnings.filterwarnings("ignore", message="IProgress not found")  # a bar that nobody asked for
 
 import bm25s
 import matplotlib.pyplot as plt

@@ -34,10 +34,14 @@ titles = [
     *("American Broadcasting Company", "Ctenophora", "Economic inequality", "Force", "French and Indian War"),
     *("Geology", "Private school", "Super Bowl 50", "Teacher"),
 ]
-articles = ["\n\n".join(text for text in paragraphs if text.startswith(f"{title} ")) for title in titles]
+articles = [
+    "\n\n".join(text.removeprefix(f"{title} ") for text in paragraphs if text.startswith(f"{title} "))
+    for title in titles
+]
 print({title: len(article.split()) for title, article in zip(titles, articles, strict=True)})
 
-reranker = Reranker(base_url=os.environ.get("BENTORANK_BASE_URL", "http://127.0.0.1:3000"))
+# Scores that the service remembers cost nothing. Fresh ones show what each way costs.
+reranker = Reranker(base_url=os.environ.get("BENTORANK_BASE_URL", "http://127.0.0.1:3000"), no_cache=True)
 
 
 def show(result):
@@ -55,9 +59,11 @@ def show(result):
 # article is first. `truncated` and a warning say that something was not read.
 
 # %%
-query = "Stromatoveris is similar to which genus?"
+query = "What is the fossil Stromatoveris similar to?"
 cut = reranker.rerank(query, articles, top_n=3)
 print(*cut.warnings)
+assert titles[cut[0].index] != "Ctenophora"
+assert all(each.truncated for each in cut)
 show(cut)
 
 # %% [markdown]
@@ -73,7 +79,7 @@ assert not any(each.truncated for each in split)
 show(split)
 
 # %% [markdown]
-# It costs what it reads. Unless told otherwise the service remembers scores, by chunk.
+# It costs what it reads, where the service does not remember the scores:
 
 # %%
 for name, result in (("cut", cut), ("split", split)):
@@ -83,8 +89,8 @@ assert split.usage.pairs > cut.usage.pairs
 # %% [markdown]
 # ## Shown in the text
 #
-# A span is a slice of the text that you sent, in characters: nothing to search for. A chunk is as long as the model's window; what in it answers, its sentences say, ranked
-# in the same way. A page may mark both, and an LLM need not get more than the one or the other.
+# A span is a slice of the text that you sent, in characters: nothing to search for. A chunk is as long as the model's window. Which of its sentences answers is
+# found in the same way: they are ranked. A page may mark it, and an LLM need not get more than the chunk.
 
 
 # %%
@@ -92,7 +98,7 @@ def sentences_of(article, span):
     """Where each sentence of that part of the article begins and ends."""
     return [
         (span.start + found.start(), span.start + found.end())
-        for found in re.finditer(r"[^.?!\n](?:[^.?!\n]|[.?!](?!\s|$))*[.?!]?", article[span.start : span.end])
+        for found in re.finditer(r"[^.?!\s](?:[^.?!\n]|[.?!](?!\s|$))*[.?!]?", article[span.start : span.end])
     ]
 
 
@@ -103,7 +109,7 @@ def best_sentence(query, article, span):
 
 
 def marked(query, ranked, around=300):
-    """The best sentence of the best chunk in what surrounds it; the chunk with a line at its side."""
+    """The best sentence of the best chunk in what surrounds it; with where the chunk stands."""
     article, span = articles[ranked.index], ranked.span
     start, end = best_sentence(query, article, span)
     before, answer, after = (
@@ -117,7 +123,7 @@ def marked(query, ranked, around=300):
 
 
 start, end = best_sentence(query, articles[best.index], best.span)
-assert "Stromatoveris" in articles[best.index][start:end]
+assert "Vendobionta" in articles[best.index][start:end]
 assert best.span.start <= start < end <= best.span.end
 marked(query, best)
 
@@ -149,7 +155,7 @@ else:
 
 # %%
 for asked in ({"max_tokens_per_doc": 64}, {"overflow": "chunk", "max_chunks_per_doc": 2}, {"overflow": "chunk"}):
-    result = reranker.rerank(query, articles, **asked, no_cache=True)
+    result = reranker.rerank(query, articles, **asked)
     place = [titles[each.index] for each in result].index("Private school") + 1
     print(
         f"{asked}: {result.usage.total_tokens} tokens, {result.usage.truncated_documents} cut, the right article at {place}"

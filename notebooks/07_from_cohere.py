@@ -104,7 +104,9 @@ async with cohere.AsyncClientV2(api_key="any", base_url=BENTORANK) as asynchrono
 print("asynchronous:", answer.results[0].index)
 
 page = "The line follows the river to the sea. " * 100 + passages[1] + " Trains stop at every harbour." * 100
-answer = bentorank.rerank(model="rerank-v3.5", query=query, documents=[page], relevant_spans={"mode": "enabled"})
+answer = bentorank.rerank(
+    model="rerank-v3.5", query=query, documents=[page], relevant_spans={"mode": "enabled", "threshold": 0.001}
+)
 span = answer.results[0].relevant_spans[0]
 print(f"spans: {span.start} to {span.end} of {len(page)} characters")
 assert passages[1] in page[span.start : span.end]
