@@ -101,6 +101,7 @@ def test_rounded_language_models_stay_close(causal: Path, tiny_models: Any, prec
     assert np.corrcoef(score(rounded, tiny_models.CORPUS), expected)[0, 1] > 0.99
 
 
+@pytest.mark.slow
 def test_an_exported_language_model_is_asked_as_it_was_exported(
     causal: Path, tiny_models: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
