@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from bentorank.defaults import batch_tokens
 from bentorank.defaults import streams as default_streams
+from bentorank.engines.cores import usable_cores, usable_memory_bytes
 from bentorank.engines.loading import choose_engine
-from bentorank.engines.openvino.cores import usable_cores, usable_memory_bytes
 from bentorank.engines.options import EngineKind, Precision
 from bentorank.engines.stored_files import read_json
 from bentorank.errors import ConfigurationError

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 from bentorank import __version__
 from bentorank.cache import CacheOptions
 from bentorank.defaults import queue_tokens
+from bentorank.engines.cores import usable_cores, usable_memory_bytes
 from bentorank.engines.hardware import visible_nvidia_gpus
-from bentorank.engines.openvino.cores import usable_cores, usable_memory_bytes
 from bentorank.engines.options import EngineKind, EngineOptions, FakeOptions, ModelHints, Precision
 from bentorank.errors import ConfigurationError
 from bentorank.http.dialects.dialect import JobRules

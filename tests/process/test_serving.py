@@ -13,7 +13,7 @@ from support.keys import KEY
 from support.server import BIN, running_server, wait_until
 
 from bentorank.defaults import heaps
-from bentorank.engines.openvino.cores import usable_processors
+from bentorank.engines.cores import usable_processors
 
 # BentoML warns of its own dependencies as it is imported and used.
 pytestmark = [pytest.mark.process, pytest.mark.filterwarnings("ignore::DeprecationWarning")]

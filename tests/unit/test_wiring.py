@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from bentorank.cache import open_cache
-from bentorank.engines.openvino.cores import usable_cores
+from bentorank.engines.cores import usable_cores
 from bentorank.errors import ConfigurationError
 from bentorank.settings import Settings
 from bentorank.wiring import bentoml_config, cache_options, engine_options

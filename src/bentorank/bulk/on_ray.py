@@ -25,7 +25,7 @@ from bentorank.bulk.order import FileFormat
 from bentorank.bulk.parts import Part, PartMaker, Work
 from bentorank.bulk.scoring import BulkScorer
 from bentorank.bulk.workers import Loaded
-from bentorank.engines.openvino.cores import usable_cores
+from bentorank.engines.cores import usable_cores
 from bentorank.errors import BentorankError
 from bentorank.settings import Settings
 

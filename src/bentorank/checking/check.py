@@ -20,9 +20,9 @@ from bentorank.checking.reference import BYTES_A_WEIGHT, Library, library_of
 from bentorank.checking.steps import Loaded, Memory, Refused, Scored, Speed
 from bentorank.checking.texts import check_task
 from bentorank.engines.checkpoint import open_checkpoint
+from bentorank.engines.cores import usable_memory_bytes
 from bentorank.engines.hardware import may_have_accelerator
 from bentorank.engines.loading import choose_engine
-from bentorank.engines.openvino.cores import usable_memory_bytes
 from bentorank.engines.options import EngineKind
 from bentorank.engines.self_check import F32_TOLERANCE
 from bentorank.errors import ConfigurationError

@@ -7,7 +7,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from bentorank.checking.steps import Memory
-from bentorank.engines.openvino.cores import usable_memory_bytes
+from bentorank.engines.cores import usable_memory_bytes
 from bentorank.engines.options import EngineKind, Precision
 from bentorank.process.usage import process_usage
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from bentorank.defaults import heaps
-from bentorank.engines.openvino.cores import usable_processors
+from bentorank.engines.cores import usable_processors
 from bentorank.errors import ConfigurationError
 
 if TYPE_CHECKING:

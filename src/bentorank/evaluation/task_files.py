@@ -7,7 +7,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bentorank.engines.openvino.cores import usable_memory_bytes
+from bentorank.engines.cores import usable_memory_bytes
 from bentorank.evaluation.candidates import bm25_candidates
 from bentorank.evaluation.collection import Task, judged_queries, make_task
 from bentorank.evaluation.errors import EvaluationError

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from bentorank.engines.cores import usable_cores
 from bentorank.engines.hardware import cpu_has_native_bf16
-from bentorank.engines.openvino.cores import usable_cores
 from bentorank.errors import ConfigurationError
 
 if TYPE_CHECKING:

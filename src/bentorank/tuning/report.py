@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from rich.table import Table
 
 from bentorank import __version__
-from bentorank.engines.openvino.cores import cpu_name, usable_cores
+from bentorank.engines.cores import cpu_name, usable_cores
 from bentorank.settings import environment_name
 from bentorank.tuning.candidates import AS_IT_IS
 from bentorank.tuning.choice import Result, ratio, spread

@@ -15,8 +15,8 @@ import pytest
 
 from bentorank.engines import EngineKind, EngineOptions, Precision, load_engine
 from bentorank.engines.checkpoint import open_checkpoint
+from bentorank.engines.cores import usable_cores
 from bentorank.engines.hardware import cpu_has_native_bf16
-from bentorank.engines.openvino.cores import usable_cores
 from bentorank.engines.openvino.ir_store import stored_model
 from bentorank.errors import ConfigurationError
 from bentorank.types import Pair

@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import pytest
 
+from bentorank.engines.cores import memory_bytes, physical_cores, quota_cores, usable_cores
 from bentorank.engines.hardware import cpu_has_native_bf16
-from bentorank.engines.openvino.cores import memory_bytes, physical_cores, quota_cores, usable_cores
 from bentorank.errors import ConfigurationError
 from bentorank.settings import Settings
 from bentorank.tuning.candidates import (

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 from bentorank.defaults import streams as default_streams
 from bentorank.engines.collation import longest, pad
+from bentorank.engines.cores import usable_cores, usable_memory_bytes
 from bentorank.engines.encoding import PairEncoder
 from bentorank.engines.fingerprint import files_digest, fingerprint
 from bentorank.engines.hardware import cpu_has_int8_dot_products, cpu_has_native_bf16, cpu_multiplies_int8_tiles
 from bentorank.engines.openvino.activation_rounding import remove_activation_rounding, remove_attention_rounding
-from bentorank.engines.openvino.cores import usable_cores, usable_memory_bytes
 from bentorank.engines.openvino.embedding_tables import keep_tables_in_bf16
 from bentorank.engines.openvino.gated_layers import keep_gated_layers_apart
 from bentorank.engines.openvino.ir_store import prebuilt_int8, stored_model
