@@ -75,7 +75,7 @@ def score_tokens(checkpoint: Checkpoint, tokens: Sequence[Sequence[int]]) -> lis
     assert checkpoint.answer is not None, "bug: only causal models are asked so"
     tokenizer = Tokenizer.from_file(str(checkpoint.folder / "tokenizer.json"))
     true, *false = checkpoint.answer.ids(tokenizer, checkpoint.name)
-    model = AutoModelForCausalLM.from_pretrained(
+    model = AutoModelForCausalLM.from_pretrained(  # nosec B615
         str(checkpoint.folder),
         dtype=torch.float32,
         local_files_only=True,
