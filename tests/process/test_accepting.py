@@ -29,3 +29,12 @@ def test_connections_opened_at_once_are_shared_by_all_workers(tmp_path):
         for connection in pool:
             connection.request("POST", "/rerank", json.dumps({"query": "a", "documents": ["a"]}))
             assert connection.getresponse().read()
+
+
+def test_workers_that_share_a_port_stop_in_good_order(tmp_path):
+    """Each comes to the end of uvicorn's shutdown, and of ours."""
+    with running_server(tmp_path, engine="fake", workers=2) as server:
+        wait_until(lambda: server.log.count("ready: ") == 2, within_s=30)
+        server.terminate()
+        assert server.wait() == 0, server.log
+        assert "Traceback" not in server.log

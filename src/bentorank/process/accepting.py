@@ -87,6 +87,10 @@ class FairAcceptor:
             self._stop_listening()
             self._socket.close()
 
+    async def wait_closed(self) -> None:
+        """Until what was accepted before is served as a connection of uvicorn's own, which that waits for."""
+        await asyncio.gather(*self._beginning, return_exceptions=True)
+
     def _listen(self) -> None:
         self._waiting = None
         self._loop.add_reader(self._socket, self._accept_or_give_way)
