@@ -100,6 +100,7 @@ def test_there_is_no_such_route_without_an_admin(client):
         assert (refused.status_code, refused.json()["code"]) == (404, "not_found")
 
 
+@pytest.mark.slow  # six requests must be there at a time, which is not so on every machine
 def test_requests_of_a_model_that_leaves_are_answered(admin, user):
     """Those that wait in its queue and a batch of many; those that come later are refused, and the others' go on."""
     load(admin)
