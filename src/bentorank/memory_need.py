@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -10,7 +9,7 @@ from bentorank.defaults import batch_tokens
 from bentorank.defaults import streams as default_streams
 from bentorank.engines.cores import usable_cores, usable_memory_bytes
 from bentorank.engines.loading import choose_engine
-from bentorank.engines.options import EngineKind, Precision
+from bentorank.engines.options import BYTES_A_WEIGHT, EngineKind, Precision
 from bentorank.engines.stored_files import read_json
 from bentorank.errors import ConfigurationError
 from bentorank.process.usage import process_usage
@@ -25,7 +24,6 @@ if TYPE_CHECKING:
     from bentorank.settings import Settings
 
 GIB = 2**30
-BYTES = {Precision.F32: 4, Precision.BF16: 2, Precision.F16: 2, Precision.INT8: 1}
 # What a layer keeps of each token while it computes: vectors of the model's width, and of its inner one.
 VECTORS_A_TOKEN, INNER_VECTORS_A_TOKEN = 8, 2
 # Where the configuration does not say.
@@ -97,11 +95,12 @@ def memory_need(settings: Settings, entry: ModelEntry, *, models: int | None = N
         checkpoint = open_checkpoint(
             options.model, revision=options.revision, max_tokens=options.max_tokens, hints=options.hints
         )
-        weights = sum(math.prod(shape) for shape in checkpoint.weight_shapes().values())
+        weights = checkpoint.count_weights()
         on_openvino = choose_engine(options) is EngineKind.OPENVINO
-        bytes_a_weight = BYTES[_precision(options, checkpoint, on_openvino=on_openvino, on_gpu=uses_gpu(settings))]
+        precision = _precision(options, checkpoint, on_openvino=on_openvino, on_gpu=uses_gpu(settings))
     except ConfigurationError as error:
         raise ConfigurationError(f"model {entry.name}: {error.message}") from error
+    bytes_a_weight = BYTES_A_WEIGHT[precision]
     streams = _streams(options, weights * bytes_a_weight) if on_openvino else 1
     config = read_json(checkpoint.folder / "config.json")
     width = int(config.get("hidden_size") or config.get("dim") or config.get("d_model") or USUAL_WIDTH)

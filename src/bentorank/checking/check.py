@@ -16,14 +16,14 @@ import numpy as np
 from bentorank.checking.description import Description, describe
 from bentorank.checking.memory import GIB, least_bytes
 from bentorank.checking.processes import run
-from bentorank.checking.reference import BYTES_A_WEIGHT, Library, library_of
+from bentorank.checking.reference import Library, library_of
 from bentorank.checking.steps import Loaded, Memory, Refused, Scored, Speed
 from bentorank.checking.texts import check_task
 from bentorank.engines.checkpoint import open_checkpoint
 from bentorank.engines.cores import usable_memory_bytes
 from bentorank.engines.hardware import may_have_accelerator
 from bentorank.engines.loading import choose_engine
-from bentorank.engines.options import EngineKind
+from bentorank.engines.options import BYTES_A_WEIGHT, EngineKind, Precision
 from bentorank.engines.self_check import F32_TOLERANCE
 from bentorank.errors import ConfigurationError
 from bentorank.evaluation.agreement import Agreement, Tolerance, measure_agreement
@@ -154,7 +154,7 @@ def _compared(report: Report, checkpoint: Checkpoint, scored: Scored, show: Call
     assert report.description is not None, "bug: it was described before it was tried"
     if find_spec("sentence_transformers") is None:
         return replace(report, not_compared=f"sentence-transformers is not installed: {install_extra('torch')}")
-    needed, usable = report.description.weights * BYTES_A_WEIGHT, usable_memory_bytes()
+    needed, usable = report.description.weights * BYTES_A_WEIGHT[Precision.F32], usable_memory_bytes()
     if needed > usable:
         reason = f"in f32 its weights take {needed / GIB:.1f} GiB, and there are {usable / GIB:.1f}"
         return replace(report, not_compared=reason)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -40,7 +39,7 @@ def describe(checkpoint: Checkpoint) -> Description:
         model=checkpoint.name,
         family=str(config.get("model_type", _WHERE_UNNAMED)),
         architecture=str((config.get("architectures") or [_WHERE_UNNAMED])[0]),
-        weights=sum(math.prod(shape) for shape in checkpoint.weight_shapes().values()),
+        weights=checkpoint.count_weights(),
         weights_bytes=sum(file.stat().st_size for file in checkpoint.folder.glob("*.safetensors")),
         window_tokens=checkpoint.max_tokens,
         head=_head(checkpoint, labels_of(config)) if not is_causal(config) else _answer(checkpoint),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from bentorank.checking.steps import Memory
 from bentorank.engines.cores import usable_memory_bytes
-from bentorank.engines.options import EngineKind, Precision
+from bentorank.engines.options import BYTES_A_WEIGHT, EngineKind, Precision
 from bentorank.process.usage import process_usage
 
 if TYPE_CHECKING:
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 # getrusage counts KiB on Linux and bytes on macOS.
 _PEAK_UNIT_BYTES = 1 if sys.platform == "darwin" else 2**10
 
-_BYTES_A_WEIGHT = {Precision.F32: 4, Precision.BF16: 2, Precision.F16: 2, Precision.INT8: 1}
 GIB = 2**30
 
 
@@ -26,7 +25,7 @@ def least_bytes(weights: int, kind: EngineKind, precision: Precision) -> int:
     if precision is Precision.AUTO:
         # torch on a CPU takes f32; OpenVINO what the folder has, int8 perhaps.
         precision = Precision.INT8 if kind is EngineKind.OPENVINO else Precision.F32
-    return weights * _BYTES_A_WEIGHT[precision]
+    return weights * BYTES_A_WEIGHT[precision]
 
 
 class MemoryWatch:

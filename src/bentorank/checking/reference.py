@@ -24,8 +24,6 @@ if TYPE_CHECKING:
 
     from bentorank.engines.checkpoint import Checkpoint
 
-BYTES_A_WEIGHT = 4
-
 
 @dataclass(frozen=True, slots=True)
 class Library:

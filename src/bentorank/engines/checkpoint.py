@@ -6,6 +6,7 @@ pickled weights.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -102,6 +103,10 @@ class Checkpoint:
     def weight_shapes(self) -> dict[str, list[int]]:
         """The shape of every tensor in the weights. Raises ConfigurationError where they are not whole."""
         return weight_shapes(self.name, self.folder)
+
+    def count_weights(self) -> int:
+        """Numbers in all tensors together. Raises as `weight_shapes` does."""
+        return sum(math.prod(shape) for shape in self.weight_shapes().values())
 
     def weight_files(self) -> list[Path]:
         """The files that a score depends on, tokenizer aside."""

@@ -26,6 +26,9 @@ class Precision(StrEnum):
     INT8 = "int8"
 
 
+BYTES_A_WEIGHT = {Precision.F32: 4, Precision.BF16: 2, Precision.F16: 2, Precision.INT8: 1}
+
+
 @dataclass(frozen=True, slots=True)
 class FakeOptions:
     """How slow the fake engine is; it otherwise answers at once. Both delays add up.
