@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
 import sys
@@ -10,6 +9,7 @@ import tempfile
 from typing import TYPE_CHECKING
 
 from bentorank.checking.steps import Refused, heard
+from bentorank.child_environment import child_environment
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -19,12 +19,11 @@ if TYPE_CHECKING:
 
 def run(module: str, *arguments: str) -> Iterator[Step]:
     """What the module says, step by step; where it ends otherwise than well, the last one is why."""
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
     with (
         tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as complaints,
         subprocess.Popen(  # noqa: S603 - our own module
             [sys.executable, "-m", module, *arguments],
-            env=environment,
+            env=child_environment(),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=complaints,

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 import tempfile
 from contextlib import contextmanager
 from typing import IO, TYPE_CHECKING, Any
 
+from bentorank.child_environment import child_environment
 from bentorank.settings import environment_name
 from bentorank.tuning.measuring import Loaded, Measurement
 
@@ -70,13 +70,12 @@ def run_contender(candidate: Candidate, settings: Mapping[str, str], lists: Path
     `lists` is a JSON file of lists of [query, passage]. Raises ContenderError for what cannot be loaded.
     """
     fields = {**settings, **dict(candidate.overrides)}
-    environment = os.environ | {environment_name(field): value for field, value in fields.items()}
-    environment["PYTHONPATH"] = os.pathsep.join(path for path in sys.path if path)
+    variables = {environment_name(field): value for field, value in fields.items()}
     with (
         tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as complaints,
         subprocess.Popen(  # noqa: S603 - our own module
             [sys.executable, "-m", "bentorank.tuning.measuring", str(lists)],
-            env=environment,
+            env=child_environment(**variables),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=complaints,

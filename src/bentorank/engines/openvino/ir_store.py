@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 from filelock import FileLock
 
+from bentorank.child_environment import child_environment
 from bentorank.engines.fingerprint import files_digest, fingerprint
 from bentorank.engines.openvino.conversion import EXIT_MODEL_REFUSED
 from bentorank.engines.openvino.ir_files import require_whole
@@ -178,7 +179,7 @@ def _run_conversion(target: Path, checkpoint: Checkpoint, *, quantized: bool) ->
         child = subprocess.run(
             [sys.executable, "-m", "bentorank.engines.openvino.conversion"],
             input=json.dumps(order),
-            env=os.environ | {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path)},
+            env=child_environment(),
             capture_output=True,
             text=True,
             timeout=CONVERSION_TIMEOUT_S,
