@@ -16,11 +16,12 @@ import typer
 from rich.console import Console
 from rich.progress import track
 
+from benchmarks.harness.language_model_shapes import QWEN3_06B, TINY
 from benchmarks.harness.machine import describe_machine
 from benchmarks.harness.request_sets import rounds_of_requests
 from benchmarks.harness.results_files import RESULTS, write_results
 from benchmarks.harness.texts import read_sample
-from benchmarks.language_models.random_model import PROMPT_FORMAT, QWEN3_0_6B, TINY, write_random_model
+from benchmarks.language_models.random_model import PROMPT_FORMAT, write_random_model
 from benchmarks.language_models.report import as_markdown
 from bentorank.engines import EngineKind, EngineOptions, Precision, load_engine
 from bentorank.engines.hardware import cpu_has_native_bf16
@@ -112,7 +113,7 @@ def main(  # noqa: PLR0913 - options of a command
     """Write the model, load it in every way that this CPU computes, and measure these in turn."""
     if tiny and out == RESULTS:
         raise typer.BadParameter("--tiny measures nothing that may be published: give --out as well")
-    console, texts, shape = Console(), read_sample(), TINY if tiny else QWEN3_0_6B
+    console, texts, shape = Console(), read_sample(), TINY if tiny else QWEN3_06B
     with tempfile.TemporaryDirectory() as scratch:
         home = keep or Path(scratch)
         folder = home / "model"

@@ -21,38 +21,21 @@ PROMPT_FORMAT: Final = "qwen3-reranker"
 VOCABULARY: Final = 16_000
 WINDOW: Final = 8192
 
-# 28 layers, 440 M parameters in them. Source: the model card and config.json of Qwen3-0.6B, 2025.
-QWEN3_0_6B: Final[dict[str, Any]] = {
-    "hidden_size": 1024,
-    "num_hidden_layers": 28,
-    "num_attention_heads": 16,
-    "num_key_value_heads": 8,
-    "head_dim": 128,
-    "intermediate_size": 3072,
-    "tie_word_embeddings": True,
-    "rope_theta": 1_000_000,
-}
-TINY: Final = QWEN3_0_6B | {
-    "hidden_size": 64,
-    "num_hidden_layers": 2,
-    "num_attention_heads": 4,
-    "num_key_value_heads": 2,
-    "head_dim": 16,
-    "intermediate_size": 128,
-}
+# What the original has beside its shape.
+_AS_QWEN3_06B: Final[dict[str, Any]] = {"tie_word_embeddings": True, "rope_theta": 1_000_000}
 
 _SPECIAL: Final = ["<|endoftext|>", "<|im_start|>", "<|im_end|>", "<think>", "</think>"]
 # As models of this kind split text before byte pairs: words with what stands before them, digits, marks, spaces.
 _WORDS: Final = r"[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
 
 
-def write_random_model(folder: Path, shape: dict[str, Any], texts: Texts) -> int:
+def write_random_model(folder: Path, shape: dict[str, int], texts: Texts) -> int:
     """A folder that is served with BENTORANK_PROMPT_FORMAT=qwen3-reranker, its tokenizer trained on `texts`; how many
     parameters its layers have.
     """
     tokenizer = _tokenizer(texts)
     ids = {"bos_token_id": None, "eos_token_id": tokenizer.eos_token_id, "pad_token_id": tokenizer.pad_token_id}
-    config = Qwen3Config(**shape, **ids, vocab_size=len(tokenizer), max_position_embeddings=WINDOW)
+    config = Qwen3Config(**shape, **_AS_QWEN3_06B, **ids, vocab_size=len(tokenizer), max_position_embeddings=WINDOW)
     torch.manual_seed(SEED)
     model = AutoModelForCausalLM.from_config(config, dtype=torch.float32)
     model.save_pretrained(folder)

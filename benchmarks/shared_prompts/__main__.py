@@ -16,12 +16,13 @@ import typer
 from rich.console import Console
 from rich.progress import track
 
+from benchmarks.harness.language_model_shapes import QWEN3_06B, SMALL, TINY
 from benchmarks.harness.machine import describe_machine
 from benchmarks.harness.planned_batches import longest_first
 from benchmarks.harness.request_sets import distinct_requests
 from benchmarks.harness.results_files import RESULTS, write_results
 from benchmarks.harness.texts import read_sample
-from benchmarks.shared_prompts.models import PAD_TOKEN_ID, QWEN3_06B, SMALL, TINY, random_language_model
+from benchmarks.shared_prompts.models import PAD_TOKEN_ID, random_language_model
 from benchmarks.shared_prompts.report import as_markdown
 from bentorank.defaults import batch_tokens
 from bentorank.engines.torch.causal import CausalForward, SharingForward

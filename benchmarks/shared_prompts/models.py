@@ -22,33 +22,6 @@ FAMILY: Final = FAMILIES["qwen3-reranker"]
 _TOKENIZER: Final = Path(__file__).parents[2] / "models" / "starter" / "tokenizer.json"
 _CONTROL_TOKENS: Final = ("<|im_start|>", "<|im_end|>", "<think>", "</think>")
 
-# All but the vocabulary, whose rows are looked up and not multiplied: it is that of the starter's tokenizer.
-# Source: Yang et al., "Qwen3 Technical Report", 2025, table 1, and the configuration of Qwen3-0.6B.
-QWEN3_06B: Final = {
-    "hidden_size": 1024,
-    "num_hidden_layers": 28,
-    "num_attention_heads": 16,
-    "num_key_value_heads": 8,
-    "head_dim": 128,
-    "intermediate_size": 3072,
-}
-SMALL: Final = {
-    "hidden_size": 512,
-    "num_hidden_layers": 12,
-    "num_attention_heads": 8,
-    "num_key_value_heads": 4,
-    "head_dim": 64,
-    "intermediate_size": 1536,
-}
-TINY: Final = {
-    "hidden_size": 64,
-    "num_hidden_layers": 2,
-    "num_attention_heads": 4,
-    "num_key_value_heads": 2,
-    "head_dim": 16,
-    "intermediate_size": 128,
-}
-
 
 @dataclass(frozen=True, slots=True)
 class LanguageModel:
