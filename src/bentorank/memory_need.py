@@ -129,28 +129,31 @@ def _precision(options: EngineOptions, checkpoint: Checkpoint, *, on_openvino: b
 
 def _available(settings: Settings) -> tuple[int, str]:
     """Bytes for all models of one worker, and of what."""
-    if uses_gpu(settings):
-        import torch  # noqa: PLC0415 - only where there may be a GPU
+    if (gpu := _gpu(settings)) is None:
+        return usable_memory_bytes() // settings.worker_count, "memory"
+    import torch  # noqa: PLC0415 - only where there may be a GPU
 
-        if torch.cuda.is_available():
-            options = engine_options(settings, 1)
-            total = torch.cuda.mem_get_info(_cuda_device(options))[1]
-            return int(total * options.memory_share), "the GPU's memory"
-    return usable_memory_bytes() // settings.worker_count, "memory"
+    _, total = torch.cuda.mem_get_info(gpu)
+    return int(total * engine_options(settings, 1).memory_share), "the GPU's memory"
 
 
 def _taken(settings: Settings) -> int:
     """Bytes of the same memory that are taken now; torch's own reserve is not."""
-    if uses_gpu(settings):
-        import torch  # noqa: PLC0415 - only where there may be a GPU
+    if (gpu := _gpu(settings)) is None:
+        return process_usage().resident_bytes
+    import torch  # noqa: PLC0415 - only where there may be a GPU
 
-        if torch.cuda.is_available():
-            device = _cuda_device(engine_options(settings, 1))
-            free, total = torch.cuda.mem_get_info(device)
-            reserve = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
-            return total - free - reserve
-    return process_usage().resident_bytes
+    free, total = torch.cuda.mem_get_info(gpu)
+    return total - free - (torch.cuda.memory_reserved(gpu) - torch.cuda.memory_allocated(gpu))
 
 
-def _cuda_device(options: EngineOptions) -> str:
-    return options.device if options.device.startswith("cuda") else "cuda"
+def _gpu(settings: Settings) -> str | None:
+    """The GPU that models are loaded on, if there is one."""
+    if not uses_gpu(settings):
+        return None
+    import torch  # noqa: PLC0415 - only where there may be a GPU
+
+    if not torch.cuda.is_available():
+        return None
+    device = engine_options(settings, 1).device
+    return device if device.startswith("cuda") else "cuda"
