@@ -6,9 +6,8 @@ import signal
 
 
 def main() -> None:
-    """Run the command. While its modules are imported, Ctrl-C ends it as it ends programs that do not know it."""
+    """Run the command. Until `Commands.main` begins, Ctrl-C ends it as it ends programs that do not know it."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     from bentorank.cli.app import main as run
 
-    signal.signal(signal.SIGINT, signal.default_int_handler)
     run()

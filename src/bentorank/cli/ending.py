@@ -39,7 +39,8 @@ class Commands(TyperGroup):
     """
 
     def main(self, *args: Any, **extra: Any) -> NoReturn:  # noqa: ANN401 - typer's own arguments
-        """Run the command line and leave the process."""
+        """Run the command line and leave the process. From here on Ctrl-C is an exception, which is caught below."""
+        signal.signal(signal.SIGINT, signal.default_int_handler)
         try:
             sys.exit(super().main(*args, **extra | {"standalone_mode": False}))
         except TyperException as error:
