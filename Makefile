@@ -19,7 +19,7 @@ SERVE  := $(VENV)/.serve$(subst [,-,$(subst ],,$(EXTRAS)))
 # The tests start hundreds of Python processes: what is imported is compiled when it is first used, and kept.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help serve test unit test-browser test-faults test-slow test-families test-integrations test-clients test-notebooks test-packages lint format docs bench soak dashboards eval build packages release image image-gpu test-image lock audit clean
+.PHONY: help serve test unit test-browser test-faults test-slow test-families test-gpu test-integrations test-clients test-notebooks test-packages lint format docs bench soak dashboards eval build packages release image image-gpu test-image lock audit clean
 
 help: ## Show the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -45,6 +45,9 @@ test-slow: $(VENV)/.test $(VENV)/.docs ## Test what else takes long: tuning, cal
 
 test-families: $(VENV)/.test ## Test every family of models against sentence-transformers (minutes)
 	$(BIN)/python -m pytest -m families tests/unit/engines
+
+test-gpu: $(VENV)/.test ## Test what only an NVIDIA GPU runs: packing, CUDA graphs, shared beginnings
+	$(BIN)/python -m pytest -m gpu tests/unit/engines
 
 test-integrations: $(VENV)/.test ## Test each framework's package with the lowest and the highest versions that it supports
 	@for framework in langchain llama-index haystack; do for versions in lowest highest; do \

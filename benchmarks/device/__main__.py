@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parents[2]
 EXTRAS = ("torch", "bench")
-TEST_LIMIT_S = 60.0
+TEST_LIMIT_S = 90.0
 ENGINES_LIMIT_S = 75.0
 STARTS_S = 20.0
 
@@ -86,7 +86,7 @@ def run(
     out: Annotated[Path, typer.Option(help="Folder of results.json, results.md and the servers' logs.")],
     budget_s: Annotated[float, typer.Option(help="Seconds for everything; what no longer fits is skipped.")] = 220.0,
     only: Annotated[str, typer.Option(help="Trials whose names begin so, between commas; all unless given.")] = "",
-    tests: Annotated[str, typer.Option(help="Arguments of a pytest that is to run first, such as paths.")] = "",
+    tests: Annotated[str, typer.Option(help="Arguments of a pytest that is to run in the end, such as paths.")] = "",
     rehearse: Annotated[bool, typer.Option(help="Tiny models on the CPU, to see that it runs.")] = False,
 ) -> None:
     """Measure engine and service on this host's GPU, and the service on its CPU."""
@@ -133,12 +133,12 @@ def _measure(session: Session, scale: Scale, folder: Path, tests: str) -> None:
     ]
     contenders = [contender_of(trial, models, cache) for trial in trials]
     with started(contenders, scale.start_timeout_s) as fleet:
-        if tests:
-            session.step("tests", STARTS_S, lambda: _run_tests(shlex.split(tests), models))
         session.step("starts", 0, fleet.wait)
         session.step("GPU memory", 0, _gpu_memory)
         try:
             _measure_all(session, scale, trials, fleet, folder)
+            if tests:
+                session.step("tests", STARTS_S, lambda: _run_tests(shlex.split(tests), models, session.left_s))
         finally:
             _keep_logs(fleet, trials, session.out)
             session.write()
@@ -191,12 +191,14 @@ def _write_models(scale: Scale, folder: Path) -> dict[str, Any]:
 def _engines(session: Session, scale: Scale, models: Path) -> dict[str, Any]:
     """A line for each variant, as many as came in time."""
     from benchmarks.device.fleet import unknown_settings  # noqa: PLC0415
+    from benchmarks.device.plan import GRAPHS  # noqa: PLC0415
 
     variants = [
         {
             "name": variant.name,
             "settings": {"BENTORANK_MODEL": str(models / variant.model), **variant.settings},
-            "tokenising": variant.name == "starter",
+            "tokenising": variant.model == "starter" and GRAPHS not in variant.settings,
+            "shares": variant.shares,
         }
         for variant in scale.engines
         if not unknown_settings(variant.settings)
@@ -218,7 +220,7 @@ def _engines(session: Session, scale: Scale, models: Path) -> dict[str, Any]:
     return {one.pop("name"): one for one in found}
 
 
-def _run_tests(arguments: list[str], models: Path) -> dict[str, Any]:
+def _run_tests(arguments: list[str], models: Path, left_s: float) -> dict[str, Any]:
     """What pytest says at its end; a checkout that came without weights has random ones meanwhile."""
     with _some_weights(models):
         done = subprocess.run(
@@ -226,7 +228,7 @@ def _run_tests(arguments: list[str], models: Path) -> dict[str, Any]:
             cwd=ROOT,
             capture_output=True,
             text=True,
-            timeout=TEST_LIMIT_S,
+            timeout=min(TEST_LIMIT_S, left_s),
             check=False,
         )
     lines = done.stdout.strip().splitlines()[-30:]

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from bentorank.engines.protocol import Engine
+    from bentorank.types import EncodedPair
 
 SEED = 17
 REQUESTS, DOCUMENTS, FEW_DOCUMENTS = 40, 50, 10
@@ -52,20 +53,26 @@ def repeated(work: Callable[[], Any], seconds: float) -> list[float]:
     return taken
 
 
-def speeds(engine: Engine, requests: int, seconds: float) -> dict[str, Any]:
+def speeds(engine: Engine, requests: int, seconds: float, *, shares: bool) -> dict[str, Any]:
     """Pairs per second of a full device, and milliseconds of ten pairs."""
+
+    def encode(pairs: list[Pair]) -> list[EncodedPair]:
+        encoded = engine.encode(pairs)
+        return encoded if shares else [pair._replace(head_tokens=0) for pair in encoded]
+
     pairs = [pair for request in requests_of(requests, DOCUMENTS) for pair in request]
-    encoded = engine.encode(pairs)
+    encoded = encode(pairs)
     (few,) = requests_of(1, FEW_DOCUMENTS)
-    encoded_few = engine.encode(few)
+    encoded_few = encode(few)
     budget = engine.info.batch_tokens
-    full = repeated(lambda: forward_all(engine, engine.encode(pairs), budget), seconds)
+    full = repeated(lambda: forward_all(engine, encode(pairs), budget), seconds)
     forward = repeated(lambda: forward_all(engine, encoded, budget), seconds)
-    small = repeated(lambda: engine.forward(engine.encode(few)), seconds / 2)
+    small = repeated(lambda: engine.forward(encode(few)), seconds / 2)
     small_forward = repeated(lambda: engine.forward(encoded_few), seconds / 2)
     return {
         "engine": asdict(engine.info),
         "tokens_a_pair": sum(pair.length for pair in encoded) / len(encoded),
+        "shared_tokens_a_pair": sum(pair.head_tokens for pair in encoded) / len(encoded),
         "text_to_logits_pairs_per_s": len(pairs) / median(full),
         "forward_pairs_per_s": len(pairs) / median(forward),
         "ten_pairs_ms": median(small) * 1e3,
@@ -105,7 +112,7 @@ def measure(variant: dict[str, Any], requests: int, seconds: float) -> dict[str,
         begun = time.perf_counter()
         engine = load_engine(engine_options(read_settings(), 1))
         engine.warm_up()
-        found = {"load_s": time.perf_counter() - begun, **speeds(engine, requests, seconds)}
+        found = {"load_s": time.perf_counter() - begun, **speeds(engine, requests, seconds, shares=variant["shares"])}
         if variant["tokenising"]:
             found["tokenising"] = tokenising(engine, seconds)
     except Exception as error:  # noqa: BLE001 - one that fails is reported, and the next one measured

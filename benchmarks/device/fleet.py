@@ -32,15 +32,17 @@ def unknown_settings(settings: Mapping[str, str]) -> list[str]:
 
 def contender_of(trial: Trial, models: Path, cache: Path) -> Contender:
     """How the service is started for a trial; without its installed command, which a host may not have."""
+    settings = {name: value.replace("{models}", str(models)) for name, value in trial.settings.items()}
+    one_model = {} if "BENTORANK_MODELS" in settings else {"BENTORANK_MODEL": str(models / trial.model)}
     return Contender(
         name=trial.name,
         command=(sys.executable, "-m", "bentorank", "serve", "--port", "{port}"),
         environment={
-            "BENTORANK_MODEL": str(models / trial.model),
+            **one_model,
             "BENTORANK_CACHE_DIR": str(cache),
             **FRESH_SCORES,
             **BULK,
-            **trial.settings,
+            **settings,
         },
         ready_path="/readyz",
     )

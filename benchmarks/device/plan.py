@@ -10,6 +10,7 @@ if TYPE_CHECKING:
 
 GRAPHS = "BENTORANK_CUDA_GRAPHS"
 WORKERS_A_GPU = "BENTORANK_WORKERS_PER_GPU"
+FAST_TOKENIZER = "BENTORANK_FAST_TOKENIZER"
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,25 +34,33 @@ class Trial:
     settings: Mapping[str, str] = field(default_factory=dict)
 
 
-ONE, FEW, MANY, LARGE = Load(1, 10), Load(8, 50), Load(32, 50), Load(16, 50)
+ONE, FEW, MANY, LARGE, LONG = Load(1, 10), Load(8, 50), Load(32, 50), Load(16, 50), Load(8, 100)
 
+# In settings, `{models}` is the folder of all models.
+_BOTH = "xlmr-560m={models}/xlmr-560m,starter={models}/starter"
+_PROMPTS = {"BENTORANK_PROMPT_FORMAT": "qwen3-reranker"}
 GPU_TRIALS = (
     Trial("starter", "starter", (MANY, ONE, FEW)),
-    Trial("starter, no graphs", "starter", (ONE, MANY), {GRAPHS: "false"}),
-    Trial("starter, 2 workers", "starter", (MANY, FEW), {WORKERS_A_GPU: "2"}),
+    Trial("starter, 4 workers", "starter", (MANY, FEW), {WORKERS_A_GPU: "4"}),
+    Trial("starter, tokenizers library", "starter", (MANY, ONE), {FAST_TOKENIZER: "false"}),
     Trial("bert-large", "bert-large", (ONE, LARGE)),
-    Trial("xlmr-560m", "xlmr-560m", (MANY, ONE)),
-    Trial("starter, 4 workers", "starter", (MANY,), {WORKERS_A_GPU: "4"}),
-    Trial("bert-large, no graphs", "bert-large", (ONE,), {GRAPHS: "false"}),
-    Trial("starter, 2 heaps", "starter", (MANY,), {"MALLOC_ARENA_MAX": "2"}),
+    Trial("xlmr-560m", "xlmr-560m", (MANY, LONG, ONE)),
+    Trial("qwen3-0.6b", "qwen3-0.6b", (FEW, ONE), _PROMPTS),
+    Trial(
+        "starter before xlmr-560m, 30 read",
+        "xlmr-560m",
+        (LONG,),
+        {"BENTORANK_MODELS": _BOTH, "BENTORANK_FIRST_STAGE": "starter", "BENTORANK_KEEP": "30"},
+    ),
+    Trial("starter, 2 workers", "starter", (MANY,), {WORKERS_A_GPU: "2"}),
+    Trial("starter, no graphs", "starter", (ONE, MANY), {GRAPHS: "false"}),
 )
 
 _ON_CPU = {"BENTORANK_ENGINE": "openvino", "BENTORANK_DEVICE": "cpu"}
 CPU_TRIALS = (
-    Trial("CPU, default streams", "starter-int8", (FEW,), _ON_CPU),
-    Trial("CPU, 16 streams", "starter-int8", (FEW,), _ON_CPU | {"BENTORANK_STREAMS": "16"}),
-    Trial("CPU, 8 streams", "starter-int8", (FEW,), _ON_CPU | {"BENTORANK_STREAMS": "8"}),
+    Trial("CPU, default streams", "starter-int8", (FEW, ONE), _ON_CPU),
     Trial("CPU, 4 streams", "starter-int8", (FEW,), _ON_CPU | {"BENTORANK_STREAMS": "4"}),
+    Trial("CPU, 16 streams", "starter-int8", (FEW,), _ON_CPU | {"BENTORANK_STREAMS": "16"}),
 )
 
 
@@ -62,12 +71,18 @@ class Variant:
     name: str
     model: str
     settings: Mapping[str, str] = field(default_factory=dict)
+    # What prompts begin with alike is computed once for each query.
+    shares: bool = True
 
 
-ENGINES = tuple(
-    Variant(f"{model}{suffix}", model, settings)
-    for model in ("starter", "bert-large", "xlmr-560m")
-    for suffix, settings in (("", {}), (", no graphs", {GRAPHS: "false"}))
+ENGINES = (
+    Variant("starter", "starter"),
+    Variant("xlmr-560m", "xlmr-560m"),
+    Variant("qwen3-0.6b", "qwen3-0.6b", _PROMPTS),
+    Variant("qwen3-0.6b, nothing shared", "qwen3-0.6b", _PROMPTS, shares=False),
+    Variant("bert-large", "bert-large"),
+    Variant("starter, tokenizers library", "starter", {FAST_TOKENIZER: "false"}),
+    Variant("starter, no graphs", "starter", {GRAPHS: "false"}),
 )
 
 

@@ -7,6 +7,8 @@ from typing import Any
 from benchmarks.harness.results_files import markdown_table
 
 HTTP = ["over HTTP", "pairs/s", "p50 ms", "p99 ms", "queue", "tokenize", "inference", "cores", "failures"]
+# How many clients fill the device with each shape.
+FULL_LOADS = (("32 x 50", "starter"), ("16 x 50", "bert-large"), ("32 x 50", "xlmr-560m"), ("8 x 50", "qwen3-0.6b"))
 ALONE = ["engine alone", "text to logits /s", "forward /s", "10 pairs ms", "forward ms", "way"]
 
 
@@ -28,19 +30,27 @@ def ratios(steps: dict[str, Any]) -> dict[str, str]:
     """The service against its parts, where both were measured."""
     alone = steps.get("engine alone", {})
     found: dict[str, str] = {}
-    for load, shape in (("32 x 50", "starter"), ("16 x 50", "bert-large"), ("32 x 50", "xlmr-560m")):
-        for trial in [name for name in steps if name.startswith(shape) and name.endswith(load)]:
+    for load, shape in FULL_LOADS:
+        for trial in [name for name in steps if name.startswith((f"{shape}:", f"{shape},")) and name.endswith(load)]:
             if speed := alone.get(shape, {}).get("text_to_logits_pairs_per_s"):
                 found[f"{trial} / engine alone"] = f"{steps[trial]['pairs_per_s'] / speed:.2f}"
-    tokenising = alone.get("starter", {}).get("tokenising")
-    if tokenising:
-        for trial in [name for name in steps if name.startswith("starter") and name.endswith("x 50")]:
-            busy = steps[trial]["timings_ms_p50"]["tokenize"]
-            found[f"{trial}: tokenizer alone / in the service"] = f"{tokenising['alone_ms'] / busy:.2f}"
-        found["a request tokenised alone / beside others, in one process"] = (
-            f"{tokenising['alone_ms']:.2f} / {tokenising['beside_others_ms']:.2f} ms,"
-            f" {tokenising['alone_requests_per_s']:.0f} / {tokenising['beside_others_requests_per_s']:.0f} a second"
+    for variant, one in alone.items():
+        if tokenising := one.get("tokenising"):
+            found |= _tokenising_ratios(variant, tokenising, steps)
+    return found
+
+
+def _tokenising_ratios(variant: str, alone: dict[str, float], steps: dict[str, Any]) -> dict[str, str]:
+    """Of a request of 50 documents, in one process and in the servers of the same settings."""
+    found = {
+        f"{variant}: a request tokenised alone / beside others, in one process": (
+            f"{alone['alone_ms']:.2f} / {alone['beside_others_ms']:.2f} ms,"
+            f" {alone['alone_requests_per_s']:.0f} / {alone['beside_others_requests_per_s']:.0f} a second"
         )
+    }
+    for trial in [name for name in steps if name.startswith(f"{variant}:") and name.endswith("x 50")]:
+        busy = steps[trial]["timings_ms_p50"]["tokenize"]
+        found[f"{trial}: tokenizer alone / in the service"] = f"{alone['alone_ms'] / busy:.2f}"
     return found
 
 

@@ -37,10 +37,16 @@ class LanguageModel:
         return sum(weights.numel() for weights in self.module.base_model.parameters()) - table
 
 
-def random_language_model(shape: dict[str, int], dtype: torch.dtype) -> LanguageModel:
-    """On the CPU."""
+def prompting_tokenizer() -> Tokenizer:
+    """The starter's, which knows the family's control tokens as well."""
     tokenizer = Tokenizer.from_file(str(_TOKENIZER))
     tokenizer.add_special_tokens([AddedToken(token, special=True, normalized=False) for token in _CONTROL_TOKENS])
+    return tokenizer
+
+
+def random_language_model(shape: dict[str, int], dtype: torch.dtype) -> LanguageModel:
+    """On the CPU."""
+    tokenizer = prompting_tokenizer()
     torch.manual_seed(SEED)
     config = Qwen3Config(**shape, vocab_size=tokenizer.get_vocab_size(), max_position_embeddings=WINDOW)
     module = AutoModelForCausalLM.from_config(config, dtype=dtype).eval()

@@ -202,6 +202,7 @@ def test_passes_that_are_repeated_wrongly_are_given_up(
     assert reason in record.message
 
 
+@pytest.mark.gpu
 @needs_gpu
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
 @pytest.mark.parametrize("name", BUILDS)
@@ -227,6 +228,7 @@ def test_graphs_score_as_the_packed_way(
     assert not package_log.records
 
 
+@pytest.mark.gpu
 @needs_gpu
 def test_the_same_batch_scores_the_same_whatever_ran_before(built: Callable[[str], Path]) -> None:
     """To the bit: buckets share memory, and keep nothing of other batches in it."""
@@ -239,6 +241,7 @@ def test_the_same_batch_scores_the_same_whatever_ran_before(built: Callable[[str
         torch.testing.assert_close(after, before, rtol=0, atol=0)
 
 
+@pytest.mark.gpu
 @needs_gpu
 def test_graphs_take_the_memory_of_their_largest(tiny_models: Any, tmp_path: Path) -> None:
     """They share one pool: all together take about what the largest takes by itself, not six times as much."""
@@ -271,6 +274,7 @@ def engine_lines(caplog: pytest.LogCaptureFixture) -> list[str]:
     return [record.message for record in caplog.records if "CUDA graphs" in record.message]
 
 
+@pytest.mark.gpu
 @needs_gpu
 @pytest.mark.parametrize("cuda_graphs", [True, False])
 def test_an_engine_records_graphs_unless_told_not_to(

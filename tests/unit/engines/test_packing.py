@@ -172,6 +172,7 @@ def test_the_cpu_pads(tiny_model: Any) -> None:
     assert not engine.info.padding_free
 
 
+@pytest.mark.gpu
 @pytest.mark.skipif(not GPU_PACKS, reason="needs a GPU that torch's variable-length attention runs on")
 @pytest.mark.parametrize("name", BUILDS)
 def test_a_gpu_packs_and_stays_close(name: str, built: Callable[[str], Path], tiny_models: Any) -> None:

@@ -184,6 +184,7 @@ def test_a_pair_that_is_all_beginning_is_laid_out() -> None:
     assert row.input_ids[row.ends].tolist() == [7, 8, 9, 4]
 
 
+@pytest.mark.gpu
 @pytest.mark.skipif(not GPU_SHARES, reason="needs a GPU that torch's variable-length attention runs on")
 @pytest.mark.parametrize("name", EACH_FAMILY)
 def test_a_gpu_shares_and_stays_close(name: str, tiny_models: Any, tmp_path: Path) -> None:

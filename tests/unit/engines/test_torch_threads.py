@@ -15,7 +15,7 @@ from bentorank.types import Pair
 needs_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
 
 
-@pytest.mark.parametrize("device", ["cpu", pytest.param("cuda", marks=needs_gpu)])
+@pytest.mark.parametrize("device", ["cpu", pytest.param("cuda", marks=[pytest.mark.gpu, needs_gpu])])
 def test_batches_on_two_threads_score_as_one_after_the_other(device: str, tiny_model: Any, tiny_models: Any) -> None:
     """Neither thread gets the other's scores, or scores that have not arrived yet."""
     options = EngineOptions(str(tiny_model("bert")), EngineKind.TORCH, device=device, precision=Precision.F32)
