@@ -85,7 +85,7 @@ def run(
     *,
     out: Annotated[Path, typer.Option(help="Folder of results.json, results.md and the servers' logs.")],
     budget_s: Annotated[float, typer.Option(help="Seconds for everything; what no longer fits is skipped.")] = 220.0,
-    only: Annotated[str, typer.Option(help="Trials whose names begin so, between commas; all unless given.")] = "",
+    only: Annotated[str, typer.Option(help="Trials and engines whose names begin so, between commas.")] = "",
     tests: Annotated[str, typer.Option(help="Arguments of a pytest that is to run in the end, such as paths.")] = "",
     rehearse: Annotated[bool, typer.Option(help="Tiny models on the CPU, to see that it runs.")] = False,
 ) -> None:
@@ -101,6 +101,7 @@ def run(
             scale,
             gpu_trials=tuple(trial for trial in scale.gpu_trials if trial.name.startswith(chosen)),
             cpu_trials=tuple(trial for trial in scale.cpu_trials if trial.name.startswith(chosen)),
+            engines=tuple(variant for variant in scale.engines if variant.name.startswith(chosen)),
         )
     session = Session(out, budget_s, Console(soft_wrap=True, width=200))
     with tempfile.TemporaryDirectory() as folder:
