@@ -9,6 +9,8 @@ import torch
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    import pytest
+
 UNLIMITED = 1 << 30
 
 
@@ -17,6 +19,18 @@ def register() -> None:
     from torch.nn.attention import varlen  # noqa: F401 - defines the operation
 
     torch.library.register_kernel("torch_attn::_varlen_attn", "cpu", _attend)
+
+
+def forget_groups(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Give `varlen_attn` the arguments that it had in torch 2.11."""
+    from torch.nn.attention import varlen
+
+    today = varlen.varlen_attn
+
+    def varlen_attn(*tensors: Any, scale: float | None = None, window_size: tuple[int, int] = (-1, -1)) -> Any:
+        return today(*tensors, scale=scale, window_size=window_size)
+
+    monkeypatch.setattr(varlen, "varlen_attn", varlen_attn)
 
 
 def _attend(  # noqa: PLR0913, PLR0917 - the operation's own signature

@@ -113,6 +113,17 @@ def test_the_gpus_way_scores_as_padded(
     assert_shares_and_scores_as_padded(Loaded(tmp_path, tiny_models))
 
 
+def test_a_torch_whose_kernel_knows_no_groups_of_heads_shares_too(
+    tiny_models: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """That of 2.11 takes as many heads of keys as of queries; Qwen3 has fewer."""
+    tiny_models.build_causal(tmp_path, "qwen3")
+    varlen_kernel.register()
+    varlen_kernel.forget_groups(monkeypatch)
+    monkeypatch.setattr(causal, "BlockAttention", VarlenAttention)
+    assert_shares_and_scores_as_padded(Loaded(tmp_path, tiny_models))
+
+
 @pytest.mark.families
 @pytest.mark.parametrize("labels", [1, 2])
 def test_a_classifier_of_the_last_token_shares_too(tiny_models: Any, tmp_path: Path, labels: int) -> None:

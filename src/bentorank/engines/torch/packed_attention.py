@@ -6,13 +6,16 @@ Uses the FlashAttention kernel that comes with torch; it needs CUDA, half precis
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
+from inspect import signature
 from typing import TYPE_CHECKING, Any, Final
 
 import torch
 from transformers import AttentionInterface
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from torch import Tensor
 
 PACKED_ATTENTION: Final = "bentorank_packed"
@@ -52,10 +55,14 @@ def attend(  # noqa: PLR0913 - three tensors, and which of their rows see each o
     has fewer queries than keys, its last query is at its last key.
     """
     # torch has it since 2.10. An older one fails here, while the engine loads, and batches are padded.
-    from torch.nn.attention.varlen import varlen_attn  # noqa: PLC0415
+    from torch.nn.attention import varlen  # noqa: PLC0415
 
-    # An older torch has no such argument: named only where it is needed.
-    kernel = varlen_attn if query.shape[1] == key.shape[1] else partial(varlen_attn, enable_gqa=True)
+    kernel = varlen.varlen_attn
+    if (group := query.shape[1] // key.shape[1]) > 1:
+        if _takes_groups(kernel):
+            kernel = partial(kernel, enable_gqa=True)
+        else:
+            key, value = key.repeat_interleave(group, 1), value.repeat_interleave(group, 1)
     attended = kernel(
         query,
         key,
@@ -69,6 +76,12 @@ def attend(  # noqa: PLR0913 - three tensors, and which of their rows see each o
     )
     assert not isinstance(attended, tuple), "bug: nothing auxiliary was asked for"
     return attended
+
+
+@cache
+def _takes_groups(kernel: Callable[..., object]) -> bool:
+    """Whether heads of keys may be fewer than those of queries, which torch 2.11 did not let them."""
+    return "enable_gqa" in signature(kernel).parameters
 
 
 def attend_in_row(  # noqa: PLR0913 - the signature is that of transformers' attention functions
