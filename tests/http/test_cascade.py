@@ -21,6 +21,7 @@ OTHER_APIS = {
 }
 
 NOT_SERVED = "first_stage: not served here; there are small, pruning"
+NOTHING_TO_KEEP_OF = "keep: there is no first stage to keep documents of"
 REFUSED = [
     ({"first_stage": "huge"}, NOT_SERVED),
     ({"first_stage": "large"}, NOT_SERVED),
@@ -30,8 +31,8 @@ REFUSED = [
     ({"first_stage": "x" * 201}, "first_stage: "),
     ({"first_stage": "small", "keep": 0}, "keep: "),
     ({"first_stage": "small", "keep": 1.5}, "keep: "),
-    ({"keep": 10}, "keep: there is no first stage to keep documents of"),
-    ({"first_stage": "none", "keep": 10}, "keep: there is no first stage to keep documents of"),
+    ({"keep": 10}, NOTHING_TO_KEEP_OF),
+    ({"first_stage": "none", "keep": 10}, NOTHING_TO_KEEP_OF),
 ]
 
 
@@ -170,6 +171,8 @@ def test_what_cannot_be_is_refused_by_name(cascade_service, cascade_client):
         response = cascade_client.rerank("alpha", DOCUMENTS, **fields)
         assert response.status_code == 400
         assert response.json()["message"].startswith(message)
+        is_missing = message.startswith((NOT_SERVED, NOTHING_TO_KEEP_OF))
+        assert response.json()["code"] == ("no_first_stage" if is_missing else "invalid_request")
     after = settled_scrape(cascade_service.url)
     for model in ("big", "small"):
         assert after("rerank_tokens_total", model=model) == before("rerank_tokens_total", model=model)

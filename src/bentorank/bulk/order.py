@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from bentorank.bulk.errors import BulkError
-from bentorank.errors import InvalidRequestError
+from bentorank.errors import NoFirstStageError
 from bentorank.types import OnItemError, ScoreMode
 
 if TYPE_CHECKING:
@@ -81,7 +81,7 @@ class Order:
         reading = self.reading
         try:
             return self.rules.cascade(reading.first_stage, reading.keep, top_n=reading.top_n)
-        except InvalidRequestError:
+        except NoFirstStageError:
             raise BulkError("--keep says how many documents a first stage keeps: name one by --first-stage") from None
 
     def asked(self) -> dict[str, Any]:
