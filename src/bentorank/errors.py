@@ -4,6 +4,7 @@ BentorankError
 ├── InvalidRequestError      400  the caller's mistake: names the field and the limit
 │   ├── MalformedBodyError   400  not JSON, or not a JSON object
 │   ├── DocumentTooLongError 400  longer than the model reads, where the caller wants no cut
+│   ├── NoFirstStageError    400  not one that there is, or none to keep documents of
 │   ├── MalformedRequestError 400 not HTTP/1.1 as it should be
 │   ├── UnauthorizedError    401
 │   ├── NotFoundError        404
@@ -114,6 +115,15 @@ class DocumentTooLongError(InvalidRequestError):
     def at(self, position: int) -> DocumentTooLongError:
         """The same of the document at another position."""
         return DocumentTooLongError(position, tokens=self.tokens, room=self.room)
+
+
+class NoFirstStageError(InvalidRequestError):
+    """The model has no such first stage, or none at all where documents of one are to be kept.
+
+    Its code is its own, since no other query and documents would help: who asks so is set up wrongly.
+    """
+
+    code = "no_first_stage"
 
 
 class DocumentLeftOutError(BentorankError):

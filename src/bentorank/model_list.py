@@ -65,15 +65,30 @@ def read_model_list(value: str) -> tuple[ModelEntry, ...]:
 
     Raises ConfigurationError, in one sentence that names the entry and the field.
     """
-    text = value.strip()
-    is_file = text.endswith(FILE_SUFFIX) and "=" not in text and "," not in text
-    entries = [read_entry(table, place) for place, table in _tables(text, is_file=is_file)]
+    entries = [read_entry(table, place) for place, table in _tables(value.strip())]
     if not entries:
         raise ConfigurationError(f"{SETTING}: there is no model in it")
     if len(entries) > MAX_MODELS:
         raise ConfigurationError(f"{SETTING}: {len(entries)} models, more than {MAX_MODELS}")
     check_names(entries)
     return tuple(entries)
+
+
+def from_any_folder(value: str) -> str:
+    """The same list for a process that starts in another folder; the sources in a file stay as they are written."""
+    text = value.strip()
+    if _is_file(text):
+        return str(Path(text).expanduser().resolve())
+    items = [_of_item(item) for item in text.split(",") if item.strip()]
+    return ",".join("=".join([item["name"], *_resolved(item)]) for item in items)
+
+
+def _resolved(item: Mapping[str, Any]) -> list[str]:
+    """Its source, if it has one."""
+    source = item.get("source")
+    if source is None:
+        return []
+    return [str(Path(source).resolve()) if Path(source).is_dir() else source]
 
 
 def read_entry(table: Mapping[str, Any], place: str = "") -> ModelEntry:
@@ -100,8 +115,12 @@ def check_names(entries: Sequence[ModelEntry]) -> None:
             owners[name] = entry.name
 
 
-def _tables(text: str, *, is_file: bool) -> Iterable[tuple[str, Mapping[str, Any]]]:
-    tables = _read_file(Path(text)) if is_file else [_of_item(item) for item in text.split(",") if item.strip()]
+def _is_file(text: str) -> bool:
+    return text.endswith(FILE_SUFFIX) and "=" not in text and "," not in text
+
+
+def _tables(text: str) -> Iterable[tuple[str, Mapping[str, Any]]]:
+    tables = _read_file(Path(text)) if _is_file(text) else [_of_item(item) for item in text.split(",") if item.strip()]
     return [(f"{SETTING}: entry {number}", table) for number, table in enumerate(tables, start=1)]
 
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, TypeGuard
 
 from bentorank.cache.in_flight import InFlight
 from bentorank.cache.keys import document_keys
-from bentorank.cascade.cut import Cut, cut_after
+from bentorank.cascade.cut import Cut, cut_after, places_to_sift
 from bentorank.cascade.embeddings import EmbeddingsStage
 from bentorank.cascade.first_stage import EMBEDDINGS, FirstStages, Sifted
 from bentorank.errors import (
@@ -221,9 +221,8 @@ class Reranker:
                 warnings=(f"first_stage: {cascade.first_stage} is not served now: all was read",)
             )
         stage = self._first_stages.find(cascade.first_stage)
-        # Empty documents take nobody's place: none is read.
-        places = [place for place, document in enumerate(job.documents) if not is_empty(document.content)]
-        if len(places) <= cascade.keep:
+        places = places_to_sift(job.documents, cascade.keep)
+        if not places:
             return everything
         terms.check_deadline()
         started = time.monotonic()
@@ -406,16 +405,13 @@ def _is_worth_it(document: ReadDocument) -> TypeGuard[ScoredDocument]:
     return isinstance(document, ScoredDocument) and not document.empty
 
 
-def _settled(read: Sequence[ReadDocument], job: RerankJob, cut: Cut) -> list[ScoredDocument | Unscored]:
+def _settled(read: Sequence[ReadDocument], job: RerankJob, cut: Cut) -> Sequence[ScoredDocument | Unscored]:
     """The documents in their order, those without a score marked, if the caller takes such an answer."""
     if job.on_item_error is OnItemError.ERROR:
         _check_scored(read, cut.kept)
-    settled = [document if isinstance(document, ScoredDocument) else Unscored(document.code) for document in read]
-    if not cut.pruned:
-        return settled
-    by_place: dict[int, ScoredDocument | Unscored] = dict(zip(cut.kept, settled, strict=True))
-    by_place |= {place: Unscored(PRUNED, rank) for rank, place in enumerate(cut.pruned, start=1)}
-    return [by_place[place] for place in range(len(by_place))]
+    return cut.with_pruned(
+        [document if isinstance(document, ScoredDocument) else Unscored(document.code) for document in read]
+    )
 
 
 def _check_scored(read: Sequence[ReadDocument], places: Sequence[int]) -> None:

@@ -96,7 +96,7 @@ def test_in_a_container_a_lost_worker_ends_the_service(tmp_path, how, status):
         else:
             rerank(server.url, [how])
         assert server.wait(15) == status, server.log
-        assert "Traceback" not in server.log
+        assert "Traceback" not in server.log, server.log
 
 
 @pytest.mark.fault

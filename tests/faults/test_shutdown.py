@@ -68,7 +68,7 @@ def test_a_second_signal_stops_at_once(tmp_path, signum, status):
         server.process.send_signal(signum)
         assert server.wait(5) == status, server.log
         assert not any(psutil.pid_exists(worker) for worker in workers)
-        assert "Traceback" not in server.log
+        assert "Traceback" not in server.log, server.log
 
 
 @pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGINT])
@@ -81,7 +81,7 @@ def test_a_service_that_is_still_loading_stops(tmp_path, signum):
         server.process.send_signal(signum)
         # The latter, where it comes before the supervisor looks after its workers.
         assert server.wait(5) in {0, 128 + signum}, server.log
-        assert "Traceback" not in server.log
+        assert "Traceback" not in server.log, server.log
         wait_until(lambda: not any(psutil.pid_exists(worker) for worker in workers), within_s=5)
     finally:
         server.kill()
@@ -95,6 +95,6 @@ def test_ctrl_c_ends_a_start_without_a_traceback(tmp_path, after_s):
         time.sleep(after_s)
         server.process.send_signal(signal.SIGINT)
         server.wait(5)
-        assert "Traceback" not in server.log
+        assert "Traceback" not in server.log, server.log
     finally:
         server.kill()

@@ -3,27 +3,10 @@
 import pytest
 from support.contract import ContractClient
 from support.metrics import settled_scrape
+from support.three_models import three_models
 
 from bentorank.evaluation.built_in import built_in_task
 
-# The fake engine's score is the share of the query's words that it reads in a document: `small` reads 14 of them.
-LIST = """
-[[models]]
-name = "big"
-source = "first"
-aliases = ["large"]
-
-[[models]]
-name = "small"
-source = "second"
-max_pair_tokens = 16
-
-[[models]]
-name = "pruned"
-source = "third"
-first_stage = "small"
-keep = 2
-"""
 BEYOND = "filler " * 20 + "alpha"
 # Both find 1 and 4, `big` also 2.
 DOCUMENTS = ["none", "alpha", BEYOND, "other", "beta alpha", "more"]
@@ -37,7 +20,8 @@ OTHER_APIS = {
     "/rerank": ({}, "texts", None),
 }
 
-NOT_SERVED = "first_stage: not served here; there are small, pruned"
+NOT_SERVED = "first_stage: not served here; there are small, pruning"
+NOTHING_TO_KEEP_OF = "keep: there is no first stage to keep documents of"
 REFUSED = [
     ({"first_stage": "huge"}, NOT_SERVED),
     ({"first_stage": "large"}, NOT_SERVED),
@@ -47,17 +31,16 @@ REFUSED = [
     ({"first_stage": "x" * 201}, "first_stage: "),
     ({"first_stage": "small", "keep": 0}, "keep: "),
     ({"first_stage": "small", "keep": 1.5}, "keep: "),
-    ({"keep": 10}, "keep: there is no first stage to keep documents of"),
-    ({"first_stage": "none", "keep": 10}, "keep: there is no first stage to keep documents of"),
+    ({"keep": 10}, NOTHING_TO_KEEP_OF),
+    ({"first_stage": "none", "keep": 10}, NOTHING_TO_KEEP_OF),
 ]
 
 
 @pytest.fixture(scope="module")
 def cascade_service(fleet, tmp_path_factory):
     """A server with three fake models: one that reads all, one that reads little, and one that the latter prunes."""
-    path = tmp_path_factory.mktemp("cascade") / "models.toml"
-    path.write_text(LIST)
-    return fleet("cascade", engine="fake", models=path, cache=False, access_log=True)
+    models = three_models(tmp_path_factory.mktemp("cascade"))
+    return fleet("cascade", engine="fake", models=models, cache=False, access_log=True)
 
 
 @pytest.fixture
@@ -112,11 +95,11 @@ def test_usage_and_timings_say_what_each_stage_read(cascade_service, cascade_cli
 
 def test_a_setting_prunes_unless_a_request_says_otherwise(cascade_client):
     """And who has not asked for it is told."""
-    answer = cascade_client.rerank("alpha", DOCUMENTS, model="pruned").json()
+    answer = cascade_client.rerank("alpha", DOCUMENTS, model="pruning").json()
     assert sorted(pruned(answer)) == [0, 2, 3, 5]
     assert answer["warnings"] == ["4 of 6 documents were pruned by a first stage and have no score"]
-    assert len(pruned(cascade_client.rerank("alpha", DOCUMENTS, model="pruned", keep=5).json())) == 1
-    assert pruned(cascade_client.rerank("alpha", DOCUMENTS, model="pruned", first_stage="none").json()) == []
+    assert len(pruned(cascade_client.rerank("alpha", DOCUMENTS, model="pruning", keep=5).json())) == 1
+    assert pruned(cascade_client.rerank("alpha", DOCUMENTS, model="pruning", first_stage="none").json()) == []
     assert pruned(cascade_client.rerank("alpha", DOCUMENTS, model="small").json()) == []
 
 
@@ -153,7 +136,7 @@ def test_other_apis_leave_pruned_documents_out(cascade_client, path):
     """A score is a number there; the header counts what is missing."""
     own, field, results = OTHER_APIS[path]
     documents = [{"text": text} for text in DOCUMENTS] if field == "passages" else DOCUMENTS
-    body = {"query": "alpha", field: documents, "model": "pruned"} | own
+    body = {"query": "alpha", field: documents, "model": "pruning"} | own
     response = cascade_client.post(path, json=body)
     assert response.status_code == 200
     if path == "/rerank":  # TEI names no model
@@ -188,6 +171,8 @@ def test_what_cannot_be_is_refused_by_name(cascade_service, cascade_client):
         response = cascade_client.rerank("alpha", DOCUMENTS, **fields)
         assert response.status_code == 400
         assert response.json()["message"].startswith(message)
+        is_missing = message.startswith((NOT_SERVED, NOTHING_TO_KEEP_OF))
+        assert response.json()["code"] == ("no_first_stage" if is_missing else "invalid_request")
     after = settled_scrape(cascade_service.url)
     for model in ("big", "small"):
         assert after("rerank_tokens_total", model=model) == before("rerank_tokens_total", model=model)
@@ -229,9 +214,9 @@ def test_a_partial_answer_without_time_is_what_was_sent(cascade_client):
 def test_what_there_is_is_told(cascade_client):
     """By /info: of each model its first stages, and what it prunes by unless asked."""
     told = {model["name"]: model for model in cascade_client.get("/info").json()["models"]}
-    assert told["big"]["first_stages"] == ["small", "pruned"]
+    assert told["big"]["first_stages"] == ["small", "pruning"]
     assert (told["big"]["first_stage"], told["big"]["keep"]) == ("none", 50)
-    assert (told["pruned"]["first_stage"], told["pruned"]["keep"]) == ("small", 2)
+    assert (told["pruning"]["first_stage"], told["pruning"]["keep"]) == ("small", 2)
 
 
 def test_word_embeddings_find_what_the_model_would_put_first(starter_client):

@@ -37,4 +37,4 @@ def test_workers_that_share_a_port_stop_in_good_order(tmp_path):
         wait_until(lambda: server.log.count("ready: ") == 2, within_s=30)
         server.terminate()
         assert server.wait() == 0, server.log
-        assert "Traceback" not in server.log
+        assert "Traceback" not in server.log, server.log

@@ -61,17 +61,20 @@ def test_killed_actors_and_a_killed_driver_leave_each_row_once(tmp_path):
 
 
 def test_a_job_on_ray_is_stopped_and_gone_on_with_in_one_process(tmp_path):
-    """Status 130 after SIGINT; what each of them writes fits the other's."""
+    """Status 130 after SIGINT; what each of them writes fits the other's, and is pruned by the same first stage."""
+    pruned, models = ("--format", "parquet", "--first-stage", "small", "--keep", "1"), "big=a,small=b"
     lists, out, whole = write_lists(tmp_path / "in"), tmp_path / "out", tmp_path / "whole"
-    with running(tmp_path, lists, out, *ON_RAY, **SLOW) as process:
+    with running(tmp_path, lists, out, *ON_RAY, *pruned, **SLOW, models=models) as process:
         wait_until(lambda: len(parts(out)) >= 3, BROKEN_AFTER_S)
         process.send_signal(signal.SIGINT)
         output, _ = process.communicate(timeout=60)
     assert process.returncode == 128 + signal.SIGINT, output
     assert not summary(out)["complete"]
-    assert run_to_its_end(tmp_path, lists, out, "--format", "parquet", engine="fake")[0] == 1
-    run_to_its_end(tmp_path, lists, whole, "--format", "parquet", engine="fake")
+    assert run_to_its_end(tmp_path, lists, out, *pruned, engine="fake", models=models)[0] == 1
+    run_to_its_end(tmp_path, lists, whole, *pruned, engine="fake", models=models)
     assert ranked(out) == ranked(whole)
+    assert summary(out)["first_stage"] == summary(whole)["first_stage"]
+    assert summary(out)["first_stage"]["pruned_documents"] > 0
 
 
 def test_what_an_actor_cannot_do_is_said_in_a_sentence(tmp_path):

@@ -232,7 +232,7 @@ def test_a_log_file_that_cannot_be_written_stops_the_start_with_a_sentence(tmp_p
     try:
         assert server.wait(60) != 0
         assert "BENTORANK_LOG_FILE: No such file or directory" in server.log
-        assert "Traceback" not in server.log
+        assert "Traceback" not in server.log, server.log
         assert str(target) not in server.log
     finally:
         server.kill()

@@ -9,21 +9,15 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
+from support.examples import DOCUMENTED_URL, blocks, run_python
 from support.server import REPOSITORY
 
 # BentoML warns of its own dependencies as it is imported and used.
 pytestmark = [pytest.mark.process, pytest.mark.filterwarnings("ignore::DeprecationWarning")]
 
-README = (REPOSITORY / "README.md").read_text(encoding="utf-8")
-DOCUMENTED_URL = "http://127.0.0.1:3000"
-
-
-def blocks(language: str) -> list[str]:
-    """The README's code blocks in `language`."""
-    return re.findall(rf"```{language}\n(.*?)```", README, flags=re.DOTALL)
+README = REPOSITORY / "README.md"
 
 
 def shape(value):
@@ -41,8 +35,8 @@ def shape(value):
 @pytest.mark.skipif(shutil.which("curl") is None, reason="the README's example needs curl")
 def test_the_first_request_is_answered_as_shown(starter_service):
     """Same results in the same order with nearly the same scores; timings differ."""
-    (command,) = [block for block in blocks("sh") if "curl" in block]
-    (shown,) = [json.loads(block) for block in blocks("json")]
+    (command,) = blocks(README, "sh", "curl")
+    (shown,) = [json.loads(block) for block in blocks(README, "json")]
     command = command.replace(DOCUMENTED_URL, starter_service.url)
     run = subprocess.run(["sh", "-c", command], capture_output=True, check=True, timeout=60)
     answer = json.loads(run.stdout)
@@ -54,28 +48,26 @@ def test_the_first_request_is_answered_as_shown(starter_service):
 
 def test_the_example_with_bentoml_s_client_runs(starter_service):
     """The BentoML client gets a logit."""
-    (example,) = [block for block in blocks("python") if "import bentoml" in block]
-    namespace: dict[str, Any] = {}
-    exec(example.replace(DOCUMENTED_URL, starter_service.url), namespace)
-    namespace["client"]._temp_dir.cleanup()  # which it leaves to the garbage collector, and that complains
-    logits = namespace["logits"]
+    (example,) = blocks(README, containing="import bentoml\n")
+    names = run_python([example], starter_service.url)
+    names["client"]._temp_dir.cleanup()  # which it leaves to the garbage collector, and that complains
+    logits = names["logits"]
     assert isinstance(logits, list)
     assert isinstance(logits[0], float)
 
 
 def test_the_example_with_our_client_runs(starter_service):
     """The mountain that was asked for comes first."""
-    (example,) = [block for block in blocks("python") if "bentorank_client" in block]
-    namespace: dict[str, Any] = {}
-    exec(example.replace(DOCUMENTED_URL, starter_service.url), namespace)
-    namespace["reranker"].close()
-    assert [ranked.index for ranked in namespace["result"]] == [1]
+    (example,) = blocks(README, containing="bentorank_client")
+    names = run_python([example], starter_service.url)
+    names["reranker"].close()
+    assert [ranked.index for ranked in names["result"]] == [1]
 
 
 def test_lines_are_ranked_as_shown():
     """Without a word in common, without a server; with nearly that score."""
-    (command,) = [block for block in blocks("sh") if "bentorank rerank" in block]
-    (shown,) = blocks("text")
+    (command,) = blocks(README, "sh", "bentorank rerank")
+    (shown,) = blocks(README, "text")
     environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
     run = subprocess.run(["sh", "-c", command], env=environment, capture_output=True, text=True, check=True, timeout=60)
     line, score, text = run.stdout.split(":")
@@ -86,6 +78,6 @@ def test_lines_are_ranked_as_shown():
 
 def test_every_link_to_a_file_leads_somewhere():
     """No dead links."""
-    links = re.findall(r"\]\((?!http)([^)#]+)\)", README)
+    links = re.findall(r"\]\((?!http)([^)#]+)\)", README.read_text(encoding="utf-8"))
     assert links
     assert [link for link in links if not (REPOSITORY / link).exists()] == []

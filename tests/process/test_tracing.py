@@ -346,7 +346,7 @@ def test_a_collector_that_hangs_or_is_gone_costs_no_request(tmp_path):
         for server in servers:
             assert SECRET not in server.log
             assert server.log.count("tracing: ") <= 1
-            assert "Traceback" not in server.log
+            assert "Traceback" not in server.log, server.log
 
 
 def test_tracing_that_would_send_nothing_ends_the_service(tmp_path):

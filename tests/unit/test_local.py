@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from bentorank_client import APITimeoutError, BadRequestError, OverloadedError, RerankError, SupportsRerank
+from support.three_models import three_models
 
 from bentorank.errors import ConfigurationError
 from bentorank.local import LocalReranker
@@ -195,29 +196,9 @@ def test_a_document_is_cut_at_the_end_that_is_named():
     assert left.relevance_score > right.relevance_score
 
 
-LIST = """
-[[models]]
-name = "big"
-source = "first"
-aliases = ["large"]
-
-[[models]]
-name = "small"
-source = "second"
-max_pair_tokens = 16
-
-[[models]]
-name = "pruning"
-source = "third"
-first_stage = "small"
-keep = 2
-"""
-
-
 def test_a_call_chooses_among_several_models(tmp_path):
     """By name or alias, as of a service; a component's `model` reaches it as any call's does."""
-    (tmp_path / "models.toml").write_text(LIST)
-    with LocalReranker(engine="fake", models=str(tmp_path / "models.toml"), strict_model=True) as several:
+    with LocalReranker(engine="fake", models=str(three_models(tmp_path)), strict_model=True) as several:
         answered = {name: several.rerank("owls", [LATE], model=name) for name in ("big", "large", "small")}
         assert [result.model for result in answered.values()] == ["big", "big", "small"]
         assert several.rerank("owls", [LATE]).model == "big"
@@ -252,9 +233,8 @@ def test_a_first_stage_prunes_what_the_model_reads(local):
 
 def test_a_model_prunes_for_another(tmp_path):
     """By a call, or as its own setting has it."""
-    (tmp_path / "models.toml").write_text(LIST)
     documents = ["none", "alpha", "other", "beta alpha"]
-    with LocalReranker(engine="fake", models=str(tmp_path / "models.toml")) as several:
+    with LocalReranker(engine="fake", models=str(three_models(tmp_path))) as several:
         for asked in ({"first_stage": "small", "keep": 2}, {"model": "pruning"}):
             result = several.rerank("alpha", documents, **asked)
             assert [ranked.pruned for ranked in result] == [False, False, True, True]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from bentorank.errors import ConfigurationError
-from bentorank.model_list import read_model_list
+from bentorank.model_list import from_any_folder, read_model_list
 from bentorank.settings import Settings, read_settings
 
 
@@ -134,3 +134,11 @@ def test_a_bad_list_stops_the_start_in_one_sentence(monkeypatch):
 def test_without_a_list_there_is_one_model():
     """As it was before there were lists."""
     assert Settings().model_entries == ()
+
+
+def test_a_list_is_the_same_for_a_process_in_another_folder(tmp_path, monkeypatch):
+    """Folders and files by their whole paths; names on a hub as they are."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mine").mkdir()
+    assert from_any_folder("a=mine, b = org/model,starter") == f"a={tmp_path}/mine,b=org/model,starter"
+    assert from_any_folder("models.toml") == str(tmp_path / "models.toml")

@@ -7,38 +7,17 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from bentorank_client import AsyncReranker, Reranker, breaker
+from support.three_models import three_models
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 
-# The fake engine's score is the share of the query's words that it reads in a document: `small` reads 14 of them.
-MODELS = """
-[[models]]
-name = "big"
-source = "first"
-aliases = ["large"]
-
-[[models]]
-name = "small"
-source = "second"
-max_pair_tokens = 16
-overflow = "chunk"
-
-[[models]]
-name = "pruning"
-source = "third"
-first_stage = "small"
-keep = 2
-"""
-
-
 @pytest.fixture(scope="session")
 def several(fleet: Callable[..., Any], tmp_path_factory: pytest.TempPathFactory) -> Any:
     """A server with three fake models: one that reads all, one that reads little, and one which that one prunes."""
-    path = tmp_path_factory.mktemp("several") / "models.toml"
-    path.write_text(MODELS)
-    return fleet("clients-several", engine="fake", models=path, cache=False, strict_model=True)
+    models = three_models(tmp_path_factory.mktemp("several"), overflow_of_small="chunk")
+    return fleet("clients-several", engine="fake", models=models, cache=False, strict_model=True)
 
 
 @pytest.fixture(autouse=True)

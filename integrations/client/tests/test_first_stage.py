@@ -98,9 +98,12 @@ def test_a_model_may_be_set_to_have_one(make_client, several):
     ],
 )
 def test_what_the_service_cannot_do_is_refused_by_name(make_client, several, asked, said):
-    """By the service, which knows what it has."""
-    with pytest.raises(BadRequestError, match=said):
-        make_client(base_url=several.url).rerank("alpha", DOCUMENTS, **asked)
+    """And raised whatever is to happen when a service fails: as with a wrong model, no other query would help."""
+    client = make_client(base_url=several.url, on_error="passthrough", **asked)
+    with pytest.raises(BadRequestError, match=said) as caught:
+        client.rerank("alpha", DOCUMENTS)
+    assert (caught.value.status, caught.value.code) == (400, "no_first_stage")
+    assert "check first_stage and keep" in str(caught.value)
 
 
 def test_an_older_service_reads_everything(make_client, scripted):

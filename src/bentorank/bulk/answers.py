@@ -10,12 +10,15 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from bentorank.bulk.rows import RowId
-    from bentorank.types import RankedDocument
+    from bentorank.types import FirstStageUsage, RankedDocument
 
 
 @dataclass(frozen=True, slots=True)
 class RankedRow:
-    """A row's documents in order of relevance, best first, and what that cost. `documents` is how many it had."""
+    """A row's documents in order of relevance, best first, and what that cost. `documents` is how many it had.
+
+    `tokens` are those that the model read; what its `first_stage` read is told apart.
+    """
 
     id: RowId
     results: tuple[RankedDocument, ...] = ()
@@ -26,6 +29,7 @@ class RankedRow:
     empty: int = 0
     unscored: int = 0
     ignored_instruction: bool = False
+    first_stage: FirstStageUsage | None = None
 
 
 @dataclass(slots=True)
@@ -41,6 +45,9 @@ class Counts:
     empty_documents: int = 0
     unscored_documents: int = 0
     ignored_instructions: int = 0
+    pruned_documents: int = 0
+    first_stage_pairs: int = 0
+    first_stage_tokens: int = 0
     rejected_for: Counter[str] = field(default_factory=Counter)
 
     @property
@@ -59,6 +66,10 @@ class Counts:
         self.empty_documents += row.empty
         self.unscored_documents += row.unscored
         self.ignored_instructions += row.ignored_instruction
+        if row.first_stage is not None:
+            self.pruned_documents += row.first_stage.pruned_documents
+            self.first_stage_pairs += row.first_stage.pairs
+            self.first_stage_tokens += row.first_stage.tokens
 
     def add_rejected(self, reason: str) -> None:
         """Count a row that was set aside."""

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 COLUMNS = {
     "id": "the row's id, as it came",
     "indices": "places of the documents in the row, from 0, the most relevant first",
-    "scores": "their scores, by --score-mode; null for a document that could not be scored",
+    "scores": "their scores, by --score-mode; null for a document without one",
+    "unscored": "why a document has no score: pruned, or the error's code; null for one that has, and where all have",
     "truncated": "whether each was longer than the model reads beside the query, and cut",
     "spans": "where the best chunk of each stands, in code points, where long documents are split; else null",
     "query_truncated": "whether the query was cut",
@@ -43,6 +44,7 @@ def schema(order: Order) -> Any:  # noqa: ANN401 - pyarrow has no types
         "id": pa.string() if order.id_is_text else pa.int64(),
         "indices": pa.list_(pa.int32()),
         "scores": pa.list_(pa.float64()),
+        "unscored": pa.list_(pa.string()),
         "truncated": pa.list_(pa.bool_()),
         "spans": pa.list_(span),
         "query_truncated": pa.bool_(),
@@ -56,11 +58,19 @@ def _as_json(row: RankedRow) -> dict[str, object]:
         "id": row.id,
         "indices": [ranked.index for ranked in row.results],
         "scores": [ranked.relevance_score for ranked in row.results],
+        "unscored": _unscored(row),
         "truncated": [ranked.truncated for ranked in row.results],
         "spans": _spans(row),
         "query_truncated": row.query_truncated,
         "tokens": row.tokens,
     }
+
+
+def _unscored(row: RankedRow) -> list[str | None] | None:
+    # They stand last.
+    if not row.results or row.results[-1].unscored is None:
+        return None
+    return [ranked.unscored for ranked in row.results]
 
 
 def _spans(row: RankedRow) -> list[dict[str, int] | None] | None:

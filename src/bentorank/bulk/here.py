@@ -21,7 +21,7 @@ PART_S = 60.0
 
 def run_here(works: Sequence[Work], order: Order, settings: Settings, watch: Watch) -> Iterator[Part]:
     """The parts of all splits, in the order of the input; see PartMaker."""
-    with BulkScorer(settings, order.limits.max_tokens) as scorer:
+    with BulkScorer(settings, order) as scorer:
         watch.loaded(scorer.loaded)
         watch.began()
         yield from PartMaker(scorer, order, PART_S, watch.is_stopping, watch.advanced).make(works)

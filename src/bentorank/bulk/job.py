@@ -77,7 +77,7 @@ def run_job(job: Job, bar: BulkBar) -> Ended:
                     folder.commit(part)
         finally:
             is_complete = all(folder.next_place(split) is None for split in splits)
-            summary = summary_of(folder.counts, folder.parts, bar, model.engine, is_complete=is_complete)
+            summary = summary_of(folder.counts, folder.parts, bar, model.engine, order.cascade, is_complete=is_complete)
             folder.write_summary(summary)
         return Ended(summary, None if is_complete else stop.signal)
 

@@ -27,6 +27,7 @@ from bentorank.bulk.scoring import BulkScorer
 from bentorank.bulk.workers import Loaded
 from bentorank.engines.cores import usable_cores
 from bentorank.errors import BentorankError
+from bentorank.model_list import from_any_folder
 from bentorank.settings import Settings
 
 if TYPE_CHECKING:
@@ -45,6 +46,7 @@ NOT_SENT = {
     "env_file",
     "api_keys",
     "api_keys_file",
+    "admin_key",
     "key_tokens_per_s",
     "key_burst_tokens",
     "metrics_need_key",
@@ -129,7 +131,7 @@ def _scorer(
 ) -> BulkScorer:
     if version != __version__:
         raise BulkError(f"a node has bentorank {__version__}, and the job comes from {version}: install the same")
-    scorer = BulkScorer(Settings(**settings), order.limits.max_tokens)
+    scorer = BulkScorer(Settings(**settings), order)
     if begun_with is not None:
         scorer.loaded.check_same(begun_with)
     return scorer
@@ -191,7 +193,8 @@ def _sent(settings: Settings, planned: Mapping[str, Any]) -> dict[str, Any]:
     """All that decides what a model says, whatever a node's own environment; actors start in other folders."""
     model = Path(settings.model)
     folder = {"model": str(model.resolve())} if model.is_dir() else {}
-    return {**settings.model_dump(exclude=NOT_SENT), **folder, **planned}
+    several = {} if settings.models is None else {"models": from_any_folder(settings.models)}
+    return {**settings.model_dump(exclude=NOT_SENT), **folder, **several, **planned}
 
 
 def _as_text(work: Work) -> str:
@@ -227,6 +230,6 @@ def _as_part(row: Mapping[str, Any]) -> tuple[Part, Loaded]:
     record = orjson.loads(row["record"])
     if "failure" in record:
         raise BulkError(record["failure"])
-    loaded, counts = Loaded(**record.pop("loaded")), Counts.from_json(record.pop("counts"))
+    loaded, counts = Loaded.from_json(record.pop("loaded")), Counts.from_json(record.pop("counts"))
     part = Part(**record, counts=counts, content=row["content"], rejections=row["rejections"])
     return part, loaded

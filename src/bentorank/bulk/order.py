@@ -6,10 +6,13 @@ from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
+from bentorank.bulk.errors import BulkError
+from bentorank.errors import NoFirstStageError
 from bentorank.types import OnItemError, ScoreMode
 
 if TYPE_CHECKING:
     from bentorank.http.dialects.dialect import JobRules
+    from bentorank.types import Cascade
 
 # What a kill costs at most, in rows: some seconds of a GPU. A CPU ends its parts by the clock.
 DEFAULT_PART_ROWS = 1000
@@ -48,6 +51,8 @@ class Reading:
     max_chunks_per_doc: int | None = None
     overlap_tokens: int | None = None
     on_item_error: OnItemError = OnItemError.ERROR
+    first_stage: str | None = None
+    keep: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,12 +75,23 @@ class Order:
     reading: Reading = field(default_factory=Reading)
     part_rows: int = DEFAULT_PART_ROWS
 
+    @property
+    def cascade(self) -> Cascade | None:
+        """What prunes the rows, as they or the settings ask. Raises BulkError where there is nothing to keep from."""
+        reading = self.reading
+        try:
+            return self.rules.cascade(reading.first_stage, reading.keep, top_n=reading.top_n)
+        except NoFirstStageError:
+            raise BulkError("--keep says how many documents a first stage keeps: name one by --first-stage") from None
+
     def asked(self) -> dict[str, Any]:
         """All that decides what becomes of a row, by the names that the command and the settings give it."""
-        limits = self.rules.limits
+        limits, cascade = self.rules.limits, self.cascade
         return {
             **{f"{name}_column": value for name, value in asdict(self.columns).items()},
             **asdict(self.reading),
+            "first_stage": cascade and cascade.first_stage,
+            "keep": cascade and cascade.keep,
             "format": self.output,
             "overflow": self.rules.overflow,
             "query_overflow": "truncate" if self.rules.cut_query else "error",

@@ -90,6 +90,8 @@ class RowReader:
             "overlap_tokens": reading.overlap_tokens,
             "on_deadline": OnDeadline.ERROR.value,
             "on_item_error": reading.on_item_error.value,
+            "first_stage": reading.first_stage,
+            "keep": reading.keep,
         }
         job = NATIVE.to_job(read_as(NATIVE.body, asked), self._order.rules, NO_DEADLINE)
         return Candidate(place, row_id, job, self._size(job))

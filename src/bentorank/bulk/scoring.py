@@ -3,31 +3,41 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 import threading
-import time
 from collections import defaultdict
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, NamedTuple, Self
 
 from bentorank.bulk.answers import RankedRow
 from bentorank.bulk.errors import GOES_ON, BulkError
+from bentorank.bulk.first_stage import other_model, prune_by_model, prune_by_words
+from bentorank.bulk.loading import load_scheduled
 from bentorank.bulk.rows import Rejection
 from bentorank.bulk.workers import Loaded
-from bentorank.engines.loading import load_engine
-from bentorank.errors import BentorankError, InvalidRequestError, PayloadTooLargeError, ScoringError, UnavailableError
+from bentorank.cascade.cut import Cut
+from bentorank.cascade.first_stage import EMBEDDINGS
+from bentorank.errors import (
+    BentorankError,
+    DocumentTooLongError,
+    InvalidRequestError,
+    PayloadTooLargeError,
+    ScoringError,
+    UnavailableError,
+)
+from bentorank.memory_need import check_memory
 from bentorank.ranking import is_empty, rank
 from bentorank.reading import EncodedDocuments
-from bentorank.scheduling import Scheduler
+from bentorank.scheduling import Device
 from bentorank.types import OnItemError, Overflow, Pair, ScoredDocument, Unscored
-from bentorank.wiring import engine_options, scheduler_limits
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from concurrent.futures import Future
     from types import TracebackType
 
+    from bentorank.bulk.first_stage import Pruner
+    from bentorank.bulk.order import Order
     from bentorank.bulk.rows import Candidate
     from bentorank.engines.protocol import EngineInfo
     from bentorank.reading import ReadDocument
@@ -53,17 +63,22 @@ class BulkScorer:
     Raises ConfigurationError where the model cannot be loaded as asked.
     """
 
-    def __init__(self, settings: Settings, max_row_tokens: int) -> None:
-        self._engine = load_engine(engine_options(settings, worker_index=1))
-        started = time.monotonic()
-        self._engine.warm_up()
-        warmed_up_in_s = time.monotonic() - started
-        self._max_row_tokens = max_row_tokens
-        # Whoever hands blocks over waits for them: nothing is refused.
-        limits = replace(scheduler_limits(settings, self.info), max_queue_tokens=sys.maxsize)
-        self._scheduler = Scheduler(self._engine, limits, warmed_up_in_s=warmed_up_in_s)
-        self._scheduler.start()
+    def __init__(self, settings: Settings, order: Order) -> None:
+        cascade = order.cascade
+        other = other_model(cascade, settings)
+        if other is not None:
+            check_memory(settings, (settings.model_entries[0], other))
+        self._max_row_tokens = order.limits.max_tokens
+        self._device = Device()
+        models = 1 if other is None else 2
+        self._engine, self._scheduler, limits = load_scheduled(settings, self._device, models=models)
         self._tokenizer = ThreadPoolExecutor(settings.tokenizer_threads, thread_name_prefix="tokenize")
+        self._pruner: Pruner | None = None
+        if other is not None:
+            self._pruner = prune_by_model(settings, other, self._device)
+        elif cascade is not None:
+            self._pruner = prune_by_words(settings, self._engine, self._tokenizer)
+        self._device.start()
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="bulk-scorer", daemon=True)
         self._thread.start()
@@ -77,7 +92,7 @@ class BulkScorer:
     @property
     def loaded(self) -> Loaded:
         """What all processes of a job must agree on."""
-        return Loaded.of(self.info)
+        return Loaded.of(self.info, None if self._pruner is None else self._pruner.loaded)
 
     def submit(self, rows: Sequence[Candidate]) -> Future[list[Answer]]:
         """Rank a block of rows; any thread. The future raises BulkError where the model is to blame, not a row."""
@@ -85,12 +100,15 @@ class BulkScorer:
 
     def check(self) -> None:
         """Raises BulkError if a forward pass hangs, or the model's threads have died."""
-        if not self._scheduler.is_alive:
-            raise _broken("a forward pass hangs" if self._scheduler.is_stalled else "the engine died")
+        if not self._device.is_alive:
+            raise _broken("a forward pass hangs" if self._device.is_stalled else "the engine died")
 
     def close(self) -> None:
         """Give the model back."""
+        self._device.close()
         self._scheduler.close()
+        if self._pruner is not None:
+            self._pruner.close()
         self._tokenizer.shutdown(wait=False, cancel_futures=True)
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(CLOSING_TIMEOUT_S)
@@ -106,27 +124,43 @@ class BulkScorer:
         self.close()
 
     async def _rank(self, rows: Sequence[Candidate]) -> list[Answer]:
-        encoded = await asyncio.get_running_loop().run_in_executor(self._tokenizer, self._encode, rows)
-        to_score = [pair for read in encoded if isinstance(read, EncodedDocuments) for pair in read.to_score]
         try:
+            cuts = await asyncio.gather(*(self._cut(row.job) for row in rows))
+            _check_first_stage([cut for cut in cuts if isinstance(cut, Cut)])
+            encoded = await asyncio.get_running_loop().run_in_executor(self._tokenizer, self._encode, rows, cuts)
+            to_score = [pair for read in encoded if isinstance(read, EncodedDocuments) for pair in read.to_score]
             scored = await self._scheduler.score(to_score, let_in=True)
         except UnavailableError:
             raise _broken("the engine died") from None
         _check_failures(scored.outcomes)
         outcomes = iter(scored.outcomes)
-        return [self._answer(row, read, outcomes) for row, read in zip(rows, encoded, strict=True)]
+        return [self._answer(*each, outcomes) for each in zip(rows, cuts, encoded, strict=True)]
 
-    def _encode(self, rows: Sequence[Candidate]) -> list[Encoded]:
-        """The tokens of each row's documents, or what is wrong with that row."""
+    async def _cut(self, job: RerankJob | None) -> Cut | BentorankError:
+        """Which documents of a row the model is to read, or what is wrong with the row."""
+        if job is None or job.cascade is None:
+            return Cut(range(0 if job is None else len(job.documents)))
+        assert self._pruner is not None, "bug: rows ask for a first stage that the order does not"
+        try:
+            return await self._pruner.cut(job, self._length(job))
+        except UnavailableError:
+            raise
+        except BentorankError as error:
+            return error
+
+    def _encode(self, rows: Sequence[Candidate], cuts: Sequence[Cut | BentorankError]) -> list[Encoded]:
+        """The tokens of each row's documents that are kept, or what is wrong with that row."""
         encoded: list[Encoded] = [EncodedDocuments([], []) for _ in rows]
-        alike: defaultdict[LengthPolicy, list[int]] = defaultdict(list)
-        for position, row in enumerate(rows):
-            if row.job is not None:
-                alike[self._length(row.job)].append(position)
-        for length, positions in alike.items():
-            jobs = [job for position in positions if (job := rows[position].job) is not None]
-            for position, read in zip(positions, self._encode_jobs(jobs, length), strict=True):
-                encoded[position] = read
+        alike: defaultdict[LengthPolicy, list[tuple[int, _Kept]]] = defaultdict(list)
+        for position, (row, cut) in enumerate(zip(rows, cuts, strict=True)):
+            if isinstance(cut, BentorankError):
+                encoded[position] = cut
+            elif row.job is not None:
+                alike[self._length(row.job)].append((position, _Kept(row.job, cut.kept)))
+        for length, placed in alike.items():
+            read = self._encode_rows([kept for _, kept in placed], length)
+            for (position, _), own in zip(placed, read, strict=True):
+                encoded[position] = own
         return encoded
 
     def _length(self, job: RerankJob) -> LengthPolicy:
@@ -136,25 +170,27 @@ class BulkScorer:
             length = replace(length, overflow=Overflow.LEAVE_OUT)
         return length if self.info.takes_instruction else replace(length, instruction=None)
 
-    def _encode_jobs(self, jobs: Sequence[RerankJob], length: LengthPolicy) -> list[Encoded]:
+    def _encode_rows(self, rows: Sequence[_Kept], length: LengthPolicy) -> list[Encoded]:
         """All in one call; one by one if a query is too long for the model."""
-        pairs = [_pairs(job) for job in jobs]
+        pairs = [row.pairs for row in rows]
         try:
             chunks = iter(self._engine.encode_chunks([pair for own in pairs for pair in own], length))
         except InvalidRequestError as error:
-            if len(jobs) == 1:
+            if len(rows) == 1:
                 return [error]
-            return [read for job in jobs for read in self._encode_jobs([job], length)]
+            return [read for row in rows for read in self._encode_rows([row], length)]
         read = [
             EncodedDocuments([next(chunks) for _ in own], [is_empty(pair.passage) for pair in own]) for own in pairs
         ]
-        return [self._checked(job, own) for job, own in zip(jobs, read, strict=True)]
+        return [self._checked(row, own) for row, own in zip(rows, read, strict=True)]
 
-    def _checked(self, job: RerankJob, read: EncodedDocuments) -> Encoded:
+    def _checked(self, row: _Kept, read: EncodedDocuments) -> Encoded:
         """What was read of a row, unless that is too much, or part of it had to be left out and may not be."""
-        if job.on_item_error is OnItemError.ERROR and not all(read.chunks):
+        if row.job.on_item_error is OnItemError.ERROR and not all(read.chunks):
             try:
-                self._engine.encode_chunks(_pairs(job), replace(self._length(job), overflow=Overflow.ERROR))
+                self._engine.encode_chunks(row.pairs, replace(self._length(row.job), overflow=Overflow.ERROR))
+            except DocumentTooLongError as error:
+                return error.at(row.kept[error.position])
             except BentorankError as error:
                 return error
         tokens = sum(pair.length for pair in read.to_score)
@@ -165,49 +201,70 @@ class BulkScorer:
             )
         return read
 
-    def _answer(self, row: Candidate, read: Encoded, outcomes: Iterator[Outcome]) -> Answer:
+    def _answer(self, row: Candidate, cut: Cut | BentorankError, read: Encoded, outcomes: Iterator[Outcome]) -> Answer:
         if isinstance(read, BentorankError):
             return Rejection.of(row.place, row.id, read)
+        assert isinstance(cut, Cut), "bug: what could not be pruned was read"
         if row.job is None:
             return RankedRow(row.id)
         documents = read.with_outcomes([next(outcomes) for _ in read.to_score])
         if row.job.on_item_error is OnItemError.ERROR:
-            for position, document in enumerate(documents):
+            for place, document in zip(cut.kept, documents, strict=True):
                 if isinstance(document, BentorankError):
-                    return _failed(row, position, document)
+                    return _failed(row, place, document)
         settled = [_settled(document) for document in documents]
         scored = [document for document in settled if isinstance(document, ScoredDocument)]
         return RankedRow(
             row.id,
-            rank(settled, row.job, self.info.activation),
+            rank(cut.with_pruned(settled), row.job, self.info.activation),
             query_truncated=any(document.query_truncated for document in scored[:1]),
-            documents=len(documents),
+            documents=len(row.job.documents),
             tokens=sum(pair.length for pair in read.to_score),
             truncated=sum(document.chunks[0].truncated for document in scored),
             empty=sum(document.empty for document in scored),
             unscored=len(settled) - len(scored),
             ignored_instruction=row.job.length.instruction is not None and not self.info.takes_instruction,
+            first_stage=cut.usage,
         )
 
 
-def _pairs(job: RerankJob) -> list[Pair]:
-    return [Pair(job.query, document.content) for document in job.documents]
+class _Kept(NamedTuple):
+    """A row and the places of the documents that the model reads of it."""
+
+    job: RerankJob
+    kept: Sequence[int]
+
+    @property
+    def pairs(self) -> list[Pair]:
+        return [Pair(self.job.query, self.job.documents[place].content) for place in self.kept]
 
 
 def _settled(document: ReadDocument) -> ScoredDocument | Unscored:
     return Unscored(document.code) if isinstance(document, BentorankError) else document
 
 
-def _failed(row: Candidate, position: int, error: BentorankError) -> Rejection:
-    field = f"documents[{position}]"
+def _failed(row: Candidate, place: int, error: BentorankError) -> Rejection:
+    field = f"documents[{place}]"
     return Rejection(row.place, row.id, error.code, field, f"{field}: {error.message}")
 
 
 def _check_failures(outcomes: Sequence[Outcome]) -> None:
     """Raises BulkError if so many fail that the device must be broken: rows are not set aside for that."""
-    failed = sum(isinstance(outcome, ScoringError) for outcome in outcomes)
-    if failed > FEW_PAIRS and failed * 2 > len(outcomes):
-        raise _broken(f"the engine failed on {failed} of {len(outcomes)} pairs")
+    _check_share(sum(isinstance(outcome, ScoringError) for outcome in outcomes), len(outcomes), "the engine")
+
+
+def _check_first_stage(cuts: Sequence[Cut]) -> None:
+    """As above of another model that is the first stage: what it fails on is kept, which would be pruning at random.
+
+    Word embeddings compute nothing that could fail: they leave out what does not fit.
+    """
+    read = [cut for cut in cuts if cut.usage is not None and cut.usage.name != EMBEDDINGS]
+    _check_share(sum(cut.failed for cut in read), sum(cut.sifted for cut in read), "the first stage")
+
+
+def _check_share(failed: int, pairs: int, what: str) -> None:
+    if failed > FEW_PAIRS and failed * 2 > pairs:
+        raise _broken(f"{what} failed on {failed} of {pairs} pairs")
 
 
 def _broken(what: str) -> BulkError:

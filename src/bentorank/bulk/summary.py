@@ -13,10 +13,17 @@ if TYPE_CHECKING:
 
     from bentorank.bulk.answers import Counts
     from bentorank.bulk.progress import BulkBar
+    from bentorank.types import Cascade
 
 
-def summary_of(
-    counts: Counts, parts: int, bar: BulkBar, engine: Mapping[str, Any] | None, *, is_complete: bool
+def summary_of(  # noqa: PLR0913 - each is a part of its own
+    counts: Counts,
+    parts: int,
+    bar: BulkBar,
+    engine: Mapping[str, Any] | None,
+    cascade: Cascade | None,
+    *,
+    is_complete: bool,
 ) -> dict[str, Any]:
     """All runs of the job together, and the rows and speed of this one."""
     return {
@@ -32,6 +39,7 @@ def summary_of(
         "empty_documents": counts.empty_documents,
         "unscored_documents": counts.unscored_documents,
         "ignored_instructions": counts.ignored_instructions,
+        "first_stage": _first_stage(counts, cascade),
         "parts": parts,
         "engine": engine,
         "bentorank": __version__,
@@ -40,6 +48,19 @@ def summary_of(
             "seconds": round(bar.seconds, 3),
             "rows_per_s": round(bar.rows / bar.seconds, 3) if bar.seconds else 0.0,
         },
+    }
+
+
+def _first_stage(counts: Counts, cascade: Cascade | None) -> dict[str, Any] | None:
+    """What it read before the model; the other counts are the model's."""
+    if cascade is None:
+        return None
+    return {
+        "name": cascade.first_stage,
+        "keep": cascade.keep,
+        "pairs": counts.first_stage_pairs,
+        "tokens": counts.first_stage_tokens,
+        "pruned_documents": counts.pruned_documents,
     }
 
 
@@ -56,6 +77,11 @@ def as_table(summary: Mapping[str, Any]) -> Table:
             table.add_row(name.replace("_", " "), f"{summary[name]:,}")
     if summary["unscored_documents"]:
         table.add_row("documents without a score", f"{summary['unscored_documents']:,}")
+    if (first_stage := summary["first_stage"]) is not None:
+        table.add_row("first stage", f"{first_stage['name']}, keeps {first_stage['keep']:,} of a row")
+        table.add_row(
+            "", f"{first_stage['tokens']:,} tokens read, {first_stage['pruned_documents']:,} documents pruned"
+        )
     if summary["ignored_instructions"]:
         table.add_row("instructions", f"{summary['ignored_instructions']:,} ignored: this model reads none")
     run = summary["this_run"]

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from bentorank.types import FirstStageUsage
+from bentorank.ranking import is_empty
+from bentorank.types import PRUNED, FirstStageUsage, Unscored
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from bentorank.cascade.first_stage import Sifted
-    from bentorank.types import Cascade
+    from bentorank.types import Cascade, Document, ScoredDocument
 
 
 PRUNED_BY_SETTING = "were pruned by a first stage and have no score"
@@ -19,13 +20,32 @@ PRUNED_BY_SETTING = "were pruned by a first stage and have no score"
 class Cut(NamedTuple):
     """Places of documents in their request: `kept` in the order of the request, `pruned` best first.
 
-    `warnings` say what the caller may not have expected.
+    `warnings` say what the caller may not have expected. Of the `sifted` documents so many `failed` in the first stage.
     """
 
     kept: Sequence[int]
     pruned: Sequence[int] = ()
     usage: FirstStageUsage | None = None
     warnings: tuple[str, ...] = ()
+    sifted: int = 0
+    failed: int = 0
+
+    def with_pruned(self, kept: Sequence[ScoredDocument | Unscored]) -> Sequence[ScoredDocument | Unscored]:
+        """All documents in the order of the request: those that were `kept`, as they are, and the others marked."""
+        if not self.pruned:
+            return kept
+        by_place: dict[int, ScoredDocument | Unscored] = dict(zip(self.kept, kept, strict=True))
+        by_place |= {place: Unscored(PRUNED, rank) for rank, place in enumerate(self.pruned, start=1)}
+        return [by_place[place] for place in range(len(by_place))]
+
+
+def places_to_sift(documents: Sequence[Document], keep: int) -> list[int]:
+    """Those of the documents that a first stage chooses from: none where the model reads all of them anyway.
+
+    Empty documents take nobody's place: none is read.
+    """
+    places = [place for place, document in enumerate(documents) if not is_empty(document.content)]
+    return places if len(places) > keep else []
 
 
 def cut_after(cascade: Cascade, documents: int, places: Sequence[int], sifted: Sifted) -> Cut:
@@ -40,7 +60,7 @@ def cut_after(cascade: Cascade, documents: int, places: Sequence[int], sifted: S
     usage = FirstStageUsage(cascade.first_stage, sifted.pairs, sifted.tokens, len(pruned))
     # Who asks for a first stage knows.
     told = () if cascade.is_asked else (f"{len(pruned)} of {documents} documents {PRUNED_BY_SETTING}",)
-    return Cut(kept, pruned, usage, told)
+    return Cut(kept, pruned, usage, told, len(places), sifted.scores.count(None))
 
 
 def _key(score: float | None) -> tuple[bool, float]:

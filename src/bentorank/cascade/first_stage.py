@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
-from bentorank.errors import InvalidRequestError
+from bentorank.errors import NoFirstStageError
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -64,13 +64,13 @@ class FirstStages:
         return [*self._own, *(name for name in self._others if name not in self._names)]
 
     def find(self, name: str) -> FirstStage:
-        """The stage of that name. Raises InvalidRequestError, which lists those that there are."""
+        """The stage of that name. Raises NoFirstStageError, which lists those that there are."""
         stage = self._find(name)
         if stage is None:
             known = (
                 ", ".join(self.names) or f"none: no other model is served, and this one has no {EMBEDDINGS} of words"
             )
-            raise InvalidRequestError(f"first_stage: not served here; there are {known}", field="first_stage")
+            raise NoFirstStageError(f"first_stage: not served here; there are {known}", field="first_stage")
         return stage
 
     def _find(self, name: str) -> FirstStage | None:

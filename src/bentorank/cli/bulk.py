@@ -80,6 +80,17 @@ def bulk(
             rich_help_panel=READING,
         ),
     ] = OnItemError.ERROR,
+    first_stage: Annotated[
+        str | None,
+        typer.Option(
+            metavar="<what>",
+            help="Orders documents cheaply before: `embeddings`, another of BENTORANK_MODELS, or `none`.",
+            rich_help_panel=READING,
+        ),
+    ] = None,
+    keep: Annotated[
+        int | None, typer.Option(min=1, help="Documents that the model reads then; 50.", rich_help_panel=READING)
+    ] = None,
     id_column: Annotated[str, typer.Option(help="Texts or whole numbers.", rich_help_panel=COLUMN)] = NAMES.id,
     query_column: Annotated[str, typer.Option(help="Texts.", rich_help_panel=COLUMN)] = NAMES.query,
     documents_column: Annotated[
@@ -104,6 +115,7 @@ def bulk(
 
     Status 0: every row is ranked. 1: some are set aside. 2: it cannot begin or go on. 128 and the signal: stopped.
     """
+    from bentorank.bulk.first_stage import other_model
     from bentorank.bulk.inputs import find_files
     from bentorank.bulk.job import Job, run_job
     from bentorank.bulk.progress import BulkBar
@@ -128,9 +140,12 @@ def bulk(
         max_chunks_per_doc,
         overlap_tokens,
         on_item_error,
+        first_stage,
+        keep,
     )
     files = find_files(inputs, out)
-    order = _order(settings, output or files[0].format, columns, reading, part_rows)
+    order = _order(settings, overflow, output or files[0].format, columns, reading, part_rows)
+    other_model(order.cascade, settings)
     with BulkBar(terminal(stderr=True), complain) as bar:
         ended = run_job(Job(files, out, order, settings, _runner(address, actors)), bar)
     terminal().print(as_table(ended.summary))
@@ -150,11 +165,24 @@ def _settings(**options: object) -> Settings:
     return read_settings()
 
 
-def _order(settings: Settings, output: FileFormat, columns: Columns, reading: Reading, part_rows: int) -> Order:
+def _order(
+    settings: Settings,
+    overflow: Overflow | None,
+    output: FileFormat,
+    columns: Columns,
+    reading: Reading,
+    part_rows: int,
+) -> Order:
+    """By the rules that the service has for requests to the model that ranks: the first, where there is a list."""
     from bentorank.wiring import job_rules
 
+    rules = job_rules(settings)
+    if settings.model_entries:
+        entry = settings.model_entries[0]
+        own = None if entry.overflow is None or overflow is not None else Overflow(entry.overflow)
+        rules = rules.of_model(own, settings.first_stage_of(entry), entry.keep)
     limits = RowLimits(settings.max_body_bytes, settings.max_request_tokens)
-    return Order(job_rules(settings), limits, output, None, columns, reading, part_rows)
+    return Order(rules, limits, output, None, columns, reading, part_rows)
 
 
 def _runner(address: str | None, actors: int | None) -> Runner:

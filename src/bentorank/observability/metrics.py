@@ -56,6 +56,7 @@ for _error in (
     errors.InvalidRequestError,
     errors.MalformedBodyError,
     errors.ModelNotFoundError,
+    errors.NoFirstStageError,
     errors.NonFiniteScoreError,
     errors.OverloadedError,
     errors.PayloadTooLargeError,

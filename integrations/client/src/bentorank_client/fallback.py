@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 # Key, address, path, model, method, kind of body: no other query or document would help. So would a redirect be.
 SET_UP_STATUSES = frozenset({401, 403, 404, 405, 407, 415, *range(300, 400)})
+# The same of a first stage that the service does not have, which it says with 400.
+SET_UP_CODES = frozenset({"no_first_stage"})
 
 logger = logging.getLogger("bentorank_client")
 
@@ -28,7 +30,7 @@ def fall_back(request: RerankRequest, error: RerankError, options: ClientOptions
 
     Raises `error` unless the client is to go on after such a one.
     """
-    if options.on_error == "raise" or (isinstance(error, APIStatusError) and error.status in SET_UP_STATUSES):
+    if options.on_error == "raise" or _is_of_set_up(error):
         raise error
     count = min(request.top_n or len(request.documents), len(request.documents))
     reason = f"{type(error).__name__}: {error}"
@@ -40,3 +42,8 @@ def fall_back(request: RerankRequest, error: RerankError, options: ClientOptions
     if options.on_degraded is not None:
         options.on_degraded(result)
     return result
+
+
+def _is_of_set_up(error: RerankError) -> bool:
+    """Whether every other call of this client would be refused as well."""
+    return isinstance(error, APIStatusError) and (error.status in SET_UP_STATUSES or error.code in SET_UP_CODES)

@@ -177,6 +177,8 @@ def _hint(status: int, code: str | None) -> str | None:
         return "the address redirects; set base_url to where it leads"
     if code == "model_not_found":
         return "check model, or leave it out"
+    if code == "no_first_stage":
+        return "check first_stage and keep; models() names what there is"
     return _WHAT_TO_DO.get(status)
 
 

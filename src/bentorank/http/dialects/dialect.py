@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from pydantic import BaseModel, ConfigDict, Field
 
 from bentorank.cascade.first_stage import DEFAULT_KEEP, NO_FIRST_STAGE
-from bentorank.errors import InvalidRequestError
+from bentorank.errors import NoFirstStageError
 from bentorank.types import Cascade, LengthPolicy, Overflow
 
 if TYPE_CHECKING:
@@ -76,13 +76,13 @@ class JobRules:
     ) -> Cascade | None:
         """The first stage: the request's where it names one, else the service's. It keeps what is wanted back.
 
-        Raises InvalidRequestError where there is nothing to `keep` from.
+        Raises NoFirstStageError where there is nothing to `keep` from.
         """
         name = first_stage or self.first_stage
         if name is None or name == NO_FIRST_STAGE:
             if keep is None:
                 return None
-            raise InvalidRequestError(
+            raise NoFirstStageError(
                 f"{field_prefix}keep: there is no first stage to keep documents of; send first_stage too",
                 field=f"{field_prefix}keep",
             )
