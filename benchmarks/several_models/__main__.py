@@ -143,7 +143,9 @@ def main(
     rate: Annotated[float, typer.Option(min=1e-3, help="Small requests a second.")] = 2.0,
     documents: Annotated[int, typer.Option(min=1, help="Documents of a small request.")] = 8,
     fake: Annotated[bool, typer.Option("--fake", help="With the fake engine, which sleeps.")] = False,
-    out: Annotated[Path, typer.Option(help="Folder of several_models.json and several_models.md.")] = RESULTS,
+    out: Annotated[
+        Path, typer.Option(help="Folder of several_models.json and .md, or several_models_fake.…")
+    ] = RESULTS,
 ) -> None:
     """Alone, beside a flood on the other model and on the same, and both flooded."""
     texts = read_sample()
@@ -173,7 +175,7 @@ def main(
     result = {"machine": asdict(describe_machine()), "setup": setup, "light": light, "both": both}
     markdown = as_markdown(result)
     Console().print(markdown)
-    write_results(out, "several_models", result, markdown)
+    write_results(out, "several_models_fake" if fake else "several_models", result, markdown)
 
 
 if __name__ == "__main__":
