@@ -133,7 +133,7 @@ def check_every_shape(server: Server, expected: Any, texts: list[str]) -> None:
     ):
         assert by_index(ranked) == pytest.approx(own)
     assert by_index(post(server, "/rerank", query=QUERY, texts=texts), "score") == pytest.approx(own)
-    scored = post(server, "/score", text_1=QUERY, text_2=texts)["data"]
+    scored = post(server, "/score", text_1=QUERY, text_2=texts, truncate_prompt_tokens=-1)["data"]
     assert by_index(scored, "score") == pytest.approx(own)
     chunked = post(server, "/rerank", **told, overflow="chunk")["results"]
     (long,) = (item for item in chunked if item["index"] == len(texts) - 1)
