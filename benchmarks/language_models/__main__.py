@@ -110,7 +110,7 @@ def main(  # noqa: PLR0913 - options of a command
     *,
     rounds: Annotated[int, typer.Option(min=1)] = 2,
     requests: Annotated[int, typer.Option(min=1, help="In each round.")] = 1,
-    documents: Annotated[int, typer.Option(min=2, help="In each request.")] = 16,
+    documents: Annotated[int, typer.Option(min=2, help="In each request.")] = 12,
     keep: Annotated[Path | None, typer.Option(help="Keep model and conversions here, and take them from here.")] = None,
     tiny: Annotated[bool, typer.Option(help="Hardly any model, to see that it runs; needs --out.")] = False,
     out: Annotated[Path, typer.Option(help="Folder of language_models.json and .md.")] = RESULTS,
@@ -136,7 +136,7 @@ def main(  # noqa: PLR0913 - options of a command
     }
     markdown = as_markdown(result)
     write_results(out, "language_models", result, markdown)
-    console.print(markdown)
+    console.print(markdown, soft_wrap=True, markup=False, highlight=False)
 
 
 if __name__ == "__main__":
