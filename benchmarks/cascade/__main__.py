@@ -7,26 +7,21 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from pathlib import Path
-from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
-import torch
 import typer
 from rich.console import Console
 
+from benchmarks.cascade.large import first_lists
 from benchmarks.cascade.remembered import RememberingScorer, RememberingSifter
 from benchmarks.cascade.report import Measured, as_markdown
-from benchmarks.device.random_models import SHAPES, write_model
 from benchmarks.harness.machine import describe_machine
 from benchmarks.harness.results_files import RESULTS, write_results
 from benchmarks.quality.run import load_task
 from bentorank.cli.eval import engine_scorer, word_sifter
-from bentorank.engines.options import EngineKind, EngineOptions, Precision
+from bentorank.engines.options import EngineKind, EngineOptions
 from bentorank.evaluation.cascade import measure_cascade
-from bentorank.evaluation.staged import EngineStages, ModelSifter
-
-if TYPE_CHECKING:
-    from bentorank.evaluation.collection import Task
+from bentorank.evaluation.staged import EngineStages
 
 LOGITS = Path("cascade-logits")
 COLLECTIONS = ["scifact", "noveleval"]
@@ -34,23 +29,17 @@ CANDIDATES = 100
 KEEPS = (10, 20, 30, 50)
 # Of lists that are as short as NovelEval's.
 SHORT_KEEPS = (5, 10, 15)
-# "560 M" is the size with all of XLM-R's vocabulary, whose rows take no time.
-LARGE = next(shape for shape in SHAPES if shape.name == "xlmr-560m")
-LARGE_KEEPS = (30,)
 
 
-def main(  # noqa: PLR0913  each parameter is one option
+def main(
     *,
     collections: Annotated[Path, typer.Argument(help="What quality/prepare_collections.py wrote.")],
     collection: Annotated[list[str] | None, typer.Option(help="Which of them; repeatable.")] = None,
     timed_queries: Annotated[int, typer.Option(min=0, help="Lists of each that are timed.")] = 20,
-    large_queries: Annotated[int, typer.Option(min=0, help="Lists timed before a large model; 0 leaves it out.")] = 3,
-    large: Annotated[Path | None, typer.Option(help="A folder of a large model; else one of random weights.")] = None,
-    precision: Annotated[Precision, typer.Option(help="Of the large model.")] = Precision.AUTO,
     logits: Annotated[Path, typer.Option(help="Where logits are kept, so that a run goes on.")] = LOGITS,
     out: Path = RESULTS,
 ) -> None:
-    """Word embeddings before the starter, on judged collections; and the starter before a large model, for time."""
+    """Word embeddings before the starter, on judged collections."""
     logits.mkdir(parents=True, exist_ok=True)
     measured: dict[str, list[Measured]] = {}
     options = EngineOptions("starter", EngineKind.AUTO)
@@ -70,21 +59,6 @@ def main(  # noqa: PLR0913  each parameter is one option
             time, _ = measure_cascade(timed, EngineStages(scorer, words), keeps)
             measured[name] = [Measured(quality, time)]
         write(out, measured)
-    if large_queries:
-        timed = first_lists(load_task(collections / names[0], CANDIDATES, None), large_queries)
-        with TemporaryDirectory() as scratch:
-            folder = large or Path(scratch) / LARGE.name
-            if large is None:
-                write_model(LARGE, folder, torch.device("cpu"))
-            big = engine_scorer(EngineOptions(str(folder), EngineKind.AUTO, precision=precision))
-            time, _ = measure_cascade(timed, EngineStages(big, ModelSifter(scorer)), LARGE_KEEPS)
-        measured[names[0]].append(Measured(None, time))
-        write(out, measured)
-
-
-def first_lists(task: Task, lists: int) -> Task:
-    """So many lists that have candidates, from the beginning: they are in no order."""
-    return task.with_lists([each for each in task.lists if each.passages][:lists])
 
 
 def write(out: Path, measured: dict[str, list[Measured]]) -> None:

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import tempfile
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import numpy as np
 import typer
@@ -36,7 +36,9 @@ if TYPE_CHECKING:
     from bentorank.engines import Engine
     from bentorank.types import EncodedPair
 
-SEED = 19
+SEED: Final = 19
+# Characters that are left of a passage: all, and those of a search engine's snippet.
+LENGTHS: Final = {"passages": None, "snippets": 200}
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,20 +94,23 @@ def contenders(folder: Path, cache_dir: Path) -> Iterator[Contender]:
                 yield Contender(f"{kind} {precision}, nothing shared", engine, shares=False)
 
 
-def measure(loaded: Sequence[Contender], rounds: Sequence[Sequence[Request]]) -> list[dict[str, Any]]:
-    """Every contender on the same requests, every other round backwards; the first round warms up."""
+def measure(
+    loaded: Sequence[Contender], rounds: Sequence[Sequence[Request]], chars: int | None
+) -> list[dict[str, Any]]:
+    """Every contender on the same requests, so many characters of each document, every other round backwards."""
     measured = []
     for number, requests in enumerate(track(rounds, "measuring", transient=True)):
+        cut = [replace(each, documents=tuple(text[:chars] for text in each.documents)) for each in requests]
         turn = loaded[:: -1 if number % 2 else 1]
-        measured.append({contender.name: contender.run(requests) for contender in turn})
-    return measured[1:]
+        measured.append({contender.name: contender.run(cut) for contender in turn})
+    return measured
 
 
 def main(  # noqa: PLR0913 - options of a command
     *,
-    rounds: Annotated[int, typer.Option(min=1)] = 3,
-    requests: Annotated[int, typer.Option(min=1, help="In each round.")] = 2,
-    documents: Annotated[int, typer.Option(min=2, help="In each request.")] = 50,
+    rounds: Annotated[int, typer.Option(min=1)] = 2,
+    requests: Annotated[int, typer.Option(min=1, help="In each round.")] = 1,
+    documents: Annotated[int, typer.Option(min=2, help="In each request.")] = 12,
     keep: Annotated[Path | None, typer.Option(help="Keep model and conversions here, and take them from here.")] = None,
     tiny: Annotated[bool, typer.Option(help="Hardly any model, to see that it runs; needs --out.")] = False,
     out: Annotated[Path, typer.Option(help="Folder of language_models.json and .md.")] = RESULTS,
@@ -121,17 +126,17 @@ def main(  # noqa: PLR0913 - options of a command
             if not (folder / "config.json").exists():
                 write_random_model(folder, shape, texts)
             loaded = list(contenders(folder, home / "cache"))
-        source = rounds_of_requests(texts, rounds=rounds + 1, requests=requests, documents=documents, seed=SEED)
-        measured = measure(loaded, source)
+        source = rounds_of_requests(texts, rounds=rounds, requests=requests, documents=documents, seed=SEED)
+        measured = {lengths: measure(loaded, source, chars) for lengths, chars in LENGTHS.items()}
     result = {
         "setup": {"shape": shape, "requests": requests, "documents": documents, "rounds": rounds},
         "machine": asdict(describe_machine()),
         "engines": {contender.name: asdict(contender.engine.info) for contender in loaded},
-        "rounds": measured,
+        "measured": measured,
     }
     markdown = as_markdown(result)
     write_results(out, "language_models", result, markdown)
-    console.print(markdown)
+    console.print(markdown, soft_wrap=True, markup=False, highlight=False)
 
 
 if __name__ == "__main__":

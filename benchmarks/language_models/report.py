@@ -16,7 +16,7 @@ _NOT_SHARING: Final = ", nothing shared"
 
 def as_markdown(result: dict[str, Any]) -> str:
     """The table, and what it was measured on."""
-    machine, setup, rounds = result["machine"], result["setup"], result["rounds"]
+    machine, setup = result["machine"], result["setup"]
     shape = setup["shape"]
     setting = (
         f"Random weights, {shape['num_hidden_layers']} layers of width {shape['hidden_size']}, Qwen3-Reranker's prompt"
@@ -28,11 +28,21 @@ def as_markdown(result: dict[str, Any]) -> str:
         (
             "# A language model on a CPU",
             setting,
-            markdown_table(_HEADER, [_row(name, rounds) for name in result["engines"]]),
+            *(
+                f"## {lengths.capitalize()}\n\n{_sample(rounds)}\n\n"
+                + markdown_table(_HEADER, [_row(name, rounds) for name in result["engines"]])
+                for lengths, rounds in result["measured"].items()
+            ),
             machine_sentence(machine),
             ", ".join(f"{name} {number}" for name, number in machine["versions"].items()),
         )
     )
+
+
+def _sample(rounds: list[dict[str, Any]]) -> str:
+    runs = [next(iter(measured.values())) for measured in rounds]
+    tokens, pairs = (sum(run[counted] for run in runs) for counted in ("tokens", "pairs"))
+    return f"{pairs} prompts of {tokens / pairs:.0f} tokens."
 
 
 def _row(name: str, rounds: list[dict[str, Any]]) -> list[str]:

@@ -52,6 +52,7 @@ PATIENT = {"BENTORANK_CACHE": "false", "BENTORANK_REQUEST_TIMEOUT_S": "600"}
 # Sleeps instead of computing, so that a busy machine changes little; both models are then as fast as each other.
 SLEEPING = {"BENTORANK_ENGINE": "fake", "BENTORANK_FAKE_TOKEN_DELAY_US": "50", "BENTORANK_MAX_BATCH_TOKENS": "1024"}
 LEAD_S = 2.0
+BUSY_S, TOKENS = "rerank_device_busy_seconds_total", "rerank_tokens_total"
 # The service reports its batches every half second.
 REPORTED_WITHIN_S = 1.0
 
@@ -67,21 +68,24 @@ class Load:
     def light(self, requests: Sequence[Request], flood: Sequence[Request] = (), at: str = HEAVY) -> dict[str, Any]:
         """Small requests for the light model, beside a flood of large ones `at` a model, if there are any."""
         small, seconds = self._bodies(LIGHT, requests), len(requests) / self._rate_per_s
-        before = self._busy_s()
+        before = self._counted(BUSY_S)
         with ThreadPoolExecutor(1) as beside:
             if flood:
                 beside.submit(self._flood, at, flood, LEAD_S + seconds)
                 time.sleep(LEAD_S)
             run = run_load(self._server.rerank_url, small, "--rate-per-s", str(self._rate_per_s))
-        return {"latency_ms": run["latency_ms"], "failures": run["failures"]} | self._shares(before)
+        time.sleep(REPORTED_WITHIN_S)
+        return {"latency_ms": run["latency_ms"], "failures": run["failures"]} | shares(self._since(BUSY_S, before))
 
     def both(self, flood: Sequence[Request], seconds: float) -> dict[str, Any]:
-        """The same flood at both."""
-        before = self._busy_s()
+        """The same flood at both, counted while both have work."""
         with ThreadPoolExecutor(2) as callers:
-            runs = [callers.submit(self._flood, model, flood, seconds) for model in (LIGHT, HEAVY)]
-            pairs = {model: run.result()["pairs"] for model, run in zip((LIGHT, HEAVY), runs, strict=True)}
-        return {"pairs": pairs} | self._shares(before)
+            for model in (LIGHT, HEAVY):
+                callers.submit(self._flood, model, flood, 2 * LEAD_S + seconds)
+            time.sleep(LEAD_S)
+            before, tokens_before = self._counted(BUSY_S), self._counted(TOKENS)
+            time.sleep(seconds)
+            return {"tokens": self._since(TOKENS, tokens_before)} | shares(self._since(BUSY_S, before))
 
     def _flood(self, model: str, requests: Sequence[Request], for_s: float) -> dict[str, Any]:
         bodies = self._bodies(model, requests)
@@ -95,17 +99,20 @@ class Load:
         write_bodies(path, requests, body)
         return path
 
-    def _shares(self, before: dict[str, float]) -> dict[str, Any]:
-        time.sleep(REPORTED_WITHIN_S)
-        busy = {model: seconds - before[model] for model, seconds in self._busy_s().items()}
-        return {"busy_s": busy, "share": {model: seconds / sum(busy.values()) for model, seconds in busy.items()}}
+    def _since(self, counter: str, before: dict[str, float]) -> dict[str, float]:
+        return {model: count - before[model] for model, count in self._counted(counter).items()}
 
-    def _busy_s(self) -> dict[str, float]:
+    def _counted(self, counter: str) -> dict[str, float]:
+        """By model."""
         with urlopen(self._server.rerank_url.replace("/rerank", "/metrics")) as answer:
             families = text_string_to_metric_families(answer.read().decode())
-        name = "rerank_device_busy_seconds_total"
-        samples = [sample for family in families for sample in family.samples if sample.name == name]
+        samples = [sample for family in families for sample in family.samples if sample.name == counter]
         return {sample.labels["model"]: sample.value for sample in samples}
+
+
+def shares(busy_s: dict[str, float]) -> dict[str, Any]:
+    """Of the device's time."""
+    return {"busy_s": busy_s, "share": {model: seconds / sum(busy_s.values()) for model, seconds in busy_s.items()}}
 
 
 def as_markdown(result: dict[str, Any]) -> str:
@@ -115,8 +122,8 @@ def as_markdown(result: dict[str, Any]) -> str:
         for name, run in result["light"].items()
     ]
     both = result["both"]
-    shares = [
-        [model, f"{both['share'][model]:.1%}", f"{both['busy_s'][model]:.1f}", str(both["pairs"][model])]
+    parts_of_device = [
+        [model, f"{both['share'][model]:.1%}", f"{both['busy_s'][model]:.1f}", f"{both['tokens'][model]:,.0f}"]
         for model in (LIGHT, HEAVY)
     ]
     setup = result["setup"]
@@ -131,7 +138,7 @@ def as_markdown(result: dict[str, Any]) -> str:
         title,
         markdown_table(["light model", "p50 ms", "p95 ms", "p99 ms", "its share of the device's time"], waits),
         "The same flood at both:",
-        markdown_table(["model", "share of the device's time", "seconds of it", "pairs"], shares),
+        markdown_table(["model", "share of the device's time", "seconds of it", "tokens"], parts_of_device),
         machine_sentence(result["machine"]),
     )
     return "\n\n".join(parts)
@@ -143,7 +150,9 @@ def main(
     rate: Annotated[float, typer.Option(min=1e-3, help="Small requests a second.")] = 2.0,
     documents: Annotated[int, typer.Option(min=1, help="Documents of a small request.")] = 8,
     fake: Annotated[bool, typer.Option("--fake", help="With the fake engine, which sleeps.")] = False,
-    out: Annotated[Path, typer.Option(help="Folder of several_models.json and several_models.md.")] = RESULTS,
+    out: Annotated[
+        Path, typer.Option(help="Folder of several_models.json and .md, or several_models_fake.…")
+    ] = RESULTS,
 ) -> None:
     """Alone, beside a flood on the other model and on the same, and both flooded."""
     texts = read_sample()
@@ -172,8 +181,8 @@ def main(
     }
     result = {"machine": asdict(describe_machine()), "setup": setup, "light": light, "both": both}
     markdown = as_markdown(result)
-    Console().print(markdown)
-    write_results(out, "several_models", result, markdown)
+    Console().print(markdown, soft_wrap=True, markup=False, highlight=False)
+    write_results(out, "several_models_fake" if fake else "several_models", result, markdown)
 
 
 if __name__ == "__main__":

@@ -67,7 +67,7 @@ def _token(token: int | str | None) -> str:
 
 def _template(checkpoint: Checkpoint) -> str:
     if checkpoint.prompt_format is not None:
-        return f"{checkpoint.prompt_format}'s prompt, by BENTORANK_PROMPT_FORMAT"
+        return f"the prompt of {checkpoint.prompt_format}, as it was named"
     if checkpoint.has_chat_template:
         return "the folder's chat template"
     return "none: the texts as a pair" + (", after a prompt of the folder's" if checkpoint.prompt else "")

@@ -9,7 +9,7 @@ import tempfile
 from typing import TYPE_CHECKING
 
 from bentorank.checking.steps import Refused, heard
-from bentorank.child_environment import child_environment
+from bentorank.child_process import child_environment
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from bentorank.checking.steps import Refused, Scored, say
 from bentorank.checking.texts import check_task
+from bentorank.child_process import end_with_parent
 from bentorank.engines.checkpoint import open_checkpoint
 from bentorank.engines.stored_files import read_json
 from bentorank.errors import BentorankError
@@ -90,6 +91,7 @@ def score_tokens(checkpoint: Checkpoint, tokens: Sequence[Sequence[int]]) -> lis
 
 def main() -> None:
     """Score what the file says as the environment's settings say."""
+    end_with_parent()
     options = engine_options(read_settings(), worker_index=1)
     try:
         checkpoint = open_checkpoint(

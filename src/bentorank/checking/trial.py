@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from bentorank.checking.memory import MemoryWatch
 from bentorank.checking.steps import Loaded, Refused, Scored, Speed, say
 from bentorank.checking.texts import check_task
+from bentorank.child_process import end_with_parent
 from bentorank.engines.checkpoint import open_checkpoint
 from bentorank.engines.loading import load_engine
 from bentorank.errors import BentorankError
@@ -144,6 +145,7 @@ def _reads(engine: Engine, checkpoint: Checkpoint) -> str:
 
 def main() -> None:
     """Try what the environment's settings say."""
+    end_with_parent()
     try:
         try_model(engine_options(read_settings(), worker_index=1), measure="measure" in sys.argv[1:])
     except BentorankError as error:

@@ -7,10 +7,11 @@ pickled weights.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from bentorank.engines.openvino.provenance import recorded_hints
 from bentorank.engines.options import ModelHints
 from bentorank.engines.recognition import (
     answer_tokens,
@@ -139,6 +140,7 @@ def _read(name: str, folder: Path, max_tokens: int | None, hints: ModelHints) ->
     config = read_json(folder / "config.json")
     if not config:
         raise ConfigurationError(f"the model {name} has no readable config.json")
+    hints = _with_recorded(hints, folder)
     answer = answer_tokens(name, folder, config, hints.prompt_format)
     _refuse_unsupported(name, folder, config, two_labels=hints.two_labels)
     has_template = hints.prompt_format is None and chat_template(folder) is not None
@@ -157,6 +159,16 @@ def _read(name: str, folder: Path, max_tokens: int | None, hints: ModelHints) ->
         two_labels=hints.two_labels,
         has_chat_template=has_template,
         prompt_format=hints.prompt_format,
+    )
+
+
+def _with_recorded(hints: ModelHints, folder: Path) -> ModelHints:
+    """Of an exported folder what it was exported as, where the hints say nothing."""
+    recorded = recorded_hints(folder)
+    return replace(
+        hints,
+        prompt_format=hints.prompt_format or recorded.prompt_format,
+        two_labels=hints.two_labels or recorded.two_labels,
     )
 
 

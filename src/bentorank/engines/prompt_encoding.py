@@ -75,7 +75,7 @@ class PromptEncoder:
             fast=False,
         )
         self._around_query = lru_cache(_REMEMBERED_INSTRUCTIONS)(self._split_around_query)
-        self._check_default_instruction()
+        self._check_default_head(max_tokens)
         # The least that the texts around a passage add to its tokens.
         self._around_passage = len(self._ids(f"{prompt.lead}a")) - len(self._ids("a")) + len(self._glue)
         parts = (prompt.opening, prompt.head(self._instruction, "q"), prompt.middle, prompt.lead, prompt.glue)
@@ -93,11 +93,17 @@ class PromptEncoder:
             read(prompt.opening), read(prompt.middle), self._ending, segments=[], reserved=len(self._glue)
         )
 
-    def _check_default_instruction(self) -> None:
+    def _check_default_head(self, max_tokens: int) -> None:
         try:
-            self._around_query(self._instruction)
+            around = self._around_query(self._instruction)
         except InvalidRequestError as error:
             raise ConfigurationError(f"BENTORANK_INSTRUCTION: {error}") from error
+        taken = len(self._head_ids(around, ""))
+        if taken >= self.max_query_tokens:
+            raise ConfigurationError(
+                f"a window of {max_tokens} tokens is too small for the model's prompts: a query and what stands around"
+                f" it may take {self.max_query_tokens} of them, and {taken} stand around it"
+            )
 
     @property
     def tokenises_fast(self) -> bool:

@@ -69,7 +69,7 @@ def export_model(
             converted = stored_model(checkpoint, Precision.F32, options.cache_dir)
         write_checkpoint(folder, checkpoint, converted)
         export = _first_that_agrees(folder, _Source(options, checkpoint, converted), check, progress)
-        _write_record(folder, checkpoint.name, options, export)
+        _write_record(folder, checkpoint, options, export)
     return export
 
 
@@ -131,12 +131,13 @@ def _silence_transformers() -> None:
     logging.disable_progress_bar()  # type: ignore[no-untyped-call]
 
 
-def _write_record(folder: Path, model: str, options: EngineOptions, export: Export) -> None:
-    """Whoever gets the folder shall know what it was made of, and how near it is."""
+def _write_record(folder: Path, checkpoint: Checkpoint, options: EngineOptions, export: Export) -> None:
+    """Whoever gets the folder shall know what it was made of, how it is asked, and how near it is."""
     record = {
-        "model": model,
+        "model": checkpoint.name,
         "revision": options.revision,
         "precision": options.precision,
+        "hints": {"prompt_format": checkpoint.prompt_format, "two_labels": checkpoint.two_labels},
         "bentorank": __version__,
         "activations": export.activations,
         "agreement": asdict(export.agreement),

@@ -9,7 +9,7 @@ import tempfile
 from contextlib import contextmanager
 from typing import IO, TYPE_CHECKING, Any
 
-from bentorank.child_environment import child_environment
+from bentorank.child_process import child_environment
 from bentorank.settings import environment_name
 from bentorank.tuning.measuring import Loaded, Measurement
 

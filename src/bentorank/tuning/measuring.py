@@ -15,6 +15,7 @@ from itertools import chain, cycle, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from bentorank.child_process import end_with_parent
 from bentorank.engines.loading import load_engine
 from bentorank.errors import BentorankError
 from bentorank.reading import Terms
@@ -118,6 +119,7 @@ async def measure(reranker: Reranker, waiting: Iterator[list[Pair]]) -> Measurem
 
 def main() -> None:
     """Load, say so, and measure until standard input ends."""
+    end_with_parent()
     lists = [[Pair(*pair) for pair in pairs] for pairs in json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))]
     try:
         reranker, loaded = load(read_settings())

@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 
 from bentorank.cli.app import app
 from bentorank.engines import EngineKind, EngineOptions, Precision, load_engine
+from bentorank.engines.checkpoint import open_checkpoint
 from bentorank.engines.hardware import cpu_has_int8_dot_products
 from bentorank.types import Pair
 from bentorank.wiring import resolve_model
@@ -173,3 +174,15 @@ def test_force_replaces_a_model(converted: Any, tmp_path: Path) -> None:
         *("export.json", "f32.bin", "f32.xml", "tokenizer.json"),
     ]
     assert [path.name for path in tmp_path.iterdir()] == ["exported"]
+
+
+@pytest.mark.families
+def test_what_was_said_of_a_model_goes_with_it(
+    tiny_models: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever serves the folder need not say again which of two labels is relevance."""
+    tiny_models.build_bert(tmp_path / "two", num_labels=2)
+    monkeypatch.setenv("BENTORANK_TWO_LABELS", "true")
+    result = run(tmp_path / "two", tmp_path / "out", "--precision", "f32", *LOOSE)
+    assert result.exit_code == 0, result.output
+    assert open_checkpoint(str(tmp_path / "out")).two_labels

@@ -13,6 +13,7 @@ from support.conversion import convert_here
 
 from bentorank.engines import EngineKind, EngineOptions, Precision, load_engine
 from bentorank.engines.checkpoint import open_checkpoint
+from bentorank.engines.openvino.long_prompts import with_window_that_fits
 from bentorank.engines.options import ModelHints
 from bentorank.errors import ConfigurationError, DocumentTooLongError, InvalidRequestError
 from bentorank.types import LengthPolicy, Overflow, Pair
@@ -350,3 +351,25 @@ def test_a_text_that_spells_control_tokens_is_read_as_text(tiny_models: Any, tmp
     assert refused.value.field == "instruction"
     with pytest.raises(ConfigurationError, match="BENTORANK_INSTRUCTION"):
         load(folder, kind, instruction="Find it.<|im_end|>")
+
+
+@pytest.mark.parametrize("kind", ENGINES)
+def test_a_window_that_its_prompts_fill_is_refused(tiny_models: Any, tmp_path: Path, kind: EngineKind) -> None:
+    """In a sentence with the numbers, by either engine: no query would fit."""
+    tiny_models.build_causal(tmp_path / "model")
+    with pytest.raises(ConfigurationError, match=r"window of 320 .* take 1\d\d of them, and \d{3} stand around it"):
+        load(tmp_path / "model", kind, prompt_format="qwen3-reranker")
+
+
+def test_a_window_whose_attention_takes_too_much_memory_is_cut(
+    tiny_models: Any, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """For OpenVINO, by a warning; the more heads share keys, the more it takes."""
+    for keys, window in ((4, 2048), (2, 1024)):
+        folder = tmp_path / str(keys)
+        tiny_models.build_causal(folder, max_position_embeddings=4096, num_key_value_heads=keys)
+        tiny_models.set_window(folder, 4096)
+        checkpoint = open_checkpoint(str(folder))
+        assert with_window_that_fits(checkpoint, memory_bytes=8 << 30) is checkpoint
+        assert with_window_that_fits(checkpoint, memory_bytes=400 << 20).max_tokens == window
+        assert f"reads {window} tokens of a pair, not the 4096 of its window" in caplog.messages[-1]

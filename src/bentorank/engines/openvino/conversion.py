@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from bentorank.child_process import end_with_parent
 from bentorank.engines.checkpoint import Checkpoint, open_checkpoint
 from bentorank.engines.collation import pad
 from bentorank.engines.openvino.first_token import keep_first_token
@@ -190,6 +191,7 @@ def _check_scores(
 
 def main() -> None:
     """Carry out the order on stdin."""
+    end_with_parent()
     order = json.load(sys.stdin)
     try:
         checkpoint = open_checkpoint(

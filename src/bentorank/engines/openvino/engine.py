@@ -17,6 +17,7 @@ from bentorank.engines.openvino.activation_rounding import remove_activation_rou
 from bentorank.engines.openvino.embedding_tables import keep_tables_in_bf16
 from bentorank.engines.openvino.gated_layers import keep_gated_layers_apart
 from bentorank.engines.openvino.ir_store import prebuilt_int8, stored_model
+from bentorank.engines.openvino.long_prompts import with_window_that_fits
 from bentorank.engines.openvino.prompt_files import read_prompt
 from bentorank.engines.openvino.shared_beginning import pad_rests
 from bentorank.engines.openvino.telemetry import forbid_telemetry
@@ -81,16 +82,17 @@ class OpenVINOEngine:
             keep_tables_in_bf16(model)
             keep_gated_layers_apart(model)
         threads = options.threads or usable_cores()
+        memory_bytes = int(usable_memory_bytes() * options.host_share)
         streams = options.streams or default_streams(
-            threads,
-            memory_bytes=int(usable_memory_bytes() * options.host_share),
-            weights_bytes=stored.weights_bytes,
+            threads, memory_bytes=memory_bytes, weights_bytes=stored.weights_bytes
         )
         self._idle: SimpleQueue[Any] = SimpleQueue()
         for layout in _layouts(threads, streams):
             self._idle.put(core.compile_model(model, "CPU", arithmetic | layout).create_infer_request())
         self._pad_token_id = checkpoint.pad_token_id
         self._shares_beginnings = _takes(model, "shared_ids")
+        if self._shares_beginnings and options.max_tokens is None:
+            checkpoint = with_window_that_fits(checkpoint, memory_bytes=memory_bytes // streams)
         self._encoder = encoder_of(model, stored, checkpoint, fast=options.fast_tokenizer)
         self.info = EngineInfo(
             engine="openvino",

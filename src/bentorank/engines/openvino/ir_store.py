@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from filelock import FileLock
 
-from bentorank.child_environment import child_environment
+from bentorank.child_process import child_environment
 from bentorank.engines.fingerprint import files_digest, fingerprint
 from bentorank.engines.openvino.conversion import EXIT_MODEL_REFUSED
 from bentorank.engines.openvino.ir_files import require_whole
@@ -156,7 +156,9 @@ def _make_writable(parent: Path, checkpoint: Checkpoint) -> None:
 
 
 def _convert_into(folder: Path, checkpoint: Checkpoint, *, quantized: bool) -> None:
-    """Convert beside `folder` and rename, so that a folder that exists is complete."""
+    """Convert beside `folder` and rename, so that a folder that exists is complete; the caller holds its lock."""
+    for abandoned in folder.parent.glob(f"{folder.name}.*/"):
+        shutil.rmtree(abandoned, ignore_errors=True)  # by a process that was killed: gigabytes, perhaps
     scratch = Path(tempfile.mkdtemp(prefix=f"{folder.name}.", dir=folder.parent))
     try:
         _run_conversion(scratch, checkpoint, quantized=quantized)

@@ -1,4 +1,4 @@
-"""Which files of an exported folder belong together: the converted model, its tokenizer, the weights it was made of.
+"""Which files of an exported folder belong together: the converted model, tokenizer and weights; and how it is asked.
 
 A model of another checkpoint has the same shapes, loads, and ranks by other weights or words.
 """
@@ -9,6 +9,7 @@ import hashlib
 import json
 from typing import TYPE_CHECKING, Any
 
+from bentorank.engines.options import ModelHints
 from bentorank.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -30,13 +31,19 @@ def digests(folder: Path) -> dict[str, str]:
     return {file.relative_to(folder).as_posix(): _digest(file) for file in _files(folder)}
 
 
+def recorded_hints(folder: Path) -> ModelHints:
+    """What was said of an exported model when it was exported, since its own files do not say it."""
+    hints = _record(folder / RECORD).get("hints", {})
+    return ModelHints(prompt_format=hints.get("prompt_format"), two_labels=hints.get("two_labels", False))
+
+
 def check_provenance(folder: Path, name: str) -> None:
     """Raises ConfigurationError, naming the file, where one is not that which the folder's record tells of.
 
     A folder without a record, or one whose record is older than digests, is taken as it is, and so is a file that the
     record does not know.
     """
-    recorded = _recorded(folder / RECORD)
+    recorded = _record(folder / RECORD).get("files", {})
     for file in _files(folder):
         place = file.relative_to(folder).as_posix()
         if place in recorded and recorded[place] != _digest(file):
@@ -51,12 +58,13 @@ def _files(folder: Path) -> Iterator[Path]:
         yield from sorted(folder.glob(pattern))
 
 
-def _recorded(record: Path) -> dict[str, Any]:
+def _record(file: Path) -> dict[str, Any]:
+    """With objects for its parts; what is no record at all says nothing."""
     try:
-        files = json.loads(record.read_bytes()).get("files")
-    except (FileNotFoundError, ValueError, AttributeError):
+        record = json.loads(file.read_bytes())
+    except (FileNotFoundError, ValueError):
         return {}
-    return files if isinstance(files, dict) else {}
+    return {key: part for key, part in record.items() if isinstance(part, dict)} if isinstance(record, dict) else {}
 
 
 def _digest(file: Path) -> str:

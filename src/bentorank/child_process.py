@@ -1,0 +1,33 @@
+"""A Python process of our own: it imports what this one does, and does not outlive it."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import sys
+from typing import Final
+
+# Not one of our settings, whose names begin otherwise.
+_PARENT_VARIABLE: Final = "_BENTORANK_PARENT_PID"
+# Of <linux/prctl.h>.
+_PR_SET_PDEATHSIG: Final = 1
+
+
+def child_environment(**variables: str) -> dict[str, str]:
+    """The environment of such a process: this one's, with `variables` and the folders that it imports from."""
+    own = {_PARENT_VARIABLE: str(os.getpid()), "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
+    return os.environ | variables | own
+
+
+def end_with_parent() -> None:
+    """Have the kernel kill this process with the one that made its environment, however that ends; on Linux alone.
+
+    Converting a model takes minutes and gigabytes, which the next start of a killed server needs for itself.
+    """
+    parent = os.environ.get(_PARENT_VARIABLE)
+    if parent is None or sys.platform != "linux":
+        return
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != int(parent):
+        os.kill(os.getpid(), signal.SIGKILL)  # it was gone before
