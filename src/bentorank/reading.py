@@ -14,8 +14,8 @@ from bentorank.types import CacheUse, LengthPolicy, ScoredChunk, ScoredDocument,
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from bentorank.engines.encoded_pairs import EncodedChunks, EncodedPairs, Mark
     from bentorank.scheduling import Outcome
-    from bentorank.types import EncodedPair
 
 # A document that was read, or what kept it from a score.
 ReadDocument = ScoredDocument | BentorankError
@@ -109,32 +109,48 @@ class EncodedDocuments:
     Those are not scored: whatever a model says of nothing is no relevance. One that is to be left out has no chunks.
     """
 
-    chunks: list[list[EncodedPair]]
+    chunks: EncodedChunks
     empty: list[bool]
 
     @property
-    def to_score(self) -> list[EncodedPair]:
+    def to_score(self) -> EncodedPairs:
         """The chunks of all documents but the empty ones."""
-        return [chunk for chunks, empty in self._places() if not empty for chunk in chunks]
+        pairs = self.chunks.pairs
+        if True not in self.empty:
+            return pairs
+        places = self.chunks.split(range(len(pairs)))
+        return pairs.at([place for own, empty in zip(places, self.empty, strict=True) if not empty for place in own])
 
     def with_outcomes(self, scored: Sequence[Outcome]) -> list[ReadDocument]:
         """Each document with what became of its chunks: `scored` has that of `to_score`.
 
         One of whose chunks some failed has the first of their errors.
         """
+        if self.chunks.counts is None and True not in self.empty:
+            return _read_whole(self.chunks.pairs.marks, scored)
         outcomes = iter(scored)
-        return [_empty(chunks) if empty else _read(chunks, outcomes) for chunks, empty in self._places()]
+        return [
+            _empty(marks) if empty else _read(marks, outcomes)
+            for marks, empty in zip(self.chunks.split(self.chunks.pairs.marks), self.empty, strict=True)
+        ]
 
-    def _places(self) -> Iterator[tuple[list[EncodedPair], bool]]:
-        return zip(self.chunks, self.empty, strict=True)
+
+def _read_whole(marks: Sequence[Mark], scored: Sequence[Outcome]) -> list[ReadDocument]:
+    """As `_read`, of documents with a chunk each: so are nearly all, and time counts."""
+    return [
+        ScoredDocument((ScoredChunk(outcome, truncated, span),), query_truncated)
+        if isinstance(outcome, float)
+        else outcome
+        for outcome, (truncated, query_truncated, span) in zip(scored, marks, strict=True)
+    ]
 
 
-def _empty(chunks: Sequence[EncodedPair]) -> ScoredDocument:
+def _empty(chunks: Sequence[Mark]) -> ScoredDocument:
     scored = [ScoredChunk(EMPTY_LOGIT, chunk.truncated, chunk.span) for chunk in chunks]
     return ScoredDocument(tuple(scored), chunks[0].query_truncated, empty=True)
 
 
-def _read(chunks: Sequence[EncodedPair], outcomes: Iterator[Outcome]) -> ReadDocument:
+def _read(chunks: Sequence[Mark], outcomes: Iterator[Outcome]) -> ReadDocument:
     """A document whose chunks have the next of the outcomes."""
     if not chunks:
         return DocumentLeftOutError("the document does not fit into what the model reads")

@@ -17,6 +17,7 @@ from bentorank.cache.keys import document_keys
 from bentorank.cascade.cut import Cut, cut_after
 from bentorank.cascade.embeddings import EmbeddingsStage
 from bentorank.cascade.first_stage import EMBEDDINGS, FirstStages, Sifted
+from bentorank.engines.encoded_pairs import EncodedChunks
 from bentorank.errors import (
     BentorankError,
     DeadlineExceededError,
@@ -51,11 +52,12 @@ if TYPE_CHECKING:
     from bentorank.cache.keys import CacheKey
     from bentorank.cache.protocol import ScoreCache
     from bentorank.cascade.first_stage import FirstStage
+    from bentorank.engines.encoded_pairs import EncodedPairs
     from bentorank.engines.protocol import Engine, EngineInfo
     from bentorank.engines.word_table import WordTable
     from bentorank.reading import ReadDocument
     from bentorank.scheduling import Scheduler
-    from bentorank.types import EncodedPair, FirstStageUsage, RerankJob
+    from bentorank.types import FirstStageUsage, RerankJob
 
 # As many tokens as 1,000 documents of 512 have, and some.
 DEFAULT_MAX_REQUEST_TOKENS = 600_000
@@ -191,7 +193,7 @@ class Reranker:
         """
         if len(pairs) * self.info.max_tokens > self._max_request_tokens:
             encoded = await self._encode(pairs, Terms(LengthPolicy(cut_query=True), deadline), Work())
-            self._check_tokens([chunk for chunks in encoded.chunks for chunk in chunks], "pairs")
+            self._check_tokens(encoded.chunks.pairs, "pairs")
 
     def _terms(self, job: RerankJob, *, let_in: bool) -> Terms:
         """Those of a request. What takes part of an answer must have time left to write it."""
@@ -309,7 +311,7 @@ class Reranker:
                 raise
             return [error] * len(pairs)
         chunks = encoded.to_score
-        work.tokens += self._check_tokens(chunks, "documents") if terms.bounded else _tokens(chunks)
+        work.tokens += self._check_tokens(chunks, "documents") if terms.bounded else sum(chunks.lengths)
         scored = await self._scheduler.score(chunks, terms.deadline, partial=terms.partial, let_in=terms.let_in)
         work.inference_s += scored.inference_s
         work.stages += scored.stages
@@ -345,9 +347,9 @@ class Reranker:
     async def _score_one_by_one(self, pairs: Sequence[Pair], deadline: float | None) -> list[float | BentorankError]:
         return [outcome for pair in pairs for outcome in await self.score([pair], deadline)]
 
-    def _check_tokens(self, chunks: Sequence[EncodedPair], field: str) -> int:
+    def _check_tokens(self, chunks: EncodedPairs, field: str) -> int:
         """How many there are to score. Raises PayloadTooLargeError if they are more than a request may have."""
-        tokens = _tokens(chunks)
+        tokens = sum(chunks.lengths)
         if tokens > self._max_request_tokens:
             raise PayloadTooLargeError(
                 f"{field}: {tokens} tokens to score, more than the limit of {self._max_request_tokens}", field=field
@@ -361,11 +363,8 @@ class Reranker:
 
 
 def _encode(engine: Engine, pairs: Sequence[Pair], length: LengthPolicy) -> EncodedDocuments:
-    return EncodedDocuments(engine.encode_chunks(pairs, length), [is_empty(pair.passage) for pair in pairs])
-
-
-def _tokens(chunks: Sequence[EncodedPair]) -> int:
-    return sum(chunk.length for chunk in chunks)
+    chunks = EncodedChunks.of(engine.encode_chunks(pairs, length))
+    return EncodedDocuments(chunks, [is_empty(pair.passage) for pair in pairs])
 
 
 @contextmanager

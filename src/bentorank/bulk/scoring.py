@@ -9,12 +9,14 @@ import time
 from collections import defaultdict
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from itertools import accumulate, pairwise
 from typing import TYPE_CHECKING, Self
 
 from bentorank.bulk.answers import RankedRow
 from bentorank.bulk.errors import GOES_ON, BulkError
 from bentorank.bulk.rows import Rejection
 from bentorank.bulk.workers import Loaded
+from bentorank.engines.encoded_pairs import EncodedChunks, all_of
 from bentorank.engines.loading import load_engine
 from bentorank.errors import BentorankError, InvalidRequestError, PayloadTooLargeError, ScoringError, UnavailableError
 from bentorank.ranking import is_empty, rank
@@ -43,6 +45,7 @@ BLOCK_PASSES = 16
 # About; texts of other scripts have more tokens, and make larger blocks.
 CHARS_A_TOKEN = 4
 CLOSING_TIMEOUT_S = 5.0
+NOTHING = EncodedChunks.of([])
 # Where more than half of so many pairs fail, it is not their fault.
 FEW_PAIRS = 8
 
@@ -107,7 +110,7 @@ class BulkScorer:
 
     async def _rank(self, rows: Sequence[Candidate]) -> list[Answer]:
         encoded = await asyncio.get_running_loop().run_in_executor(self._tokenizer, self._encode, rows)
-        to_score = [pair for read in encoded if isinstance(read, EncodedDocuments) for pair in read.to_score]
+        to_score = all_of([read.to_score for read in encoded if isinstance(read, EncodedDocuments)] or [NOTHING.pairs])
         try:
             scored = await self._scheduler.score(to_score, let_in=True)
         except UnavailableError:
@@ -118,7 +121,7 @@ class BulkScorer:
 
     def _encode(self, rows: Sequence[Candidate]) -> list[Encoded]:
         """The tokens of each row's documents, or what is wrong with that row."""
-        encoded: list[Encoded] = [EncodedDocuments([], []) for _ in rows]
+        encoded: list[Encoded] = [EncodedDocuments(NOTHING, []) for _ in rows]
         alike: defaultdict[LengthPolicy, list[int]] = defaultdict(list)
         for position, row in enumerate(rows):
             if row.job is not None:
@@ -140,24 +143,25 @@ class BulkScorer:
         """All in one call; one by one if a query is too long for the model."""
         pairs = [_pairs(job) for job in jobs]
         try:
-            chunks = iter(self._engine.encode_chunks([pair for own in pairs for pair in own], length))
+            chunks = EncodedChunks.of(self._engine.encode_chunks([pair for own in pairs for pair in own], length))
         except InvalidRequestError as error:
             if len(jobs) == 1:
                 return [error]
             return [read for job in jobs for read in self._encode_jobs([job], length)]
         read = [
-            EncodedDocuments([next(chunks) for _ in own], [is_empty(pair.passage) for pair in own]) for own in pairs
+            EncodedDocuments(chunks[start:end], [is_empty(pair.passage) for pair in own])
+            for own, (start, end) in zip(pairs, pairwise(accumulate(map(len, pairs), initial=0)), strict=True)
         ]
         return [self._checked(job, own) for job, own in zip(jobs, read, strict=True)]
 
     def _checked(self, job: RerankJob, read: EncodedDocuments) -> Encoded:
         """What was read of a row, unless that is too much, or part of it had to be left out and may not be."""
-        if job.on_item_error is OnItemError.ERROR and not all(read.chunks):
+        if job.on_item_error is OnItemError.ERROR and 0 in (read.chunks.counts or ()):
             try:
                 self._engine.encode_chunks(_pairs(job), replace(self._length(job), overflow=Overflow.ERROR))
             except BentorankError as error:
                 return error
-        tokens = sum(pair.length for pair in read.to_score)
+        tokens = sum(read.to_score.lengths)
         if tokens > self._max_row_tokens:
             return PayloadTooLargeError(
                 f"documents: {tokens} tokens to score, more than the limit of {self._max_row_tokens}",
@@ -182,7 +186,7 @@ class BulkScorer:
             rank(settled, row.job, self.info.activation),
             query_truncated=any(document.query_truncated for document in scored[:1]),
             documents=len(documents),
-            tokens=sum(pair.length for pair in read.to_score),
+            tokens=sum(read.to_score.lengths),
             truncated=sum(document.chunks[0].truncated for document in scored),
             empty=sum(document.empty for document in scored),
             unscored=len(settled) - len(scored),

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from bentorank.engines.encoded_pairs import EncodedChunks
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -44,10 +46,17 @@ class TokenForecast:
 
     def learn(self, sizes: Sequence[int], encoded: Sequence[Sequence[EncodedPair]]) -> None:
         """Take into account what those pairs became. One that was cut tells nothing: its rest was not counted."""
-        read = [
-            (size, chunks) for size, chunks in zip(sizes, encoded, strict=True) if chunks and not chunks[0].truncated
-        ]
-        size = sum(size for size, _ in read)
+        size, tokens = _read_whole(sizes, EncodedChunks.of(encoded))
         keep = MEMORY_BYTES / (MEMORY_BYTES + size)
-        self._tokens = self._tokens * keep + sum(chunk.length for _, chunks in read for chunk in chunks)
+        self._tokens = self._tokens * keep + tokens
         self._bytes = self._bytes * keep + size
+
+
+def _read_whole(sizes: Sequence[int], encoded: EncodedChunks) -> tuple[int, int]:
+    """Bytes and tokens of the pairs of which nothing was cut."""
+    lengths, marks = encoded.pairs.lengths, encoded.pairs.marks
+    if encoded.counts is None and not any(mark.truncated for mark in marks):
+        return sum(sizes), sum(lengths)
+    by_pair = zip(sizes, encoded.split(lengths), encoded.split(marks), strict=True)
+    read = [(size, sum(own)) for size, own, marked in by_pair if marked and not marked[0].truncated]
+    return sum(size for size, _ in read), sum(tokens for _, tokens in read)
