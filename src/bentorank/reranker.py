@@ -17,6 +17,7 @@ from bentorank.cache.keys import document_keys
 from bentorank.cascade.cut import Cut, cut_after
 from bentorank.cascade.embeddings import EmbeddingsStage
 from bentorank.cascade.first_stage import EMBEDDINGS, FirstStages, Sifted
+from bentorank.columns import TextPairs, contents_of
 from bentorank.engines.encoded_pairs import EncodedChunks
 from bentorank.errors import (
     BentorankError,
@@ -151,7 +152,7 @@ class Reranker:
         Raises OverloadedError, DeadlineExceededError or UnavailableError for all of them.
         """
         try:
-            read = await self._read(pairs, Terms(deadline=deadline, bounded=False), Work())
+            read = await self._read(TextPairs.of(pairs), Terms(deadline=deadline, bounded=False), Work())
         except InvalidRequestError as error:
             # Some pair's query is too long for the model: asking for each alone tells which.
             return [error] if len(pairs) == 1 else await self._score_one_by_one(pairs, deadline)
@@ -161,14 +162,14 @@ class Reranker:
         """The logit of each of some unrelated pairs. Raises as `rerank` does."""
         work = Work()
         with _stages_told(work):
-            read = await self._read(pairs, terms, work)
+            read = await self._read(TextPairs.of(pairs), terms, work)
             _check_scored(read, range(len(read)))
         logits = [document.logit for document in read if isinstance(document, ScoredDocument)]
         return Scores(logits, work.tokens, tuple(work.stages))
 
     async def sift(self, query: str, passages: Sequence[str], terms: Terms) -> Sifted:
         """Score passages as the first stage of another model; see FirstStage. The query is cut where it is too long."""
-        pairs = [Pair(query, passage) for passage in passages]
+        pairs = TextPairs.of_query(query, list(passages))
         overflow = terms.length.overflow if terms.length.overflow is Overflow.CHUNK else Overflow.TRUNCATE
         length = replace(self._readable(terms.length), overflow=overflow, cut_query=True)
         work = Work()
@@ -192,7 +193,7 @@ class Reranker:
         Tokenises them only where the model's window lets them have so many.
         """
         if len(pairs) * self.info.max_tokens > self._max_request_tokens:
-            encoded = await self._encode(pairs, Terms(LengthPolicy(cut_query=True), deadline), Work())
+            encoded = await self._encode(TextPairs.of(pairs), Terms(LengthPolicy(cut_query=True), deadline), Work())
             self._check_tokens(encoded.chunks.pairs, "pairs")
 
     def _terms(self, job: RerankJob, *, let_in: bool) -> Terms:
@@ -224,7 +225,7 @@ class Reranker:
             )
         stage = self._first_stages.find(cascade.first_stage)
         # Empty documents take nobody's place: none is read.
-        places = [place for place, document in enumerate(job.documents) if not is_empty(document.content)]
+        places = [place for place, text in enumerate(contents_of(job.documents)) if not is_empty(text)]
         if len(places) <= cascade.keep:
             return everything
         terms.check_deadline()
@@ -242,7 +243,8 @@ class Reranker:
 
     async def _sift(self, stage: FirstStage, job: RerankJob, places: Sequence[int], terms: Terms) -> Sifted:
         """What the first stage says of the documents at `places`."""
-        passages = [job.documents[place].content for place in places]
+        contents = contents_of(job.documents)
+        passages = [contents[place] for place in places]
         try:
             # Refused here what the model could not read in time: the first stage is work too.
             with self._scheduler.expect(self._forecast_kept(job), terms.needed_by, let_in=terms.let_in):
@@ -252,18 +254,20 @@ class Reranker:
 
     def _forecast_kept(self, job: RerankJob) -> int:
         """About how many tokens the model will read of what a first stage keeps."""
-        pairs = [Pair(job.query, document.content) for document in job.documents]
+        pairs = TextPairs.of_query(job.query, contents_of(job.documents))
         return self.forecast_tokens(pairs) * job.most_read // len(pairs)
 
     async def _read_kept(self, job: RerankJob, cut: Cut, terms: Terms, work: Work) -> list[ReadDocument]:
         """What the model says of the documents that are kept."""
-        pairs = [Pair(job.query, job.documents[place].content) for place in cut.kept]
+        pairs = TextPairs.of_query(job.query, contents_of(job.documents))
+        if cut.pruned:
+            pairs = pairs.at(cut.kept)
         try:
             return await self._read(pairs, terms, work)
         except DocumentTooLongError as error:
             raise error.at(cut.kept[error.position]) from None
 
-    async def _read(self, pairs: Sequence[Pair], terms: Terms, work: Work) -> list[ReadDocument]:
+    async def _read(self, pairs: TextPairs, terms: Terms, work: Work) -> list[ReadDocument]:
         """What the model says of each pair, remembered or computed; or that pair's own error.
 
         That may be DeadlineExceededError where part of the pairs will do.
@@ -288,13 +292,13 @@ class Reranker:
         return [read[key] for key in keys]
 
     async def _compute_at(
-        self, places: Sequence[int], keys: Sequence[CacheKey], pairs: Sequence[Pair], terms: Terms, work: Work
+        self, places: Sequence[int], keys: Sequence[CacheKey], pairs: TextPairs, terms: Terms, work: Work
     ) -> dict[CacheKey, ReadDocument]:
         """What the model says of some of the pairs, by their keys; it is remembered."""
         if not places:
             return {}
         try:
-            read = await self._compute([pairs[place] for place in places], terms, work)
+            read = await self._compute(pairs.at(places), terms, work)
         except DocumentTooLongError as error:
             raise error.at(places[error.position]) from None
         by_key = {keys[place]: document for place, document in zip(places, read, strict=True)}
@@ -302,7 +306,7 @@ class Reranker:
             self._cache.put_many([(key, document) for key, document in by_key.items() if _is_worth_it(document)])
         return by_key
 
-    async def _compute(self, pairs: Sequence[Pair], terms: Terms, work: Work) -> list[ReadDocument]:
+    async def _compute(self, pairs: TextPairs, terms: Terms, work: Work) -> list[ReadDocument]:
         """Tokenise the pairs and let the model score them."""
         try:
             encoded = await self._encode(pairs, terms, work)
@@ -319,7 +323,7 @@ class Reranker:
         work.scored_pairs += sum(len(document.chunks) for document in read if _is_worth_it(document))
         return read
 
-    async def _encode(self, pairs: Sequence[Pair], terms: Terms, work: Work) -> EncodedDocuments:
+    async def _encode(self, pairs: TextPairs, terms: Terms, work: Work) -> EncodedDocuments:
         """The chunks of each pair. Raises OverloadedError before that work where the pairs would wait too long."""
         sizes = sizes_in_bytes(pairs)
         # Tokenising much is CPU work in native code that releases the GIL: off the event loop with it.
@@ -362,9 +366,9 @@ class Reranker:
         self._tokenizer.shutdown(wait=False, cancel_futures=True)
 
 
-def _encode(engine: Engine, pairs: Sequence[Pair], length: LengthPolicy) -> EncodedDocuments:
+def _encode(engine: Engine, pairs: TextPairs, length: LengthPolicy) -> EncodedDocuments:
     chunks = EncodedChunks.of(engine.encode_chunks(pairs, length))
-    return EncodedDocuments(chunks, [is_empty(pair.passage) for pair in pairs])
+    return EncodedDocuments(chunks, list(map(is_empty, pairs.passages)))
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     import numpy as np
     from numpy.typing import NDArray
@@ -151,7 +151,7 @@ class RerankJob:
     """
 
     query: str
-    documents: tuple[Document, ...]
+    documents: Sequence[Document]
     top_n: int | None = None
     score_mode: ScoreMode = ScoreMode.PROBABILITY
     score_threshold: float | None = None

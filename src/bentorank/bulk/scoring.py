@@ -16,13 +16,14 @@ from bentorank.bulk.answers import RankedRow
 from bentorank.bulk.errors import GOES_ON, BulkError
 from bentorank.bulk.rows import Rejection
 from bentorank.bulk.workers import Loaded
+from bentorank.columns import TextPairs, contents_of
 from bentorank.engines.encoded_pairs import EncodedChunks, all_of
 from bentorank.engines.loading import load_engine
 from bentorank.errors import BentorankError, InvalidRequestError, PayloadTooLargeError, ScoringError, UnavailableError
 from bentorank.ranking import is_empty, rank
 from bentorank.reading import EncodedDocuments
 from bentorank.scheduling import Scheduler
-from bentorank.types import OnItemError, Overflow, Pair, ScoredDocument, Unscored
+from bentorank.types import OnItemError, Overflow, ScoredDocument, Unscored
 from bentorank.wiring import engine_options, scheduler_limits
 
 if TYPE_CHECKING:
@@ -143,13 +144,13 @@ class BulkScorer:
         """All in one call; one by one if a query is too long for the model."""
         pairs = [_pairs(job) for job in jobs]
         try:
-            chunks = EncodedChunks.of(self._engine.encode_chunks([pair for own in pairs for pair in own], length))
+            chunks = EncodedChunks.of(self._engine.encode_chunks(_all_of(pairs), length))
         except InvalidRequestError as error:
             if len(jobs) == 1:
                 return [error]
             return [read for job in jobs for read in self._encode_jobs([job], length)]
         read = [
-            EncodedDocuments(chunks[start:end], [is_empty(pair.passage) for pair in own])
+            EncodedDocuments(chunks[start:end], [is_empty(passage) for passage in own.passages])
             for own, (start, end) in zip(pairs, pairwise(accumulate(map(len, pairs), initial=0)), strict=True)
         ]
         return [self._checked(job, own) for job, own in zip(jobs, read, strict=True)]
@@ -194,8 +195,13 @@ class BulkScorer:
         )
 
 
-def _pairs(job: RerankJob) -> list[Pair]:
-    return [Pair(job.query, document.content) for document in job.documents]
+def _pairs(job: RerankJob) -> TextPairs:
+    return TextPairs.of_query(job.query, contents_of(job.documents))
+
+
+def _all_of(pairs: Sequence[TextPairs]) -> TextPairs:
+    queries = [query for own in pairs for query in own.queries]
+    return TextPairs(queries, [passage for own in pairs for passage in own.passages])
 
 
 def _settled(document: ReadDocument) -> ScoredDocument | Unscored:

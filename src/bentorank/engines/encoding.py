@@ -9,6 +9,7 @@ from __future__ import annotations
 from operator import le
 from typing import TYPE_CHECKING, NamedTuple
 
+from bentorank.columns import TextPairs
 from bentorank.engines.encoded_pairs import EncodedChunks, Mark, PairColumns
 from bentorank.engines.fingerprint import fingerprint
 from bentorank.engines.joining import PairJoiner, PairTemplate
@@ -117,10 +118,11 @@ class PairEncoder:
 
         Raises InvalidRequestError for a query that is too long, DocumentTooLongError if the policy refuses a passage.
         """
-        texts = list(dict.fromkeys(pair.query for pair in pairs))
+        asked = TextPairs.of(pairs)
+        texts = list(dict.fromkeys(asked.queries))
         encoded = self._tokenise([self._prompt + text for text in texts])
         queries = dict(zip(texts, self.queries_of(encoded, cut=policy.cut_query), strict=True))
-        return self.encode_passages([queries[pair.query] for pair in pairs], [pair.passage for pair in pairs], policy)
+        return self.encode_passages([queries[query] for query in asked.queries], asked.passages, policy)
 
     def encode_passages(
         self, queries: Sequence[TokenisedQuery], passages: list[str], policy: LengthPolicy

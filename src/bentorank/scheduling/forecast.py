@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from bentorank.columns import TextPairs
 from bentorank.engines.encoded_pairs import EncodedChunks
 
 if TYPE_CHECKING:
@@ -20,9 +21,13 @@ CAUTION = 0.9
 
 def sizes_in_bytes(pairs: Sequence[Pair]) -> list[int]:
     """Bytes of UTF-8 of each pair: languages differ less in tokens a byte than in tokens a character."""
+    texts = TextPairs.of(pairs)
     # The pairs of a request share their query.
-    of_query = {query: _bytes(query) for query in {pair.query for pair in pairs}}
-    return [of_query[pair.query] + _bytes(pair.passage) for pair in pairs]
+    of_query = {query: _bytes(query) for query in set(texts.queries)}
+    return [
+        of_query[query] + (len(passage) if passage.isascii() else _bytes(passage))
+        for query, passage in zip(texts.queries, texts.passages, strict=True)
+    ]
 
 
 def _bytes(text: str) -> int:
@@ -42,6 +47,8 @@ class TokenForecast:
     def tokens(self, sizes: Sequence[int]) -> int:
         """Of pairs of these sizes together, rather too few than too many; 0 while nothing is known."""
         tokens_per_byte = CAUTION * self._tokens / self._bytes if self._bytes else 0.0
+        if max(sizes, default=0) * tokens_per_byte <= self._max_tokens:
+            return int(sum(sizes) * tokens_per_byte)
         return int(sum(min(size * tokens_per_byte, self._max_tokens) for size in sizes))
 
     def learn(self, sizes: Sequence[int], encoded: Sequence[Sequence[EncodedPair]]) -> None:
