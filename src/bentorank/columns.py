@@ -1,14 +1,16 @@
-"""A request's texts in columns: documents and pairs that are there as objects only where somebody asks for one."""
+"""A request's documents in columns: they are there as objects only where somebody asks for one."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias, overload
 
-from bentorank.types import Document, Pair
+from bentorank.types import Document, Pair, ScoredChunk, ScoredDocument
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
+
+    from bentorank.types import Mark
 
 
 Metadata: TypeAlias = "Sequence[Mapping[str, Any] | None]"
@@ -84,3 +86,34 @@ class TextPairs(Sequence[Pair]):
         if isinstance(index, slice):
             return TextPairs(self.queries[index], self.passages[index])
         return Pair(self.queries[index], self.passages[index])
+
+
+class WholeDocuments(Sequence[ScoredDocument]):
+    """Documents that the model scored, each as one chunk that was not to be split, by their `logits` and `marks`."""
+
+    __slots__ = ("logits", "marks")
+
+    def __init__(self, logits: list[float], marks: list[Mark]) -> None:
+        self.logits = logits
+        self.marks = marks
+
+    def __len__(self) -> int:
+        return len(self.logits)
+
+    @overload
+    def __getitem__(self, index: int) -> ScoredDocument: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> WholeDocuments: ...
+
+    def __getitem__(self, index: int | slice) -> ScoredDocument | WholeDocuments:
+        if isinstance(index, slice):
+            return WholeDocuments(self.logits[index], self.marks[index])
+        return _whole(self.logits[index], self.marks[index])
+
+    def __iter__(self) -> Iterator[ScoredDocument]:
+        return map(_whole, self.logits, self.marks)
+
+
+def _whole(logit: float, mark: Mark) -> ScoredDocument:
+    return ScoredDocument((ScoredChunk(logit, mark.truncated),), mark.query_truncated)

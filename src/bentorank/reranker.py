@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
@@ -17,7 +16,7 @@ from bentorank.cache.keys import document_keys
 from bentorank.cascade.cut import Cut, cut_after
 from bentorank.cascade.embeddings import EmbeddingsStage
 from bentorank.cascade.first_stage import EMBEDDINGS, FirstStages, Sifted
-from bentorank.columns import TextPairs, contents_of
+from bentorank.columns import TextPairs, WholeDocuments, contents_of
 from bentorank.engines.encoded_pairs import EncodedChunks
 from bentorank.errors import (
     BentorankError,
@@ -28,7 +27,7 @@ from bentorank.errors import (
     ScoringError,
 )
 from bentorank.ranking import is_empty, rank
-from bentorank.reading import EncodedDocuments, Terms, Work
+from bentorank.reading import Count, EncodedDocuments, Terms, Work, scored_pairs
 from bentorank.scheduling.forecast import TokenForecast, sizes_in_bytes
 from bentorank.stages import StageName
 from bentorank.types import (
@@ -58,7 +57,7 @@ if TYPE_CHECKING:
     from bentorank.engines.word_table import WordTable
     from bentorank.reading import ReadDocument
     from bentorank.scheduling import Scheduler
-    from bentorank.types import FirstStageUsage, RerankJob
+    from bentorank.types import RerankJob
 
 # As many tokens as 1,000 documents of 512 have, and some.
 DEFAULT_MAX_REQUEST_TOKENS = 600_000
@@ -132,17 +131,16 @@ class Reranker:
             terms = self._terms(job, let_in=let_in)
             cut = await self._cut(job, terms, work)
             documents = _settled(await self._read_kept(job, cut, terms, work), job, cut)
-        scored = [document for document in documents if isinstance(document, ScoredDocument)]
-        unscored = Counter(document.reason for document in documents if isinstance(document, Unscored))
-        del unscored[PRUNED]
+        count = Count.of(documents)
         return Ranking(
             results=rank(documents, job, self.info.activation),
-            usage=_usage(scored, work, cut.usage),
+            # What was computed for it and nobody remembers: documents that are alike are computed once.
+            usage=Usage(work.tokens, count.pairs, max(0, count.pairs - work.scored_pairs), count.truncated, cut.usage),
             timings_ms=work.timings,
-            query_truncated=_query_truncated(scored),
-            empty_documents=sum(document.empty for document in scored),
-            unscored_documents=unscored,
-            warnings=job.warnings + self._of_instruction(job) + cut.warnings + _warnings(scored, unscored, job),
+            query_truncated=count.query_truncated,
+            empty_documents=count.empty,
+            unscored_documents=count.unscored,
+            warnings=job.warnings + self._of_instruction(job) + cut.warnings + count.warnings,
             stages=tuple(work.stages),
         )
 
@@ -257,7 +255,7 @@ class Reranker:
         pairs = TextPairs.of_query(job.query, contents_of(job.documents))
         return self.forecast_tokens(pairs) * job.most_read // len(pairs)
 
-    async def _read_kept(self, job: RerankJob, cut: Cut, terms: Terms, work: Work) -> list[ReadDocument]:
+    async def _read_kept(self, job: RerankJob, cut: Cut, terms: Terms, work: Work) -> Sequence[ReadDocument]:
         """What the model says of the documents that are kept."""
         pairs = TextPairs.of_query(job.query, contents_of(job.documents))
         if cut.pruned:
@@ -267,7 +265,7 @@ class Reranker:
         except DocumentTooLongError as error:
             raise error.at(cut.kept[error.position]) from None
 
-    async def _read(self, pairs: TextPairs, terms: Terms, work: Work) -> list[ReadDocument]:
+    async def _read(self, pairs: TextPairs, terms: Terms, work: Work) -> Sequence[ReadDocument]:
         """What the model says of each pair, remembered or computed; or that pair's own error.
 
         That may be DeadlineExceededError where part of the pairs will do.
@@ -306,7 +304,7 @@ class Reranker:
             self._cache.put_many([(key, document) for key, document in by_key.items() if _is_worth_it(document)])
         return by_key
 
-    async def _compute(self, pairs: TextPairs, terms: Terms, work: Work) -> list[ReadDocument]:
+    async def _compute(self, pairs: TextPairs, terms: Terms, work: Work) -> Sequence[ReadDocument]:
         """Tokenise the pairs and let the model score them."""
         try:
             encoded = await self._encode(pairs, terms, work)
@@ -320,7 +318,7 @@ class Reranker:
         work.inference_s += scored.inference_s
         work.stages += scored.stages
         read = encoded.with_outcomes(scored.outcomes)
-        work.scored_pairs += sum(len(document.chunks) for document in read if _is_worth_it(document))
+        work.scored_pairs += scored_pairs(read)
         return read
 
     async def _encode(self, pairs: TextPairs, terms: Terms, work: Work) -> EncodedDocuments:
@@ -409,8 +407,10 @@ def _is_worth_it(document: ReadDocument) -> TypeGuard[ScoredDocument]:
     return isinstance(document, ScoredDocument) and not document.empty
 
 
-def _settled(read: Sequence[ReadDocument], job: RerankJob, cut: Cut) -> list[ScoredDocument | Unscored]:
+def _settled(read: Sequence[ReadDocument], job: RerankJob, cut: Cut) -> Sequence[ScoredDocument | Unscored]:
     """The documents in their order, those without a score marked, if the caller takes such an answer."""
+    if isinstance(read, WholeDocuments) and not cut.pruned:
+        return read
     if job.on_item_error is OnItemError.ERROR:
         _check_scored(read, cut.kept)
     settled = [document if isinstance(document, ScoredDocument) else Unscored(document.code) for document in read]
@@ -434,29 +434,3 @@ def _check_scored(read: Sequence[ReadDocument], places: Sequence[int]) -> None:
         more = f" and {len(failed) - 5} more" if len(failed) > 5 else ""  # noqa: PLR2004 - name a few, count the rest
         first = next(iter(failed.values()))
         raise type(first)(f"{named}{more}: {first.message}")
-
-
-def _usage(scored: Sequence[ScoredDocument], work: Work, first_stage: FirstStageUsage | None) -> Usage:
-    pairs = sum(len(document.chunks) for document in scored if not document.empty)
-    truncated = sum(document.chunks[0].truncated for document in scored)
-    # What was computed for it and nobody remembers: documents that are alike are computed once.
-    return Usage(work.tokens, pairs, max(0, pairs - work.scored_pairs), truncated, first_stage)
-
-
-def _query_truncated(scored: Sequence[ScoredDocument]) -> bool:
-    return any(document.query_truncated for document in scored[:1])
-
-
-def _warnings(scored: Sequence[ScoredDocument], unscored: Counter[str], job: RerankJob) -> tuple[str, ...]:
-    """What the caller may not have expected; every cut is one. `unscored` counts the documents without a score."""
-    total = len(job.documents)
-    warnings = []
-    if _query_truncated(scored):
-        warnings.append("the query was longer than half of what the model reads and was cut to that")
-    if cut := sum(document.chunks[0].truncated for document in scored):
-        warnings.append(f"{cut} of {total} documents were longer than was to be read and were cut")
-    if empty := sum(document.empty for document in scored):
-        warnings.append(f"{empty} of {total} documents were empty and stand last, unread")
-    for reason, count in unscored.items():
-        warnings.append(f"{count} of {total} documents have no score and stand last: {reason}")
-    return tuple(warnings)

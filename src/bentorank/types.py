@@ -122,6 +122,14 @@ class EncodedPair(NamedTuple):
         return len(self.input_ids)
 
 
+class Mark(NamedTuple):
+    """What is known of a pair beside its tokens; see EncodedPair."""
+
+    truncated: bool = False
+    query_truncated: bool = False
+    span: Span | None = None
+
+
 class Document(NamedTuple):
     """A candidate passage with whatever metadata its owner wants back."""
 

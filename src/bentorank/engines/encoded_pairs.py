@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple, TypeGuard, TypeVar, overload
 
 import numpy as np
 
-from bentorank.types import EncodedPair
+from bentorank.types import EncodedPair, Mark
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -20,17 +20,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from bentorank.engines.joining import PairJoiner
-    from bentorank.types import Span
 
 T = TypeVar("T")
-
-
-class Mark(NamedTuple):
-    """What is known of a pair beside its tokens; see EncodedPair."""
-
-    truncated: bool = False
-    query_truncated: bool = False
-    span: Span | None = None
 
 
 class Row(NamedTuple):

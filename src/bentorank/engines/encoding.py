@@ -10,7 +10,7 @@ from operator import le
 from typing import TYPE_CHECKING, NamedTuple
 
 from bentorank.columns import TextPairs
-from bentorank.engines.encoded_pairs import EncodedChunks, Mark, PairColumns
+from bentorank.engines.encoded_pairs import EncodedChunks, PairColumns
 from bentorank.engines.fingerprint import fingerprint
 from bentorank.engines.joining import PairJoiner, PairTemplate
 from bentorank.engines.overflow import plan_reading
@@ -19,7 +19,7 @@ from bentorank.engines.tokenisers import ComparedTokeniser, choose_tokeniser
 from bentorank.engines.tokenizer_file import read_tokenizer
 from bentorank.engines.vocabulary import check_vocabulary
 from bentorank.errors import ConfigurationError, InvalidRequestError
-from bentorank.types import LengthPolicy, Overflow, Span
+from bentorank.types import LengthPolicy, Mark, Overflow, Span
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
