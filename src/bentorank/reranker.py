@@ -28,7 +28,7 @@ from bentorank.errors import (
 )
 from bentorank.ranking import is_empty, rank
 from bentorank.reading import Count, EncodedDocuments, Terms, Work, scored_pairs
-from bentorank.scheduling.forecast import TokenForecast, sizes_in_bytes
+from bentorank.scheduling.forecast import ReadingSpeed, TokenForecast, sizes_in_bytes
 from bentorank.stages import StageName
 from bentorank.types import (
     PRUNED,
@@ -61,9 +61,9 @@ if TYPE_CHECKING:
 
 # As many tokens as 1,000 documents of 512 have, and some.
 DEFAULT_MAX_REQUEST_TOKENS = 600_000
-# Read in .4 ms where the tokenizer is fast, in 8 where every character of Chinese is a word of its own. To hand work to
-# a thread and back takes .1 to .2 ms, and up to twice the switch interval of 5 ms while others hold the GIL.
-READ_AT_ONCE_BYTES = 16_384
+# What tokenising may take on the event loop. To hand it to a thread and back takes .2 to .8 ms of CPU, and up to twice
+# the switch interval of 5 ms while others hold the GIL.
+READ_AT_ONCE_S = 0.001
 # Part of an answer is of use only in time: so much of the time that is left, at most, is kept for writing it.
 ANSWERING_TAKES_S = 0.05
 ANSWERING_TAKES_PART = 0.1
@@ -96,6 +96,7 @@ class Reranker:
         self._cache = cache
         self._in_flight = InFlight()
         self._forecast = TokenForecast(engine.info.max_tokens)
+        self._reading_speed = ReadingSpeed()
         self._tokenizer = ThreadPoolExecutor(tokenizer_threads, thread_name_prefix="tokenize")
         own = {} if words is None else {EMBEDDINGS: EmbeddingsStage(engine, words, self._tokenizer)}
         self._first_stages = FirstStages(own, others, names)
@@ -330,21 +331,22 @@ class Reranker:
             started = time.monotonic()
             try:
                 if self._is_read_at_once(sizes, terms.length):
-                    encoded = encode()
+                    encoded, cpu_s = encode()
                 else:
                     async with asyncio.timeout(terms.remaining_s):
-                        encoded = await asyncio.get_running_loop().run_in_executor(self._tokenizer, encode)
+                        encoded, cpu_s = await asyncio.get_running_loop().run_in_executor(self._tokenizer, encode)
             except TimeoutError:
                 raise DeadlineExceededError("the deadline passed before the documents were tokenised") from None
             finally:
                 work.tokenized(started, len(pairs))
         self._forecast.learn(sizes, encoded.chunks)
+        self._reading_speed.learn(sum(sizes), cpu_s)
         return encoded
 
     def _is_read_at_once(self, sizes: Sequence[int], length: LengthPolicy) -> bool:
         """Whether tokenising takes no longer than handing it to a thread, which must wait for the GIL twice."""
         fast = self.info.tokenises_fast and length.overflow is not Overflow.CHUNK
-        return fast and sum(sizes) <= READ_AT_ONCE_BYTES
+        return fast and self._reading_speed.seconds(sum(sizes)) <= READ_AT_ONCE_S
 
     async def _score_one_by_one(self, pairs: Sequence[Pair], deadline: float | None) -> list[float | BentorankError]:
         return [outcome for pair in pairs for outcome in await self.score([pair], deadline)]
@@ -364,9 +366,12 @@ class Reranker:
         self._tokenizer.shutdown(wait=False, cancel_futures=True)
 
 
-def _encode(engine: Engine, pairs: TextPairs, length: LengthPolicy) -> EncodedDocuments:
+def _encode(engine: Engine, pairs: TextPairs, length: LengthPolicy) -> tuple[EncodedDocuments, float]:
+    """The chunks of each pair, and the seconds of CPU that this thread took."""
+    started = time.thread_time()
     chunks = EncodedChunks.of(engine.encode_chunks(pairs, length))
-    return EncodedDocuments(chunks, list(map(is_empty, pairs.passages)))
+    encoded = EncodedDocuments(chunks, list(map(is_empty, pairs.passages)))
+    return encoded, time.thread_time() - started
 
 
 @contextmanager
