@@ -12,7 +12,9 @@ import orjson
 from starlette.requests import Request as HttpRequest
 
 from benchmarks.harness.contender import native_body
+from bentorank.columns import TextPairs, contents_of
 from bentorank.engines.collation import longest, pack, pad
+from bentorank.engines.encoded_pairs import all_of
 from bentorank.engines.protocol import EngineInfo
 from bentorank.http.dialects.dialect import Answer, JobRules
 from bentorank.http.dialects.native import NATIVE
@@ -23,14 +25,14 @@ from bentorank.http.routes.rerank import RerankRoutes
 from bentorank.http.routes.timing_headers import timing_headers
 from bentorank.http.service_state import ServiceState
 from bentorank.models import ServedModel, ServedModels
-from bentorank.ranking import rank
+from bentorank.ranking import is_empty, rank
 from bentorank.reading import EncodedDocuments
 from bentorank.reranker import Reranker
 from bentorank.scheduling import Scheduler, SchedulerLimits
 from bentorank.scheduling.batching import BatchBudget
 from bentorank.scheduling.queue import FairQueue, QueuedRequest
 from bentorank.settings import Settings
-from bentorank.types import LengthPolicy, ModelActivation, Pair, Ranking, Timings, Usage
+from bentorank.types import LengthPolicy, ModelActivation, Ranking, Timings, Usage
 from bentorank.wiring import job_rules
 
 if TYPE_CHECKING:
@@ -41,8 +43,9 @@ if TYPE_CHECKING:
     from starlette.types import Message, Scope
 
     from benchmarks.harness.request_sets import Request
+    from bentorank.engines.encoded_pairs import EncodedChunks, EncodedPairs
     from bentorank.engines.encoding import PairEncoder
-    from bentorank.types import EncodedPair, RerankJob
+    from bentorank.types import EncodedPair, Pair, RerankJob
 
 TIMEOUT_S = 600.0
 BATCH_TOKENS = 32_768
@@ -71,13 +74,23 @@ class NoModel:
 
     def __init__(self, encoder: PairEncoder) -> None:
         self._encoder = encoder
-        self.info = EngineInfo("none", "none", "cuda", "bf16", 512, ModelActivation.SIGMOID, "none", padding_free=True)
+        self.info = EngineInfo(
+            "none",
+            "none",
+            "cuda",
+            "bf16",
+            512,
+            ModelActivation.SIGMOID,
+            "none",
+            padding_free=True,
+            tokenises_fast=encoder.tokenises_fast,
+        )
 
     def encode(self, pairs: Sequence[Pair]) -> list[EncodedPair]:
         """As the encoder does."""
         return self._encoder.encode(pairs)
 
-    def encode_chunks(self, pairs: Sequence[Pair], policy: LengthPolicy) -> list[list[EncodedPair]]:
+    def encode_chunks(self, pairs: Sequence[Pair], policy: LengthPolicy) -> EncodedChunks:
         """As the encoder does."""
         return self._encoder.encode_chunks(pairs, policy)
 
@@ -135,16 +148,16 @@ class Way:
 
     def encoded(self, job: RerankJob) -> EncodedDocuments:
         """Cut and join what the tokenizer gave."""
-        pairs = [Pair(job.query, document.content) for document in job.documents]
-        return EncodedDocuments(self.encoder.encode_chunks(pairs, job.length), [False] * len(pairs))
+        pairs = TextPairs.of_query(job.query, contents_of(job.documents))
+        return EncodedDocuments(self.encoder.encode_chunks(pairs, job.length), list(map(is_empty, pairs.passages)))
 
-    def batches(self, encoded: EncodedDocuments) -> list[list[EncodedPair]]:
+    def batches(self, encoded: EncodedDocuments) -> list[EncodedPairs]:
         """Queue the pairs and plan their batches."""
         queue, budget = FairQueue(), BatchBudget(BATCH_TOKENS, 0, padding_free=True)
         queue.add(QueuedRequest.of(encoded.to_score, deadline=None))
         batches = []
         while len(queue):
-            batches.append([pair for share in queue.take_batch(budget) for pair in share.pairs])
+            batches.append(all_of([share.pairs for share in queue.take_batch(budget)]))
         return batches
 
     def ranking(self, encoded: EncodedDocuments, job: RerankJob, logits: list[float]) -> Ranking:

@@ -6,10 +6,11 @@ import math
 import unicodedata
 from typing import TYPE_CHECKING
 
+from bentorank.columns import WholeDocuments
 from bentorank.types import ModelActivation, RankedDocument, RelevantSpan, ScoredDocument, ScoreMode, Unscored
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from bentorank.types import RerankJob, ScoredChunk
 
@@ -52,28 +53,50 @@ def rank(
     The order is taken before any activation: a sigmoid saturates and would tie the best documents. What is unscored
     comes last, pruned documents after all others; no threshold lets it pass.
     """
-    scored = {index: document for index, document in enumerate(documents) if isinstance(document, ScoredDocument)}
-    logits = {index: document.logit for index, document in scored.items()}
+    logits = _logits(documents)
     order = sorted(logits, key=logits.__getitem__, reverse=True)
     threshold = job.score_threshold
     if threshold is not None:
         order = [index for index in order if present(logits[index], job.score_mode, activation) >= threshold]
-    results = [_ranked(index, logits[index], scored[index], job, activation) for index in order[: job.top_n]]
-    if threshold is None and len(scored) < len(documents):
+    results = _ranked(order[: job.top_n], logits, documents, job, activation)
+    if threshold is None and len(logits) < len(documents):
         results.extend(_unscored(documents))
     return tuple(results[: job.top_n])
 
 
+def _logits(documents: Sequence[ScoredDocument | Unscored]) -> dict[int, float]:
+    """Of those that have one, by their places."""
+    if isinstance(documents, WholeDocuments):
+        return dict(enumerate(documents.logits))
+    return {index: document.logit for index, document in enumerate(documents) if isinstance(document, ScoredDocument)}
+
+
 def _ranked(
-    index: int, logit: float, document: ScoredDocument, job: RerankJob, activation: ModelActivation
-) -> RankedDocument:
-    return RankedDocument(
-        index,
-        logit,
-        present(logit, job.score_mode, activation),
-        document.chunks[0].truncated,
-        _spans(document.chunks, job.score_mode, activation),
-    )
+    order: Sequence[int],
+    logits: Mapping[int, float],
+    documents: Sequence[ScoredDocument | Unscored],
+    job: RerankJob,
+    activation: ModelActivation,
+) -> list[RankedDocument]:
+    """Those at the places of `order`, which have logits."""
+    mode = job.score_mode
+    present_one = sigmoid if _wants_sigmoid(mode, activation) else float
+    if isinstance(documents, WholeDocuments):
+        marks = documents.marks
+        return [
+            RankedDocument(index, logit := logits[index], present_one(logit), marks[index].truncated) for index in order
+        ]
+    scored = [(index, document) for index in order if isinstance(document := documents[index], ScoredDocument)]
+    return [
+        RankedDocument(
+            index,
+            logits[index],
+            present_one(logits[index]),
+            document.chunks[0].truncated,
+            _spans(document.chunks, mode, activation),
+        )
+        for index, document in scored
+    ]
 
 
 def _unscored(documents: Sequence[ScoredDocument | Unscored]) -> Iterator[RankedDocument]:
@@ -96,8 +119,11 @@ def _spans(chunks: Sequence[ScoredChunk], mode: ScoreMode, activation: ModelActi
 
 def present(logit: float, mode: ScoreMode, activation: ModelActivation) -> float:
     """The `relevance_score` of a logit: its sigmoid, itself, or what the checkpoint's own activation makes of it."""
-    wants_sigmoid = mode is ScoreMode.PROBABILITY or (mode is ScoreMode.MODEL and activation is ModelActivation.SIGMOID)
-    return sigmoid(logit) if wants_sigmoid else logit
+    return sigmoid(logit) if _wants_sigmoid(mode, activation) else logit
+
+
+def _wants_sigmoid(mode: ScoreMode, activation: ModelActivation) -> bool:
+    return mode is ScoreMode.PROBABILITY or (mode is ScoreMode.MODEL and activation is ModelActivation.SIGMOID)
 
 
 def sigmoid(logit: float) -> float:

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeGuard
 
+from bentorank.columns import WholeDocuments
 from bentorank.errors import BentorankError, DeadlineExceededError, DocumentLeftOutError
 from bentorank.ranking import EMPTY_LOGIT
 from bentorank.stages import Stage, StageName
-from bentorank.types import CacheUse, LengthPolicy, ScoredChunk, ScoredDocument, Timings
+from bentorank.types import PRUNED, CacheUse, LengthPolicy, ScoredChunk, ScoredDocument, Timings, Unscored
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
+    from bentorank.engines.encoded_pairs import EncodedChunks, EncodedPairs
     from bentorank.scheduling import Outcome
-    from bentorank.types import EncodedPair
+    from bentorank.types import Mark
 
 # A document that was read, or what kept it from a score.
 ReadDocument = ScoredDocument | BentorankError
@@ -109,32 +112,49 @@ class EncodedDocuments:
     Those are not scored: whatever a model says of nothing is no relevance. One that is to be left out has no chunks.
     """
 
-    chunks: list[list[EncodedPair]]
+    chunks: EncodedChunks
     empty: list[bool]
 
     @property
-    def to_score(self) -> list[EncodedPair]:
+    def to_score(self) -> EncodedPairs:
         """The chunks of all documents but the empty ones."""
-        return [chunk for chunks, empty in self._places() if not empty for chunk in chunks]
+        pairs = self.chunks.pairs
+        if True not in self.empty:
+            return pairs
+        places = self.chunks.split(range(len(pairs)))
+        return pairs.at([place for own, empty in zip(places, self.empty, strict=True) if not empty for place in own])
 
-    def with_outcomes(self, scored: Sequence[Outcome]) -> list[ReadDocument]:
+    def with_outcomes(self, scored: list[Outcome]) -> Sequence[ReadDocument]:
         """Each document with what became of its chunks: `scored` has that of `to_score`.
 
         One of whose chunks some failed has the first of their errors.
         """
+        marks = self.chunks.pairs.marks
+        # So are nearly all requests.
+        if self.chunks.counts is None and True not in self.empty and _are_whole(marks) and _are_logits(scored):
+            return WholeDocuments(scored, marks)
         outcomes = iter(scored)
-        return [_empty(chunks) if empty else _read(chunks, outcomes) for chunks, empty in self._places()]
+        return [
+            _empty(own) if empty else _read(own, outcomes)
+            for own, empty in zip(self.chunks.split(marks), self.empty, strict=True)
+        ]
 
-    def _places(self) -> Iterator[tuple[list[EncodedPair], bool]]:
-        return zip(self.chunks, self.empty, strict=True)
+
+def _are_whole(marks: Sequence[Mark]) -> bool:
+    """Whether these documents, with a chunk each, were not to be split."""
+    return all(mark.span is None for mark in marks[:1])
 
 
-def _empty(chunks: Sequence[EncodedPair]) -> ScoredDocument:
+def _are_logits(scored: list[Outcome]) -> TypeGuard[list[float]]:
+    return all(isinstance(outcome, float) for outcome in scored)
+
+
+def _empty(chunks: Sequence[Mark]) -> ScoredDocument:
     scored = [ScoredChunk(EMPTY_LOGIT, chunk.truncated, chunk.span) for chunk in chunks]
     return ScoredDocument(tuple(scored), chunks[0].query_truncated, empty=True)
 
 
-def _read(chunks: Sequence[EncodedPair], outcomes: Iterator[Outcome]) -> ReadDocument:
+def _read(chunks: Sequence[Mark], outcomes: Iterator[Outcome]) -> ReadDocument:
     """A document whose chunks have the next of the outcomes."""
     if not chunks:
         return DocumentLeftOutError("the document does not fit into what the model reads")
@@ -146,3 +166,57 @@ def _read(chunks: Sequence[EncodedPair], outcomes: Iterator[Outcome]) -> ReadDoc
         elif error is None:
             error = outcome
     return ScoredDocument(tuple(scored), chunks[0].query_truncated) if error is None else error
+
+
+def scored_pairs(read: Sequence[ReadDocument]) -> int:
+    """How many pairs the model scored for them."""
+    if isinstance(read, WholeDocuments):
+        return len(read)
+    return sum(len(document.chunks) for document in read if isinstance(document, ScoredDocument) and not document.empty)
+
+
+@dataclass(frozen=True, slots=True)
+class Count:
+    """What the documents of an answer came to; `unscored` by the reason, but for pruned ones."""
+
+    documents: int
+    pairs: int
+    truncated: int = 0
+    empty: int = 0
+    query_truncated: bool = False
+    unscored: Mapping[str, int] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, documents: Sequence[ScoredDocument | Unscored]) -> Count:
+        """Count them."""
+        if isinstance(documents, WholeDocuments):
+            marks = documents.marks
+            truncated = sum([mark.truncated for mark in marks])
+            return cls(
+                len(marks), len(marks), truncated, query_truncated=any(mark.query_truncated for mark in marks[:1])
+            )
+        scored = [document for document in documents if isinstance(document, ScoredDocument)]
+        unscored = Counter(document.reason for document in documents if isinstance(document, Unscored))
+        del unscored[PRUNED]
+        return cls(
+            documents=len(documents),
+            pairs=scored_pairs(scored),
+            truncated=sum(document.chunks[0].truncated for document in scored),
+            empty=sum(document.empty for document in scored),
+            query_truncated=any(document.query_truncated for document in scored[:1]),
+            unscored=unscored,
+        )
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What the caller may not have expected; every cut is one."""
+        total, warnings = self.documents, []
+        if self.query_truncated:
+            warnings.append("the query was longer than half of what the model reads and was cut to that")
+        if self.truncated:
+            warnings.append(f"{self.truncated} of {total} documents were longer than was to be read and were cut")
+        if self.empty:
+            warnings.append(f"{self.empty} of {total} documents were empty and stand last, unread")
+        for reason, count in self.unscored.items():
+            warnings.append(f"{count} of {total} documents have no score and stand last: {reason}")
+        return tuple(warnings)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
@@ -17,6 +16,8 @@ from bentorank.cache.keys import document_keys
 from bentorank.cascade.cut import Cut, cut_after, places_to_sift
 from bentorank.cascade.embeddings import EmbeddingsStage
 from bentorank.cascade.first_stage import EMBEDDINGS, FirstStages, Sifted
+from bentorank.columns import TextPairs, WholeDocuments, contents_of
+from bentorank.engines.encoded_pairs import EncodedChunks
 from bentorank.errors import (
     BentorankError,
     DeadlineExceededError,
@@ -26,11 +27,10 @@ from bentorank.errors import (
     ScoringError,
 )
 from bentorank.ranking import is_empty, rank
-from bentorank.reading import EncodedDocuments, Terms, Work
-from bentorank.scheduling.forecast import TokenForecast, sizes_in_bytes
+from bentorank.reading import Count, EncodedDocuments, Terms, Work, scored_pairs
+from bentorank.scheduling.forecast import ReadingSpeed, TokenForecast, sizes_in_bytes
 from bentorank.stages import StageName
 from bentorank.types import (
-    PRUNED,
     CacheUse,
     LengthPolicy,
     OnDeadline,
@@ -51,17 +51,18 @@ if TYPE_CHECKING:
     from bentorank.cache.keys import CacheKey
     from bentorank.cache.protocol import ScoreCache
     from bentorank.cascade.first_stage import FirstStage
+    from bentorank.engines.encoded_pairs import EncodedPairs
     from bentorank.engines.protocol import Engine, EngineInfo
     from bentorank.engines.word_table import WordTable
     from bentorank.reading import ReadDocument
     from bentorank.scheduling import Scheduler
-    from bentorank.types import EncodedPair, FirstStageUsage, RerankJob
+    from bentorank.types import RerankJob
 
 # As many tokens as 1,000 documents of 512 have, and some.
 DEFAULT_MAX_REQUEST_TOKENS = 600_000
-# Read in .4 ms where the tokenizer is fast, in 8 where every character of Chinese is a word of its own. To hand work to
-# a thread and back takes .1 to .2 ms, and up to twice the switch interval of 5 ms while others hold the GIL.
-READ_AT_ONCE_BYTES = 16_384
+# What tokenising may take on the event loop. To hand it to a thread and back takes .2 to .8 ms of CPU, and up to twice
+# the switch interval of 5 ms while others hold the GIL.
+READ_AT_ONCE_S = 0.001
 # Part of an answer is of use only in time: so much of the time that is left, at most, is kept for writing it.
 ANSWERING_TAKES_S = 0.05
 ANSWERING_TAKES_PART = 0.1
@@ -94,6 +95,7 @@ class Reranker:
         self._cache = cache
         self._in_flight = InFlight()
         self._forecast = TokenForecast(engine.info.max_tokens)
+        self._reading_speed = ReadingSpeed()
         self._tokenizer = ThreadPoolExecutor(tokenizer_threads, thread_name_prefix="tokenize")
         own = {} if words is None else {EMBEDDINGS: EmbeddingsStage(engine, words, self._tokenizer)}
         self._first_stages = FirstStages(own, others, names)
@@ -129,17 +131,16 @@ class Reranker:
             terms = self._terms(job, let_in=let_in)
             cut = await self._cut(job, terms, work)
             documents = _settled(await self._read_kept(job, cut, terms, work), job, cut)
-        scored = [document for document in documents if isinstance(document, ScoredDocument)]
-        unscored = Counter(document.reason for document in documents if isinstance(document, Unscored))
-        del unscored[PRUNED]
+        count = Count.of(documents)
         return Ranking(
             results=rank(documents, job, self.info.activation),
-            usage=_usage(scored, work, cut.usage),
+            # What was computed for it and nobody remembers: documents that are alike are computed once.
+            usage=Usage(work.tokens, count.pairs, max(0, count.pairs - work.scored_pairs), count.truncated, cut.usage),
             timings_ms=work.timings,
-            query_truncated=_query_truncated(scored),
-            empty_documents=sum(document.empty for document in scored),
-            unscored_documents=unscored,
-            warnings=job.warnings + self._of_instruction(job) + cut.warnings + _warnings(scored, unscored, job),
+            query_truncated=count.query_truncated,
+            empty_documents=count.empty,
+            unscored_documents=count.unscored,
+            warnings=job.warnings + self._of_instruction(job) + cut.warnings + count.warnings,
             stages=tuple(work.stages),
         )
 
@@ -149,7 +150,7 @@ class Reranker:
         Raises OverloadedError, DeadlineExceededError or UnavailableError for all of them.
         """
         try:
-            read = await self._read(pairs, Terms(deadline=deadline, bounded=False), Work())
+            read = await self._read(TextPairs.of(pairs), Terms(deadline=deadline, bounded=False), Work())
         except InvalidRequestError as error:
             # Some pair's query is too long for the model: asking for each alone tells which.
             return [error] if len(pairs) == 1 else await self._score_one_by_one(pairs, deadline)
@@ -159,14 +160,14 @@ class Reranker:
         """The logit of each of some unrelated pairs. Raises as `rerank` does."""
         work = Work()
         with _stages_told(work):
-            read = await self._read(pairs, terms, work)
+            read = await self._read(TextPairs.of(pairs), terms, work)
             _check_scored(read, range(len(read)))
         logits = [document.logit for document in read if isinstance(document, ScoredDocument)]
         return Scores(logits, work.tokens, tuple(work.stages))
 
     async def sift(self, query: str, passages: Sequence[str], terms: Terms) -> Sifted:
         """Score passages as the first stage of another model; see FirstStage. The query is cut where it is too long."""
-        pairs = [Pair(query, passage) for passage in passages]
+        pairs = TextPairs.of_query(query, list(passages))
         overflow = terms.length.overflow if terms.length.overflow is Overflow.CHUNK else Overflow.TRUNCATE
         length = replace(self._readable(terms.length), overflow=overflow, cut_query=True)
         work = Work()
@@ -190,8 +191,8 @@ class Reranker:
         Tokenises them only where the model's window lets them have so many.
         """
         if len(pairs) * self.info.max_tokens > self._max_request_tokens:
-            encoded = await self._encode(pairs, Terms(LengthPolicy(cut_query=True), deadline), Work())
-            self._check_tokens([chunk for chunks in encoded.chunks for chunk in chunks], "pairs")
+            encoded = await self._encode(TextPairs.of(pairs), Terms(LengthPolicy(cut_query=True), deadline), Work())
+            self._check_tokens(encoded.chunks.pairs, "pairs")
 
     def _terms(self, job: RerankJob, *, let_in: bool) -> Terms:
         """Those of a request. What takes part of an answer must have time left to write it."""
@@ -239,7 +240,8 @@ class Reranker:
 
     async def _sift(self, stage: FirstStage, job: RerankJob, places: Sequence[int], terms: Terms) -> Sifted:
         """What the first stage says of the documents at `places`."""
-        passages = [job.documents[place].content for place in places]
+        contents = contents_of(job.documents)
+        passages = [contents[place] for place in places]
         try:
             # Refused here what the model could not read in time: the first stage is work too.
             with self._scheduler.expect(self._forecast_kept(job), terms.needed_by, let_in=terms.let_in):
@@ -249,18 +251,20 @@ class Reranker:
 
     def _forecast_kept(self, job: RerankJob) -> int:
         """About how many tokens the model will read of what a first stage keeps."""
-        pairs = [Pair(job.query, document.content) for document in job.documents]
+        pairs = TextPairs.of_query(job.query, contents_of(job.documents))
         return self.forecast_tokens(pairs) * job.most_read // len(pairs)
 
-    async def _read_kept(self, job: RerankJob, cut: Cut, terms: Terms, work: Work) -> list[ReadDocument]:
+    async def _read_kept(self, job: RerankJob, cut: Cut, terms: Terms, work: Work) -> Sequence[ReadDocument]:
         """What the model says of the documents that are kept."""
-        pairs = [Pair(job.query, job.documents[place].content) for place in cut.kept]
+        pairs = TextPairs.of_query(job.query, contents_of(job.documents))
+        if cut.pruned:
+            pairs = pairs.at(cut.kept)
         try:
             return await self._read(pairs, terms, work)
         except DocumentTooLongError as error:
             raise error.at(cut.kept[error.position]) from None
 
-    async def _read(self, pairs: Sequence[Pair], terms: Terms, work: Work) -> list[ReadDocument]:
+    async def _read(self, pairs: TextPairs, terms: Terms, work: Work) -> Sequence[ReadDocument]:
         """What the model says of each pair, remembered or computed; or that pair's own error.
 
         That may be DeadlineExceededError where part of the pairs will do.
@@ -285,13 +289,13 @@ class Reranker:
         return [read[key] for key in keys]
 
     async def _compute_at(
-        self, places: Sequence[int], keys: Sequence[CacheKey], pairs: Sequence[Pair], terms: Terms, work: Work
+        self, places: Sequence[int], keys: Sequence[CacheKey], pairs: TextPairs, terms: Terms, work: Work
     ) -> dict[CacheKey, ReadDocument]:
         """What the model says of some of the pairs, by their keys; it is remembered."""
         if not places:
             return {}
         try:
-            read = await self._compute([pairs[place] for place in places], terms, work)
+            read = await self._compute(pairs.at(places), terms, work)
         except DocumentTooLongError as error:
             raise error.at(places[error.position]) from None
         by_key = {keys[place]: document for place, document in zip(places, read, strict=True)}
@@ -299,7 +303,7 @@ class Reranker:
             self._cache.put_many([(key, document) for key, document in by_key.items() if _is_worth_it(document)])
         return by_key
 
-    async def _compute(self, pairs: Sequence[Pair], terms: Terms, work: Work) -> list[ReadDocument]:
+    async def _compute(self, pairs: TextPairs, terms: Terms, work: Work) -> Sequence[ReadDocument]:
         """Tokenise the pairs and let the model score them."""
         try:
             encoded = await self._encode(pairs, terms, work)
@@ -308,15 +312,15 @@ class Reranker:
                 raise
             return [error] * len(pairs)
         chunks = encoded.to_score
-        work.tokens += self._check_tokens(chunks, "documents") if terms.bounded else _tokens(chunks)
+        work.tokens += self._check_tokens(chunks, "documents") if terms.bounded else sum(chunks.lengths)
         scored = await self._scheduler.score(chunks, terms.deadline, partial=terms.partial, let_in=terms.let_in)
         work.inference_s += scored.inference_s
         work.stages += scored.stages
         read = encoded.with_outcomes(scored.outcomes)
-        work.scored_pairs += sum(len(document.chunks) for document in read if _is_worth_it(document))
+        work.scored_pairs += scored_pairs(read)
         return read
 
-    async def _encode(self, pairs: Sequence[Pair], terms: Terms, work: Work) -> EncodedDocuments:
+    async def _encode(self, pairs: TextPairs, terms: Terms, work: Work) -> EncodedDocuments:
         """The chunks of each pair. Raises OverloadedError before that work where the pairs would wait too long."""
         sizes = sizes_in_bytes(pairs)
         # Tokenising much is CPU work in native code that releases the GIL: off the event loop with it.
@@ -325,28 +329,29 @@ class Reranker:
             started = time.monotonic()
             try:
                 if self._is_read_at_once(sizes, terms.length):
-                    encoded = encode()
+                    encoded, cpu_s = encode()
                 else:
                     async with asyncio.timeout(terms.remaining_s):
-                        encoded = await asyncio.get_running_loop().run_in_executor(self._tokenizer, encode)
+                        encoded, cpu_s = await asyncio.get_running_loop().run_in_executor(self._tokenizer, encode)
             except TimeoutError:
                 raise DeadlineExceededError("the deadline passed before the documents were tokenised") from None
             finally:
                 work.tokenized(started, len(pairs))
         self._forecast.learn(sizes, encoded.chunks)
+        self._reading_speed.learn(sum(sizes), cpu_s)
         return encoded
 
     def _is_read_at_once(self, sizes: Sequence[int], length: LengthPolicy) -> bool:
         """Whether tokenising takes no longer than handing it to a thread, which must wait for the GIL twice."""
         fast = self.info.tokenises_fast and length.overflow is not Overflow.CHUNK
-        return fast and sum(sizes) <= READ_AT_ONCE_BYTES
+        return fast and self._reading_speed.seconds(sum(sizes)) <= READ_AT_ONCE_S
 
     async def _score_one_by_one(self, pairs: Sequence[Pair], deadline: float | None) -> list[float | BentorankError]:
         return [outcome for pair in pairs for outcome in await self.score([pair], deadline)]
 
-    def _check_tokens(self, chunks: Sequence[EncodedPair], field: str) -> int:
+    def _check_tokens(self, chunks: EncodedPairs, field: str) -> int:
         """How many there are to score. Raises PayloadTooLargeError if they are more than a request may have."""
-        tokens = _tokens(chunks)
+        tokens = sum(chunks.lengths)
         if tokens > self._max_request_tokens:
             raise PayloadTooLargeError(
                 f"{field}: {tokens} tokens to score, more than the limit of {self._max_request_tokens}", field=field
@@ -359,12 +364,12 @@ class Reranker:
         self._tokenizer.shutdown(wait=False, cancel_futures=True)
 
 
-def _encode(engine: Engine, pairs: Sequence[Pair], length: LengthPolicy) -> EncodedDocuments:
-    return EncodedDocuments(engine.encode_chunks(pairs, length), [is_empty(pair.passage) for pair in pairs])
-
-
-def _tokens(chunks: Sequence[EncodedPair]) -> int:
-    return sum(chunk.length for chunk in chunks)
+def _encode(engine: Engine, pairs: TextPairs, length: LengthPolicy) -> tuple[EncodedDocuments, float]:
+    """The chunks of each pair, and the seconds of CPU that this thread took."""
+    started = time.thread_time()
+    chunks = EncodedChunks.of(engine.encode_chunks(pairs, length))
+    encoded = EncodedDocuments(chunks, list(map(is_empty, pairs.passages)))
+    return encoded, time.thread_time() - started
 
 
 @contextmanager
@@ -407,6 +412,8 @@ def _is_worth_it(document: ReadDocument) -> TypeGuard[ScoredDocument]:
 
 def _settled(read: Sequence[ReadDocument], job: RerankJob, cut: Cut) -> Sequence[ScoredDocument | Unscored]:
     """The documents in their order, those without a score marked, if the caller takes such an answer."""
+    if isinstance(read, WholeDocuments) and not cut.pruned:
+        return read
     if job.on_item_error is OnItemError.ERROR:
         _check_scored(read, cut.kept)
     return cut.with_pruned(
@@ -427,29 +434,3 @@ def _check_scored(read: Sequence[ReadDocument], places: Sequence[int]) -> None:
         more = f" and {len(failed) - 5} more" if len(failed) > 5 else ""  # noqa: PLR2004 - name a few, count the rest
         first = next(iter(failed.values()))
         raise type(first)(f"{named}{more}: {first.message}")
-
-
-def _usage(scored: Sequence[ScoredDocument], work: Work, first_stage: FirstStageUsage | None) -> Usage:
-    pairs = sum(len(document.chunks) for document in scored if not document.empty)
-    truncated = sum(document.chunks[0].truncated for document in scored)
-    # What was computed for it and nobody remembers: documents that are alike are computed once.
-    return Usage(work.tokens, pairs, max(0, pairs - work.scored_pairs), truncated, first_stage)
-
-
-def _query_truncated(scored: Sequence[ScoredDocument]) -> bool:
-    return any(document.query_truncated for document in scored[:1])
-
-
-def _warnings(scored: Sequence[ScoredDocument], unscored: Counter[str], job: RerankJob) -> tuple[str, ...]:
-    """What the caller may not have expected; every cut is one. `unscored` counts the documents without a score."""
-    total = len(job.documents)
-    warnings = []
-    if _query_truncated(scored):
-        warnings.append("the query was longer than half of what the model reads and was cut to that")
-    if cut := sum(document.chunks[0].truncated for document in scored):
-        warnings.append(f"{cut} of {total} documents were longer than was to be read and were cut")
-    if empty := sum(document.empty for document in scored):
-        warnings.append(f"{empty} of {total} documents were empty and stand last, unread")
-    for reason, count in unscored.items():
-        warnings.append(f"{count} of {total} documents have no score and stand last: {reason}")
-    return tuple(warnings)

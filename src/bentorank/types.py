@@ -11,7 +11,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     import numpy as np
     from numpy.typing import NDArray
@@ -122,6 +122,14 @@ class EncodedPair(NamedTuple):
         return len(self.input_ids)
 
 
+class Mark(NamedTuple):
+    """What is known of a pair beside its tokens; see EncodedPair."""
+
+    truncated: bool = False
+    query_truncated: bool = False
+    span: Span | None = None
+
+
 class Document(NamedTuple):
     """A candidate passage with whatever metadata its owner wants back."""
 
@@ -151,7 +159,7 @@ class RerankJob:
     """
 
     query: str
-    documents: tuple[Document, ...]
+    documents: Sequence[Document]
     top_n: int | None = None
     score_mode: ScoreMode = ScoreMode.PROBABILITY
     score_threshold: float | None = None

@@ -10,6 +10,7 @@ from bentorank.bulk.workers import Loaded
 from bentorank.cascade.cut import Cut, cut_after, places_to_sift
 from bentorank.cascade.embeddings import EmbeddingsStage
 from bentorank.cascade.first_stage import EMBEDDINGS
+from bentorank.columns import contents_of
 from bentorank.errors import ConfigurationError
 from bentorank.reading import Terms
 from bentorank.reranker import Reranker
@@ -45,7 +46,8 @@ class Pruner:
         places = places_to_sift(job.documents, cascade.keep)
         if not places:
             return Cut(range(len(job.documents)))
-        passages = [job.documents[place].content for place in places]
+        contents = contents_of(job.documents)
+        passages = [contents[place] for place in places]
         sifted = await self.stage.sift(job.query, passages, Terms(length, let_in=True))
         return cut_after(cascade, len(job.documents), places, sifted)
 

@@ -7,6 +7,7 @@ import threading
 from collections import defaultdict
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from itertools import accumulate, pairwise
 from typing import TYPE_CHECKING, NamedTuple, Self
 
 from bentorank.bulk.answers import RankedRow
@@ -17,6 +18,8 @@ from bentorank.bulk.rows import Rejection
 from bentorank.bulk.workers import Loaded
 from bentorank.cascade.cut import Cut
 from bentorank.cascade.first_stage import EMBEDDINGS
+from bentorank.columns import TextPairs, contents_of
+from bentorank.engines.encoded_pairs import EncodedChunks, all_of
 from bentorank.errors import (
     BentorankError,
     DocumentTooLongError,
@@ -29,7 +32,7 @@ from bentorank.memory_need import check_memory
 from bentorank.ranking import is_empty, rank
 from bentorank.reading import EncodedDocuments
 from bentorank.scheduling import Device
-from bentorank.types import OnItemError, Overflow, Pair, ScoredDocument, Unscored
+from bentorank.types import OnItemError, Overflow, ScoredDocument, Unscored
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -53,6 +56,7 @@ BLOCK_PASSES = 16
 # About; texts of other scripts have more tokens, and make larger blocks.
 CHARS_A_TOKEN = 4
 CLOSING_TIMEOUT_S = 5.0
+NOTHING = EncodedChunks.of([])
 # Where more than half of so many pairs fail, it is not their fault.
 FEW_PAIRS = 8
 
@@ -128,7 +132,8 @@ class BulkScorer:
             cuts = await asyncio.gather(*(self._cut(row.job) for row in rows))
             _check_first_stage([cut for cut in cuts if isinstance(cut, Cut)])
             encoded = await asyncio.get_running_loop().run_in_executor(self._tokenizer, self._encode, rows, cuts)
-            to_score = [pair for read in encoded if isinstance(read, EncodedDocuments) for pair in read.to_score]
+            read = [own.to_score for own in encoded if isinstance(own, EncodedDocuments)]
+            to_score = all_of(read or [NOTHING.pairs])
             scored = await self._scheduler.score(to_score, let_in=True)
         except UnavailableError:
             raise _broken("the engine died") from None
@@ -150,7 +155,7 @@ class BulkScorer:
 
     def _encode(self, rows: Sequence[Candidate], cuts: Sequence[Cut | BentorankError]) -> list[Encoded]:
         """The tokens of each row's documents that are kept, or what is wrong with that row."""
-        encoded: list[Encoded] = [EncodedDocuments([], []) for _ in rows]
+        encoded: list[Encoded] = [EncodedDocuments(NOTHING, []) for _ in rows]
         alike: defaultdict[LengthPolicy, list[tuple[int, _Kept]]] = defaultdict(list)
         for position, (row, cut) in enumerate(zip(rows, cuts, strict=True)):
             if isinstance(cut, BentorankError):
@@ -174,26 +179,27 @@ class BulkScorer:
         """All in one call; one by one if a query is too long for the model."""
         pairs = [row.pairs for row in rows]
         try:
-            chunks = iter(self._engine.encode_chunks([pair for own in pairs for pair in own], length))
+            chunks = EncodedChunks.of(self._engine.encode_chunks(_all_of(pairs), length))
         except InvalidRequestError as error:
             if len(rows) == 1:
                 return [error]
             return [read for row in rows for read in self._encode_rows([row], length)]
         read = [
-            EncodedDocuments([next(chunks) for _ in own], [is_empty(pair.passage) for pair in own]) for own in pairs
+            EncodedDocuments(chunks[start:end], [is_empty(passage) for passage in own.passages])
+            for own, (start, end) in zip(pairs, pairwise(accumulate(map(len, pairs), initial=0)), strict=True)
         ]
         return [self._checked(row, own) for row, own in zip(rows, read, strict=True)]
 
     def _checked(self, row: _Kept, read: EncodedDocuments) -> Encoded:
         """What was read of a row, unless that is too much, or part of it had to be left out and may not be."""
-        if row.job.on_item_error is OnItemError.ERROR and not all(read.chunks):
+        if row.job.on_item_error is OnItemError.ERROR and 0 in (read.chunks.counts or ()):
             try:
                 self._engine.encode_chunks(row.pairs, replace(self._length(row.job), overflow=Overflow.ERROR))
             except DocumentTooLongError as error:
                 return error.at(row.kept[error.position])
             except BentorankError as error:
                 return error
-        tokens = sum(pair.length for pair in read.to_score)
+        tokens = sum(read.to_score.lengths)
         if tokens > self._max_row_tokens:
             return PayloadTooLargeError(
                 f"documents: {tokens} tokens to score, more than the limit of {self._max_row_tokens}",
@@ -219,7 +225,7 @@ class BulkScorer:
             rank(cut.with_pruned(settled), row.job, self.info.activation),
             query_truncated=any(document.query_truncated for document in scored[:1]),
             documents=len(row.job.documents),
-            tokens=sum(pair.length for pair in read.to_score),
+            tokens=sum(read.to_score.lengths),
             truncated=sum(document.chunks[0].truncated for document in scored),
             empty=sum(document.empty for document in scored),
             unscored=len(settled) - len(scored),
@@ -235,8 +241,14 @@ class _Kept(NamedTuple):
     kept: Sequence[int]
 
     @property
-    def pairs(self) -> list[Pair]:
-        return [Pair(self.job.query, self.job.documents[place].content) for place in self.kept]
+    def pairs(self) -> TextPairs:
+        contents = contents_of(self.job.documents)
+        return TextPairs.of_query(self.job.query, [contents[place] for place in self.kept])
+
+
+def _all_of(pairs: Sequence[TextPairs]) -> TextPairs:
+    queries = [query for own in pairs for query in own.queries]
+    return TextPairs(queries, [passage for own in pairs for passage in own.passages])
 
 
 def _settled(document: ReadDocument) -> ScoredDocument | Unscored:

@@ -6,6 +6,7 @@ from functools import partial
 from hashlib import blake2b
 from typing import TYPE_CHECKING, NamedTuple
 
+from bentorank.columns import TextPairs
 from bentorank.types import Overflow
 
 if TYPE_CHECKING:
@@ -31,8 +32,12 @@ def document_keys(fingerprint: str, policy: LengthPolicy, pairs: Sequence[Pair])
     Each distinct query is digested once.
     """
     preprocessing = _preprocessing(fingerprint, policy)
-    queries = {query: _query_digest(preprocessing, query) for query in {pair.query for pair in pairs}}
-    return [CacheKey(queries[query], _digest(_to_bytes(passage)).digest()) for query, passage in pairs]
+    texts = TextPairs.of(pairs)
+    queries = {query: _query_digest(preprocessing, query) for query in set(texts.queries)}
+    return [
+        CacheKey(queries[query], _digest(_to_bytes(passage)).digest())
+        for query, passage in zip(texts.queries, texts.passages, strict=True)
+    ]
 
 
 def _query_digest(preprocessing: bytes, query: str) -> bytes:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from bentorank.columns import contents_of
 from bentorank.ranking import is_empty
 from bentorank.types import PRUNED, FirstStageUsage, Unscored
 
@@ -44,7 +45,7 @@ def places_to_sift(documents: Sequence[Document], keep: int) -> list[int]:
 
     Empty documents take nobody's place: none is read.
     """
-    places = [place for place, document in enumerate(documents) if not is_empty(document.content)]
+    places = [place for place, text in enumerate(contents_of(documents)) if not is_empty(text)]
     return places if len(places) > keep else []
 
 

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from bentorank.engines.encoded_pairs import as_encoded_pairs
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -53,25 +55,29 @@ class PackedBatch:
 
 def longest(batch: Sequence[EncodedPair]) -> int:
     """Tokens of the longest pair."""
-    return max(pair.length for pair in batch)
+    return max(as_encoded_pairs(batch).lengths)
 
 
 def pad(batch: Sequence[EncodedPair], pad_token_id: int, *, width: int | None = None) -> PaddedBatch:
     """Stack a batch, padding every pair to `width` tokens, by default those of the longest pair."""
     assert batch, "bug: an empty batch reached the engine"
-    lengths = np.array([len(pair.input_ids) for pair in batch])
-    shape = (len(batch), width or int(lengths.max()))
-    attention_mask = (np.arange(shape[1]) < lengths[:, None]).astype(np.int64)
-    input_ids = np.full(shape, pad_token_id, dtype=np.int64)
-    for row, pair in zip(input_ids, batch, strict=True):
-        row[: len(pair.input_ids)] = pair.input_ids
-    if batch[0].token_type_ids is None:
-        return PaddedBatch(input_ids, attention_mask, None)
-    token_type_ids = np.zeros(shape, dtype=np.int64)
-    for row, pair in zip(token_type_ids, batch, strict=True):
-        if pair.token_type_ids is not None:
-            row[: len(pair.token_type_ids)] = pair.token_type_ids
-    return PaddedBatch(input_ids, attention_mask, token_type_ids)
+    pairs = as_encoded_pairs(batch)
+    lengths = np.array(pairs.lengths)
+    shape = (len(pairs), width or int(lengths.max()))
+    is_token = np.arange(shape[1]) < lengths[:, None]
+    input_ids, token_type_ids = pairs.row()
+    return PaddedBatch(
+        _spread(input_ids, is_token, pad_token_id),
+        is_token.astype(np.int64),
+        None if token_type_ids is None else _spread(token_type_ids, is_token, 0),
+    )
+
+
+def _spread(row: NDArray[np.int64], is_token: NDArray[np.bool_], padding: int) -> NDArray[np.int64]:
+    """What stands in a row, in the places of tokens."""
+    spread = np.full(is_token.shape, padding, np.int64)
+    spread[is_token] = row
+    return spread
 
 
 def pack(batch: Sequence[EncodedPair], *, counted_after: int | None = None) -> PackedBatch:
@@ -80,13 +86,13 @@ def pack(batch: Sequence[EncodedPair], *, counted_after: int | None = None) -> P
     RoBERTa counts no token that has the padding id, which a text may contain literally.
     """
     assert batch, "bug: an empty batch reached the engine"
-    row = np.concatenate([pair.input_ids for pair in batch])
-    segments = [pair.token_type_ids for pair in batch if pair.token_type_ids is not None]
-    bounds = np.cumsum([0, *[len(pair.input_ids) for pair in batch]], dtype=np.int32)
+    pairs = as_encoded_pairs(batch)
+    input_ids, token_type_ids = pairs.row()
+    bounds = np.cumsum([0, *pairs.lengths], dtype=np.int32)
     return PackedBatch(
-        input_ids=row[None],
-        position_ids=_positions(row, bounds, counted_after)[None],
-        token_type_ids=np.concatenate(segments)[None] if segments else None,
+        input_ids=input_ids[None],
+        position_ids=_positions(input_ids, bounds, counted_after)[None],
+        token_type_ids=None if token_type_ids is None else token_type_ids[None],
         bounds=bounds,
     )
 

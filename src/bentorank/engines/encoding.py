@@ -6,8 +6,11 @@ truncation on and off in place and raises "Already borrowed" under threads. Ids 
 
 from __future__ import annotations
 
+from operator import le
 from typing import TYPE_CHECKING, NamedTuple
 
+from bentorank.columns import TextPairs
+from bentorank.engines.encoded_pairs import EncodedChunks, PairColumns
 from bentorank.engines.fingerprint import fingerprint
 from bentorank.engines.joining import PairJoiner, PairTemplate
 from bentorank.engines.overflow import plan_reading
@@ -16,31 +19,35 @@ from bentorank.engines.tokenisers import ComparedTokeniser, choose_tokeniser
 from bentorank.engines.tokenizer_file import read_tokenizer
 from bentorank.engines.vocabulary import check_vocabulary
 from bentorank.errors import ConfigurationError, InvalidRequestError
-from bentorank.types import EncodedPair, LengthPolicy, Overflow, Span
+from bentorank.types import LengthPolicy, Mark, Overflow, Span
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from tokenizers import Tokenizer
 
-    from bentorank.types import Pair
+    from bentorank.types import EncodedPair, Pair
 
 # Generous for every language that puts spaces between words: English has about five characters a token.
 _CHARACTERS_PER_TOKEN = 10
 _MINIMUM_CHARACTERS = 512
 
+# Of a passage that is read whole, by whether its query was cut.
+_WHOLE = {is_cut: Mark(query_truncated=is_cut) for is_cut in (False, True)}
 
-class TokenisedPassage(NamedTuple):
-    """Token ids of a passage, and where in its text each token stands, if that is wanted."""
 
-    ids: memoryview
-    offsets: list[tuple[int, int]] | None = None
+class TokenisedPassages(NamedTuple):
+    """Token ids of passages, and where in its text each token of each stands, if that is wanted."""
 
-    def span(self, start: int, end: int) -> Span | None:
-        """Where the tokens from `start` up to `end` stand in the text."""
+    ids: list[memoryview]
+    offsets: list[list[tuple[int, int]]] | None = None
+
+    def span(self, place: int, start: int, end: int) -> Span | None:
+        """Where a passage's tokens from `start` up to `end` stand in its text."""
         if self.offsets is None:
             return None
-        return Span(self.offsets[start][0], self.offsets[end - 1][1]) if end > start else Span(0, 0)
+        offsets = self.offsets[place]
+        return Span(offsets[start][0], offsets[end - 1][1]) if end > start else Span(0, 0)
 
 
 class TokenisedQuery(NamedTuple):
@@ -104,21 +111,22 @@ class PairEncoder:
 
         Raises InvalidRequestError when a query has more than `max_query_tokens`.
         """
-        return [chunk for (chunk,) in self.encode_chunks(pairs, LengthPolicy())]
+        return list(self.encode_chunks(pairs, LengthPolicy()).pairs)
 
-    def encode_chunks(self, pairs: Sequence[Pair], policy: LengthPolicy) -> list[list[EncodedPair]]:
+    def encode_chunks(self, pairs: Sequence[Pair], policy: LengthPolicy) -> EncodedChunks:
         """The chunks of each pair's passage that `policy` wants read: at least one each, none of a passage left out.
 
         Raises InvalidRequestError for a query that is too long, DocumentTooLongError if the policy refuses a passage.
         """
-        texts = list(dict.fromkeys(pair.query for pair in pairs))
+        asked = TextPairs.of(pairs)
+        texts = list(dict.fromkeys(asked.queries))
         encoded = self._tokenise([self._prompt + text for text in texts])
         queries = dict(zip(texts, self.queries_of(encoded, cut=policy.cut_query), strict=True))
-        return self.encode_passages([queries[pair.query] for pair in pairs], [pair.passage for pair in pairs], policy)
+        return self.encode_passages([queries[query] for query in asked.queries], asked.passages, policy)
 
     def encode_passages(
         self, queries: Sequence[TokenisedQuery], passages: list[str], policy: LengthPolicy
-    ) -> list[list[EncodedPair]]:
+    ) -> EncodedChunks:
         """As `encode_chunks`, of passages each behind the query with the same number."""
         return self._join(queries, self._encode_passages(passages, policy), policy)
 
@@ -135,12 +143,12 @@ class PairEncoder:
             for ids in encoded
         ]
 
-    def _encode_passages(self, passages: list[str], policy: LengthPolicy) -> list[TokenisedPassage]:
+    def _encode_passages(self, passages: list[str], policy: LengthPolicy) -> TokenisedPassages:
         if policy.overflow is Overflow.CHUNK:
             encodings = self._tokenizer.encode_batch(passages, add_special_tokens=False)
-            return [TokenisedPassage(as_buffer(encoding.ids), encoding.offsets) for encoding in encodings]
-        ids = self._tokenise(passages) if policy.keep_end else self._tokenise_beginnings(passages)
-        return [TokenisedPassage(ids_of_passage) for ids_of_passage in ids]
+            offsets = [encoding.offsets for encoding in encodings]
+            return TokenisedPassages([as_buffer(encoding.ids) for encoding in encodings], offsets)
+        return TokenisedPassages(self._tokenise(passages) if policy.keep_end else self._tokenise_beginnings(passages))
 
     def _tokenise_beginnings(self, passages: list[str]) -> list[memoryview]:
         """Token ids of each passage, whole or more than the window holds."""
@@ -171,25 +179,37 @@ class PairEncoder:
         return passage if end <= 0 else passage[:end]
 
     def _join(
-        self, queries: Sequence[TokenisedQuery], passages: Sequence[TokenisedPassage], policy: LengthPolicy
-    ) -> list[list[EncodedPair]]:
+        self, queries: Sequence[TokenisedQuery], passages: TokenisedPassages, policy: LengthPolicy
+    ) -> EncodedChunks:
         """The chunks of each passage behind its query."""
-        read: list[list[tuple[bool, bool, Span | None, int]]] = []
+        tokens = list(map(len, passages.ids))
+        rooms = [self._text_tokens - query.tokens for query in queries]
+        if policy.max_tokens_per_doc or passages.offsets is not None or not all(map(le, tokens, rooms)):
+            return self._join_parts(queries, passages, rooms, policy)
+        marks = [_WHOLE[query.truncated] for query in queries]
+        return EncodedChunks(self._columns([query.head for query in queries], passages.ids, marks))
+
+    def _join_parts(
+        self, queries: Sequence[TokenisedQuery], passages: TokenisedPassages, rooms: list[int], policy: LengthPolicy
+    ) -> EncodedChunks:
+        """The same where part of a passage may be read, or several."""
         heads: list[memoryview] = []
         parts: list[memoryview] = []
-        for position, (query, passage) in enumerate(zip(queries, passages, strict=True)):
-            room = self._text_tokens - query.tokens
-            reading = plan_reading(len(passage.ids), room, policy, position=position)
-            heads += [query.head] * len(reading.parts)
-            parts += [passage.ids[start:end] for start, end in reading.parts]
-            common = len(query.head)
-            read.append([(reading.truncated, query.truncated, passage.span(*part), common) for part in reading.parts])
-        joined = zip(*self._joiner.join(heads, parts), strict=True)
-        # Marks first: where a passage has no more, no pair is taken.
-        return [
-            [EncodedPair(ids, types, *mark) for mark, (ids, types) in zip(marks, joined, strict=False)]
-            for marks in read
-        ]
+        marks: list[Mark] = []
+        counts: list[int] = []
+        for position, (query, ids, room) in enumerate(zip(queries, passages.ids, rooms, strict=True)):
+            reading = plan_reading(len(ids), room, policy, position=position)
+            for start, end in reading.parts:
+                heads.append(query.head)
+                parts.append(ids[start:end])
+                marks.append(Mark(reading.truncated, query.truncated, passages.span(position, start, end)))
+            counts.append(len(reading.parts))
+        return EncodedChunks(self._columns(heads, parts, marks), counts)
+
+    def _columns(self, heads: list[memoryview], passages: list[memoryview], marks: list[Mark]) -> PairColumns:
+        after = self._joiner.suffix_tokens
+        lengths = [len(head) + len(ids) + after for head, ids in zip(heads, passages, strict=True)]
+        return PairColumns(self._joiner, heads=heads, passages=passages, marks=marks, lengths=lengths)
 
 
 def read_template(tokenizer: Tokenizer) -> PairTemplate:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 import numpy as np
 
 from bentorank.engines.control_tokens import ControlTokens
+from bentorank.engines.encoded_pairs import EncodedChunks
 from bentorank.engines.encoding import PairEncoder
 from bentorank.engines.fingerprint import fingerprint
 from bentorank.engines.joining import PairTemplate
@@ -117,9 +118,9 @@ class PromptEncoder:
 
     def encode(self, pairs: Sequence[Pair]) -> list[EncodedPair]:
         """As PairEncoder does."""
-        return [chunk for (chunk,) in self.encode_chunks(pairs, LengthPolicy())]
+        return list(self.encode_chunks(pairs, LengthPolicy()).pairs)
 
-    def encode_chunks(self, pairs: Sequence[Pair], policy: LengthPolicy) -> list[list[EncodedPair]]:
+    def encode_chunks(self, pairs: Sequence[Pair], policy: LengthPolicy) -> EncodedChunks:
         """As PairEncoder does, of prompts with the policy's instruction.
 
         Raises InvalidRequestError for an instruction that spells a control token.
@@ -131,7 +132,10 @@ class PromptEncoder:
         if policy.max_tokens_per_doc is not None:
             policy = replace(policy, max_tokens_per_doc=policy.max_tokens_per_doc + self._around_passage)
         encoded = self._pairs.encode_passages([heads[pair.query] for pair in pairs], passages, policy)
-        return [self._finished(chunks, pair.passage, policy) for chunks, pair in zip(encoded, pairs, strict=True)]
+        if not (self._glue or policy.overflow is Overflow.CHUNK):
+            return encoded
+        finished = [self._finished(chunks, pair.passage, policy) for chunks, pair in zip(encoded, pairs, strict=True)]
+        return EncodedChunks.of(finished)
 
     def _ids(self, text: str) -> list[int]:
         return list(self._tokenizer.encode(text, add_special_tokens=False).ids) if text else []
@@ -170,10 +174,8 @@ class PromptEncoder:
     def _head_ids(self, around: _AroundQuery, query: str) -> list[int]:
         return [*around.ids_before, *self._ids(f"{around.text_before}{query}{around.text_after}"), *around.ids_after]
 
-    def _finished(self, chunks: list[EncodedPair], passage: str, policy: LengthPolicy) -> list[EncodedPair]:
+    def _finished(self, chunks: Sequence[EncodedPair], passage: str, policy: LengthPolicy) -> list[EncodedPair]:
         """The chunks with all of their ending, and with spans of the passage as it was sent."""
-        if not (self._glue or policy.overflow is Overflow.CHUNK):
-            return chunks
         lead, text = len(self._prompt.lead), self._trimmed(passage)
         start = passage.index(text)
         end = lead + len(text) + len(self._prompt.glue)

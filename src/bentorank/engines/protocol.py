@@ -83,7 +83,7 @@ class Engine(Protocol):
         """
         ...
 
-    def encode_chunks(self, pairs: Sequence[Pair], policy: LengthPolicy) -> list[list[EncodedPair]]:
+    def encode_chunks(self, pairs: Sequence[Pair], policy: LengthPolicy) -> Sequence[Sequence[EncodedPair]]:
         """Tokenise what `policy` wants read of each passage: one pair for each chunk of it, none of one left out. Any
         thread.
 

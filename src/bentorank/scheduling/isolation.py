@@ -6,15 +6,18 @@ import logging
 import math
 from typing import TYPE_CHECKING
 
+import numpy as np
+
+from bentorank.engines.encoded_pairs import as_encoded_pairs
 from bentorank.engines.protocol import DeviceLostError
 from bentorank.errors import DeadlineExceededError, NonFiniteScoreError, ScoringError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    import numpy as np
     from numpy.typing import NDArray
 
+    from bentorank.engines.encoded_pairs import EncodedPairs
     from bentorank.types import EncodedPair
 
     Forward = Callable[[Sequence[EncodedPair]], NDArray[np.float32]]
@@ -48,16 +51,18 @@ class IsolatingForward:
         """Score `pairs`; one outcome each, in their order: a finite logit or that pair's own error."""
         self.out_of_memory = False
         outcomes: list[Outcome | None] = [None] * len(pairs)
-        attempt = _Attempt(self._forward, pairs, outcomes)
+        attempt = _Attempt(self._forward, as_encoded_pairs(pairs), outcomes)
         attempt.score_all()
         self.out_of_memory = attempt.out_of_memory
-        return [_require(outcome) for outcome in outcomes]
+        settled = [outcome for outcome in outcomes if outcome is not None]
+        assert len(settled) == len(pairs), "bug: a pair left the batch without an outcome"
+        return settled
 
 
 class _Attempt:
     """The work on one batch: which pairs are scored, to blame, or still open."""
 
-    def __init__(self, forward: Forward, pairs: Sequence[EncodedPair], outcomes: list[Outcome | None]) -> None:
+    def __init__(self, forward: Forward, pairs: EncodedPairs, outcomes: list[Outcome | None]) -> None:
         self._forward = forward
         self._pairs = pairs
         self._outcomes = outcomes
@@ -117,7 +122,7 @@ class _Attempt:
 
     def _try(self, positions: list[int]) -> bool:
         try:
-            logits = self._forward([self._pairs[position] for position in positions])
+            logits = self._forward(self._pairs if len(positions) == len(self._pairs) else self._pairs.at(positions))
         except DeviceLostError:
             raise
         except Exception as error:  # noqa: BLE001 - whatever an engine raises is the fault of some pair, or of the engine
@@ -129,8 +134,9 @@ class _Attempt:
         if logits.shape != (len(positions),):
             logger.error("bug: %d pairs gave logits of shape %s", len(positions), logits.shape)
             return False
-        for position, logit in zip(positions, logits.tolist(), strict=True):
-            self._outcomes[position] = _checked(logit)
+        outcomes = logits.tolist() if np.isfinite(logits).all() else map(_checked, logits.tolist())
+        for position, outcome in zip(positions, outcomes, strict=True):
+            self._outcomes[position] = outcome
         self._any_scored = True
         return True
 
@@ -145,8 +151,3 @@ def _checked(logit: float) -> Outcome:
     if math.isfinite(logit):
         return logit
     return NonFiniteScoreError("the model returned a score that is not a finite number for this pair")
-
-
-def _require(outcome: Outcome | None) -> Outcome:
-    assert outcome is not None, "bug: a pair left the batch without an outcome"
-    return outcome

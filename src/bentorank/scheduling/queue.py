@@ -15,12 +15,14 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import TYPE_CHECKING
 
+from bentorank.engines.encoded_pairs import as_encoded_pairs
 from bentorank.scheduling.batching import BatchBudget, plan_batch
 from bentorank.scheduling.fair_clock import FairClock
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
+    from bentorank.engines.encoded_pairs import EncodedPairs
     from bentorank.types import EncodedPair
 
 # Filling a batch looks no further than this many requests: planning stays cheap under any backlog.
@@ -29,14 +31,14 @@ FILL_CANDIDATES = 64
 
 @dataclass(slots=True, eq=False)
 class QueuedRequest:
-    """A request's unscored pairs, longest first. `positions` are their places in the request.
+    """A request with all of its `pairs`. `positions` are the places of those that are to be scored, longest first.
 
     `pending_tokens` are those of its unscored pairs, `tokens` those of all that it came with. One that takes part of
     its outcomes waits with a block of its pairs at a time, and with the next of its `later` blocks after that.
     `is_further` is one of a caller who has another.
     """
 
-    pairs: list[EncodedPair]
+    pairs: EncodedPairs
     positions: list[int]
     lengths: list[int]
     deadline: float | None
@@ -44,7 +46,7 @@ class QueuedRequest:
     pending_tokens: int
     takes_part: bool = False
     is_further: bool = False
-    later: deque[tuple[int, Sequence[EncodedPair]]] = field(default_factory=deque)
+    later: deque[range] = field(default_factory=deque)
     finish_tag: float = 0.0
 
     @classmethod
@@ -60,10 +62,11 @@ class QueuedRequest:
 
         With `block_tokens` part of them will do, the first ones: they wait in blocks of at least so many tokens.
         """
-        tokens = sum(pair.length for pair in pairs)
+        pairs = as_encoded_pairs(pairs)
+        tokens = sum(pairs.lengths)
         takes_part = block_tokens is not None
-        blocks = _blocks(pairs, block_tokens) if block_tokens is not None else [(0, pairs)]
-        request = cls([], [], [], deadline, tokens, tokens, takes_part, is_further, deque(blocks))
+        blocks = _blocks(pairs.lengths, block_tokens) if block_tokens is not None else [range(len(pairs))]
+        request = cls(pairs, [], [], deadline, tokens, tokens, takes_part, is_further, deque(blocks))
         request.open_next_block()
         return request
 
@@ -71,12 +74,9 @@ class QueuedRequest:
         """Wait with the next block of pairs, unless all are computed or being so."""
         if not self.later:
             return False
-        first, pairs = self.later.popleft()
-        lengths = [pair.length for pair in pairs]
-        order = sorted(range(len(pairs)), key=lengths.__getitem__, reverse=True)
-        self.pairs = [pairs[place] for place in order]
-        self.positions = [first + place for place in order]
-        self.lengths = [lengths[place] for place in order]
+        lengths = self.pairs.lengths
+        self.positions = sorted(self.later.popleft(), key=lengths.__getitem__, reverse=True)
+        self.lengths = [lengths[position] for position in self.positions]
         return True
 
     def is_late(self, now: float, tokens_per_s: float | None) -> bool:
@@ -89,12 +89,16 @@ class QueuedRequest:
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """The pairs of one request that go into a batch, with their places in the request, and their tokens together."""
+    """The pairs of one request that go into a batch, by their places in the request, and their tokens together."""
 
     request: QueuedRequest
     positions: list[int]
-    pairs: list[EncodedPair]
     tokens: int
+
+    @property
+    def pairs(self) -> EncodedPairs:
+        """What the engine reads."""
+        return self.request.pairs.at(self.positions)
 
 
 @dataclass(slots=True)
@@ -152,9 +156,8 @@ class FairQueue:
     @staticmethod
     def _take(request: QueuedRequest, start: int, stop: int) -> Share:
         tokens = sum(request.lengths[start:stop])
-        share = Share(request, request.positions[start:stop], request.pairs[start:stop], tokens)
+        share = Share(request, request.positions[start:stop], tokens)
         del request.positions[start:stop]
-        del request.pairs[start:stop]
         request.pending_tokens -= tokens
         del request.lengths[start:stop]
         return share
@@ -170,13 +173,13 @@ class FairQueue:
             self._clock.rewind()
 
 
-def _blocks(pairs: Sequence[EncodedPair], block_tokens: int) -> Iterator[tuple[int, Sequence[EncodedPair]]]:
-    """Runs of pairs with at least so many tokens each, but for the last, and the place of the first pair of each."""
+def _blocks(lengths: Sequence[int], block_tokens: int) -> Iterator[range]:
+    """The places of runs of pairs with at least so many tokens each, but for the last."""
     start = tokens = 0
-    for end, pair in enumerate(pairs, start=1):
-        tokens += pair.length
-        if tokens >= block_tokens or end == len(pairs):
-            yield start, pairs[start:end]
+    for end, length in enumerate(lengths, start=1):
+        tokens += length
+        if tokens >= block_tokens or end == len(lengths):
+            yield range(start, end)
             start, tokens = end, 0
 
 

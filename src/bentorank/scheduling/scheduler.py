@@ -12,6 +12,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from bentorank.engines.encoded_pairs import all_of
 from bentorank.errors import BentorankError, DeadlineExceededError, UnavailableError
 from bentorank.scheduling.admission import QueueState, check_admission, check_before_tokenising
 from bentorank.scheduling.batching import BatchBudget
@@ -27,6 +28,7 @@ from bentorank.stages import Stage, StageName
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
+    from bentorank.engines.encoded_pairs import EncodedPairs
     from bentorank.engines.protocol import Engine, EngineInfo
     from bentorank.scheduling.admission import AdmissionCheck
     from bentorank.scheduling.limits import SchedulerLimits
@@ -385,7 +387,7 @@ class Scheduler:
 
     def compute(self, batch: Batch) -> Callable[[], None]:
         """Run it on the calling thread; what it returns delivers the outcomes, and is called under the lock."""
-        pairs = [pair for share in batch.shares for pair in share.pairs]
+        pairs = all_of([share.pairs for share in batch.shares])
         forward = IsolatingForward(self._engine.forward)
         started = self._clock()
         outcomes = forward.run(pairs)
@@ -407,10 +409,10 @@ class Scheduler:
         budget = BatchBudget(tokens, self._limits.forward_overhead_tokens, info.padding_free, info.padded_width)
         return budget.for_one_of(info.streams, self._queue.tokens)
 
-    def _account(self, batch: Batch, pairs: list[EncodedPair], outcomes: list[Outcome], seconds: float) -> BatchRecord:
+    def _account(self, batch: Batch, pairs: EncodedPairs, outcomes: list[Outcome], seconds: float) -> BatchRecord:
         failed = sum(1 for outcome in outcomes if not isinstance(outcome, float))
         tokens = batch.tokens
-        padded = self._info.computed_tokens([pair.length for pair in pairs])
+        padded = self._info.computed_tokens(pairs.lengths)
         record = BatchRecord(len(pairs), tokens, padded, seconds, failed)
         self._records.append(record)
         # What all streams do together, each at this speed.
@@ -429,8 +431,8 @@ class Scheduler:
         now = self._clock()
         start = 0
         for share in shares:
-            own = outcomes[start : start + len(share.pairs)]
-            start += len(share.pairs)
+            own = outcomes[start : start + len(share.positions)]
+            start += len(share.positions)
             if ticket := self._tickets.get(share.request):
                 ticket.end_batch(share.positions, own, batch, now)
 

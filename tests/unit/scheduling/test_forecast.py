@@ -3,7 +3,7 @@
 import pytest
 
 from bentorank.engines.fake import FakeEngine
-from bentorank.scheduling.forecast import TokenForecast, sizes_in_bytes
+from bentorank.scheduling.forecast import ReadingSpeed, TokenForecast, sizes_in_bytes
 from bentorank.types import LengthPolicy, Pair
 
 ENGINE = FakeEngine(max_tokens=100)
@@ -53,3 +53,16 @@ def test_other_texts_are_learnt_within_megabytes():
     learn(forecast, dense)
     guess, truth = guess_and_truth(forecast, dense[:100])
     assert 0.7 * truth < guess < truth
+
+
+def test_texts_that_take_long_are_foreseen_to_and_forgotten():
+    """What is read decides what may hold up others, whichever language comes next."""
+    speed = ReadingSpeed()
+    unknown_s = speed.seconds(100_000)
+    for _ in range(100):
+        speed.learn(100_000, 100_000 * 5e-9)
+    assert speed.seconds(100_000) == pytest.approx(100_000 * 5e-9, rel=0.1)
+    assert speed.seconds(100_000) < unknown_s
+    for _ in range(100):
+        speed.learn(100_000, 100_000 * 90e-9)
+    assert speed.seconds(100_000) > unknown_s

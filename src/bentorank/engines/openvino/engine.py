@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
     from bentorank.engines.checkpoint import Checkpoint
     from bentorank.engines.collation import PaddedBatch
+    from bentorank.engines.encoded_pairs import EncodedChunks
     from bentorank.engines.openvino.ir_store import StoredModel
     from bentorank.engines.openvino.shared_beginning import SharedBatch
     from bentorank.engines.options import EngineOptions
@@ -119,7 +120,7 @@ class OpenVINOEngine:
         """Tokenise `pairs`; see PairEncoder."""
         return self._encoder.encode(pairs)
 
-    def encode_chunks(self, pairs: Sequence[Pair], policy: LengthPolicy) -> list[list[EncodedPair]]:
+    def encode_chunks(self, pairs: Sequence[Pair], policy: LengthPolicy) -> EncodedChunks:
         """What `policy` wants read of each passage; any thread. See Engine.encode_chunks for what it raises."""
         return self._encoder.encode_chunks(pairs, policy)
 

@@ -32,6 +32,7 @@ class SharedBatch:
 
 def pad_rests(batch: Sequence[EncodedPair], pad_token_id: int, *, width_of: Callable[[int], int] = int) -> SharedBatch:
     """The batch, whose rests, at least a token each, are padded to what `width_of` makes of the longest."""
+    batch = list(batch)  # objects, if they were columns: each is looked at several times
     shared = shared_tokens(batch)
     rests = [pair._replace(input_ids=pair.input_ids[shared:]) for pair in batch]
     return SharedBatch(batch[0].input_ids[None, :shared], pad(rests, pad_token_id, width=width_of(longest(rests))))

@@ -50,6 +50,7 @@ def lay_out(batch: Sequence[EncodedPair], known: Mapping[bytes, int]) -> CausalR
 
     A pair is cut in the same place whatever it is batched with, so that it is computed in the same way.
     """
+    batch = list(batch)  # objects, if they were columns: each is looked at several times
     cuts = [min(pair.head_tokens, pair.length - 1) for pair in batch]
     heads = [pair.input_ids[:cut].tobytes() for pair, cut in zip(batch, cuts, strict=True)]
     distinct = {head: pair.input_ids[:cut] for head, pair, cut in zip(heads, batch, cuts, strict=True) if cut}

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from bentorank.engines.checkpoint import Checkpoint
+    from bentorank.engines.encoded_pairs import EncodedChunks
     from bentorank.engines.options import EngineOptions
     from bentorank.engines.prompt_encoding import Encoder
     from bentorank.engines.prompts import Prompt
@@ -107,7 +108,7 @@ class TorchEngine:
         """Tokenise `pairs`; see PairEncoder."""
         return self._encoder.encode(pairs)
 
-    def encode_chunks(self, pairs: Sequence[Pair], policy: LengthPolicy) -> list[list[EncodedPair]]:
+    def encode_chunks(self, pairs: Sequence[Pair], policy: LengthPolicy) -> EncodedChunks:
         """What `policy` wants read of each passage; any thread. See Engine.encode_chunks for what it raises."""
         return self._encoder.encode_chunks(pairs, policy)
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from bentorank.columns import contents_of
 from bentorank.http.dialects.dialect import Answer, Dialect, JobRules, search_units
 from bentorank.http.dialects.fields import (
     CascadeFields,
@@ -18,7 +19,7 @@ from bentorank.http.dialects.fields import (
     Model,
     PositiveInt,
     Query,
-    read_document,
+    read_documents,
 )
 from bentorank.types import Overflow, RerankJob
 
@@ -150,7 +151,7 @@ class CohereV2Response(BaseModel):
 
 def to_job(body: CohereV2Body, rules: JobRules, deadline: float) -> RerankJob:
     """What the body asks for."""
-    documents = tuple(read_document(item, None, f"documents[{index}]") for index, item in enumerate(body.documents))
+    documents = read_documents(body.documents, "documents")
     rules.limits.check(body.query, documents)
     return RerankJob(
         query=body.query,
@@ -166,11 +167,12 @@ def to_job(body: CohereV2Body, rules: JobRules, deadline: float) -> RerankJob:
 
 def to_response(body: CohereV2Body, job: RerankJob, ranking: Ranking, answer: Answer) -> dict[str, Any]:
     """The answer, best document first."""
+    contents = contents_of(job.documents)
     return {
         "id": answer.id,
         "results": [
             {"index": ranked.index, "relevance_score": ranked.relevance_score}
-            | ({"document": {"text": job.documents[ranked.index].content}} if body.return_documents else {})
+            | ({"document": {"text": contents[ranked.index]}} if body.return_documents else {})
             | ({"relevant_spans": _spans(ranked, body.relevant_spans)} if body.wants_spans else {})
             for ranked in ranking.results
         ],

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from pydantic import BaseModel, ConfigDict, Field
 
 from bentorank.cascade.first_stage import DEFAULT_KEEP, NO_FIRST_STAGE
+from bentorank.columns import contents_of
 from bentorank.errors import NoFirstStageError
 from bentorank.types import Cascade, LengthPolicy, Overflow
 
@@ -135,9 +136,10 @@ class RankedText(BaseModel):
 
 def ranked_texts(ranking: Ranking, documents: Sequence[Document], *, with_text: bool) -> list[dict[str, Any]]:
     """`RankedText` of every document, best first."""
+    contents = contents_of(documents)
     return [
         {"index": ranked.index, "relevance_score": ranked.relevance_score}
-        | ({"document": documents[ranked.index].content} if with_text else {})
+        | ({"document": contents[ranked.index]} if with_text else {})
         for ranked in ranking.results
     ]
 

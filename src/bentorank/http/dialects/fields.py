@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
 import orjson
 from pydantic import (
@@ -16,6 +16,7 @@ from pydantic import (
     WithJsonSchema,
 )
 
+from bentorank.columns import Documents
 from bentorank.errors import InvalidRequestError
 from bentorank.types import Document
 
@@ -127,7 +128,15 @@ MAX_RANK_FIELDS = 64
 RankFields = Annotated[list[str], Field(fail_fast=True, max_length=MAX_RANK_FIELDS)]
 
 
-def read_document(document: str | DocumentBody, rank_fields: list[str] | None, field: str) -> Document:
+def read_documents(sent: list[str | DocumentBody], field: str, rank_fields: list[str] | None = None) -> Documents:
+    """The passages of all documents of a `field`. Raises InvalidRequestError naming the first that has none."""
+    if set(map(type, sent)) == {str}:
+        return Documents(cast("list[str]", sent))
+    read = [_read_document(document, rank_fields, f"{field}[{index}]") for index, document in enumerate(sent)]
+    return Documents([document.content for document in read], [document.metadata for document in read])
+
+
+def _read_document(document: str | DocumentBody, rank_fields: list[str] | None, field: str) -> Document:
     """The passage of a document. Raises InvalidRequestError naming `field` if it has none."""
     if isinstance(document, str):
         return Document(document)

@@ -17,7 +17,7 @@ from bentorank.http.dialects.fields import (
     LenientBool,
     Model,
     Query,
-    read_document,
+    read_documents,
 )
 from bentorank.types import RerankJob, ScoreMode
 
@@ -65,7 +65,7 @@ class InfinityResponse(BaseModel):
 
 def to_job(body: InfinityBody, rules: JobRules, deadline: float) -> RerankJob:
     """What the body asks for."""
-    documents = tuple(read_document(item, None, f"documents[{index}]") for index, item in enumerate(body.documents))
+    documents = read_documents(body.documents, "documents")
     rules.limits.check(body.query, documents)
     return RerankJob(
         query=body.query,

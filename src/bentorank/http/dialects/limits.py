@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from bentorank.columns import contents_of
 from bentorank.errors import InvalidRequestError, PayloadTooLargeError
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ class RequestLimits:
 
     def check_documents(self, documents: Sequence[Document], field: str = "documents") -> None:
         """Raises PayloadTooLargeError for too many documents or one that is too long."""
-        self.check_texts([document.content for document in documents], field)
+        self.check_texts(contents_of(documents), field)
 
     def check_count(self, documents: object, field: str) -> None:
         """Raises PayloadTooLargeError for too many documents, whatever they are: to be asked before anybody looks."""
@@ -56,9 +57,10 @@ class RequestLimits:
     def check_texts(self, texts: list[str], field: str) -> None:
         """`check_documents` for bare texts."""
         self.check_count(texts, field)
+        if max(map(len, texts), default=0) <= self.max_document_chars:
+            return
         for index, text in enumerate(texts):
-            if len(text) > self.max_document_chars:
-                _check_length(text, self.max_document_chars, f"{field}[{index}]")
+            _check_length(text, self.max_document_chars, f"{field}[{index}]")
 
     def check_pairs(self, pairs: Sequence[Pair]) -> None:
         """Raises PayloadTooLargeError for a pair with a query or a passage that is too long."""

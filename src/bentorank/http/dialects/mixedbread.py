@@ -21,7 +21,7 @@ from bentorank.http.dialects.fields import (
     PositiveInt,
     Query,
     RankFields,
-    read_document,
+    read_documents,
 )
 from bentorank.types import RerankJob
 
@@ -83,7 +83,7 @@ class MixedbreadResponse(BaseModel):
 
 def to_job(body: MixedbreadBody, rules: JobRules, deadline: float) -> RerankJob:
     """What the body asks for."""
-    documents = tuple(read_document(item, body.rank_fields, f"input[{index}]") for index, item in enumerate(body.input))
+    documents = read_documents(body.input, "input", body.rank_fields)
     rules.limits.check(body.query, documents, documents_field="input")
     return RerankJob(
         query=body.query,

@@ -8,15 +8,17 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+from bentorank.columns import contents_of, metadata_of
 from bentorank.errors import InvalidRequestError
 from bentorank.http.dialects.cohere_v2 import meta
 from bentorank.http.dialects.dialect import Answer, Dialect, JobRules, ranked_texts, token_usage
-from bentorank.http.dialects.fields import keeps_end, read_document
+from bentorank.http.dialects.fields import keeps_end, read_documents
 from bentorank.http.dialects.native_request import RerankBody, SupersetBody
 from bentorank.http.dialects.native_response import RerankResponse, SupersetResponse
-from bentorank.types import Document, LengthPolicy, OnDeadline, OnItemError, Overflow, RerankJob
+from bentorank.types import LengthPolicy, OnDeadline, OnItemError, Overflow, RerankJob
 
 if TYPE_CHECKING:
+    from bentorank.columns import Metadata
     from bentorank.types import FirstStageUsage, RankedDocument, Ranking
 
 
@@ -24,12 +26,7 @@ def to_job(body: RerankBody, rules: JobRules, deadline: float, *, field_prefix: 
     """What the body asks for. Raises InvalidRequestError or PayloadTooLargeError naming the field."""
     query_field, documents_field = f"{field_prefix}query", f"{field_prefix}documents"
     rules.limits.check_query(body.query, query_field)
-    documents = tuple(
-        Document(document)
-        if isinstance(document, str)
-        else read_document(document, body.rank_fields, f"{documents_field}[{index}]")
-        for index, document in enumerate(body.documents)
-    )
+    documents = read_documents(body.documents, documents_field, body.rank_fields)
     rules.limits.check_documents(documents, documents_field)
     if body.top_k is not None and body.top_n is not None and body.top_k != body.top_n:
         raise InvalidRequestError(
@@ -92,6 +89,7 @@ def _response(
     job: RerankJob, ranking: Ranking, answer: Answer, *, with_content: bool, with_document: bool
 ) -> dict[str, Any]:
     timings, usage = ranking.timings_ms, ranking.usage
+    contents, metadata = contents_of(job.documents), metadata_of(job.documents)
     return {
         "id": f"rerank-{answer.id}",
         "object": "rerank",
@@ -99,7 +97,7 @@ def _response(
         "model": answer.model,
         "query": job.query,
         "results": [
-            _result(ranked, job.documents[ranked.index], with_content=with_content, with_document=with_document)
+            _result(ranked, contents[ranked.index], metadata, with_content=with_content, with_document=with_document)
             for ranked in ranking.results
         ],
         "usage": {
@@ -122,7 +120,9 @@ def _response(
     }
 
 
-def _result(ranked: RankedDocument, document: Document, *, with_content: bool, with_document: bool) -> dict[str, Any]:
+def _result(
+    ranked: RankedDocument, content: str, metadata: Metadata | None, *, with_content: bool, with_document: bool
+) -> dict[str, Any]:
     result: dict[str, Any] = {
         "index": ranked.index,
         "score": ranked.relevance_score,
@@ -131,17 +131,17 @@ def _result(ranked: RankedDocument, document: Document, *, with_content: bool, w
     }
     if ranked.unscored:
         result["unscored"] = ranked.unscored
-    if ranked.is_pruned:
-        result["pruned"] = True
+        if ranked.is_pruned:
+            result["pruned"] = True
     if ranked.spans:
         best = ranked.spans[0].span
         result["span"] = {"start": best.start, "end": best.end}
     if with_content:
-        result["content"] = document.content
-        if document.metadata is not None:
-            result["metadata"] = document.metadata
+        result["content"] = content
+        if metadata is not None and (own := metadata[ranked.index]) is not None:
+            result["metadata"] = own
     if with_document:
-        result["document"] = {"text": document.content}
+        result["document"] = {"text": content}
     return result
 
 

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from bentorank.columns import Documents
 from bentorank.http.dialects.dialect import Answer, Dialect, JobRules, TokenUsage, token_usage
 from bentorank.http.dialects.fields import CascadeFields, Model, PositiveInt, Query
-from bentorank.types import Document, Overflow, RerankJob, ScoreMode
+from bentorank.types import Overflow, RerankJob, ScoreMode
 
 if TYPE_CHECKING:
     from bentorank.types import Ranking
@@ -81,7 +82,7 @@ class NimResponse(BaseModel):
 
 def to_job(body: NimBody, rules: JobRules, deadline: float) -> RerankJob:
     """What the body asks for."""
-    documents = tuple(Document(passage.text) for passage in body.passages)
+    documents = Documents([passage.text for passage in body.passages])
     rules.limits.check(body.query.text, documents, query_field="query.text", documents_field="passages")
     return RerankJob(
         query=body.query.text,

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from bentorank.columns import Documents
 from bentorank.http.dialects.dialect import Answer, Dialect, JobRules, overflow_of
 from bentorank.http.dialects.fields import CascadeFields, Count, LenientBool, Query, Texts, TruncationSide, keeps_end
-from bentorank.types import Document, RerankJob, ScoreMode
+from bentorank.types import RerankJob, ScoreMode
 
 if TYPE_CHECKING:
     from bentorank.types import Ranking
@@ -57,7 +58,7 @@ class TeiRank(BaseModel):
 
 def to_job(body: TeiBody, rules: JobRules, deadline: float) -> RerankJob:
     """What the body asks for."""
-    documents = tuple(map(Document, body.texts))
+    documents = Documents(body.texts)
     rules.limits.check(body.query, documents, documents_field="texts")
     return RerankJob(
         query=body.query,

@@ -19,7 +19,7 @@ from bentorank.http.dialects.fields import (
     Model,
     PositiveInt,
     Query,
-    read_document,
+    read_documents,
 )
 from bentorank.types import RerankJob
 
@@ -76,7 +76,7 @@ class VoyageResponse(BaseModel):
 
 def to_job(body: VoyageBody, rules: JobRules, deadline: float) -> RerankJob:
     """What the body asks for."""
-    documents = tuple(read_document(item, None, f"documents[{index}]") for index, item in enumerate(body.documents))
+    documents = read_documents(body.documents, "documents")
     rules.limits.check(body.query, documents)
     return RerankJob(
         query=body.query,

@@ -13,6 +13,7 @@ import orjson
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response  # noqa: TC002 - FastAPI reads the annotations of handlers at run time
 
+from bentorank.columns import TextPairs, contents_of
 from bentorank.errors import BentorankError
 from bentorank.http.dialects import score
 from bentorank.http.dialects.dialect import Answer, JobRules
@@ -245,9 +246,9 @@ async def _write_nth(work: _Nth, ranking: Ranking) -> orjson.Fragment:
     return orjson.Fragment(orjson.dumps(to_native_response(work.body, work.job, ranking, Answer(work.model.name))))
 
 
-def _pairs(job: RerankJob) -> list[Pair]:
+def _pairs(job: RerankJob) -> TextPairs:
     """About those that the model will read."""
-    return [Pair(job.query, document.content) for document in job.documents[: job.most_read]]
+    return TextPairs.of_query(job.query, contents_of(job.documents)[: job.most_read])
 
 
 def _renamed(message: str, documents_field: str) -> str:

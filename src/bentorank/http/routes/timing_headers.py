@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from bentorank.columns import contents_of
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -17,7 +19,7 @@ if TYPE_CHECKING:
 def timing_headers(job: RerankJob, ranking: Ranking, device: str) -> dict[str, str]:
     """The headers of an answer."""
     timings = ranking.timings_ms
-    characters = len(job.query) + sum(len(document.content) for document in job.documents)
+    characters = len(job.query) + sum(map(len, contents_of(job.documents)))
     values = {
         "x-compute-type": device,
         "x-compute-time": round(timings.total),
