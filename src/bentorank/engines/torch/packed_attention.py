@@ -62,7 +62,7 @@ def attend(  # noqa: PLR0913 - three tensors, and which of their rows see each o
         if _takes_groups(kernel):
             kernel = partial(kernel, enable_gqa=True)
         else:
-            key, value = key.repeat_interleave(group, 1), value.repeat_interleave(group, 1)
+            key, value = (states[:, :, None].expand(-1, -1, group, -1).flatten(1, 2) for states in (key, value))
     attended = kernel(
         query,
         key,
