@@ -30,7 +30,7 @@ from corpora import (
     split_sentences,
 )
 from encoder import encoder_path
-from prepare import TITLED, WINDOW_WORDS, Unit, keyword_query
+from prepare import SQUAD_PARAGRAPHS, TITLED, WINDOW_WORDS, keyword_query, make_units
 from safetensors.numpy import load_file
 from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers
 
@@ -203,15 +203,44 @@ def read_openstax(data: Path, paragraphs: int, rng: random.Random) -> tuple[dict
     return {key: plain[key] for key in sorted(kept)} | definitions, asked, exercises
 
 
+def read_by_the_start(data: Path) -> set[str]:
+    """Questions that the shipped starter was trained on: prepare.py's draw, made again from its seed.
+
+    What is held out must be new to both, or a comparison would favour the start.
+    """
+    rng = random.Random(7)
+    squad, qed, claims = read_squad(data, "train"), read_qed(data, "train"), read_scifact_claims(data, "train")
+    tests = [read_squad(data, "dev"), read_qed(data, "dev")]
+    forbidden = {normalise(document.text) for test in tests for document in test.documents.values()}
+    forbidden |= {normalise(question.text) for test in tests for question in test.questions}
+    forbidden |= {normalise(text) for text in read_scifact_test(data)[0].values()}
+    novel_passages, novel_queries, _ = read_noveleval(data)
+    forbidden |= {normalise(text) for text in (*novel_passages.values(), *novel_queries.values())}
+    keys = rng.sample(sorted(squad.documents), SQUAD_PARAGRAPHS)
+    wikipedia = {key: squad.documents[key] for key in keys} | qed.documents
+    wikipedia = {key: document for key, document in wikipedia.items() if normalise(document.text) not in forbidden}
+    abstracts = read_scifact_documents(data)
+    documents = wikipedia.keys() | abstracts.keys()
+    make_units(wikipedia, "wikipedia", rng)
+    make_units(abstracts, "scifact", rng)
+    read = set()
+    for asked in (squad.questions, qed.questions, claims):
+        usable = [question for question in rng.sample(asked, len(asked)) if set(question.documents) & documents]
+        usable = [question for question in usable if normalise(question.text) not in forbidden]
+        read |= {question.text for question in usable[150:8000]}
+    return read
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--model", type=Path, default=Path(__file__).parents[1] / "model.safetensors")
     parser.add_argument("--output", type=Path, required=True)
-    parser.add_argument("--squad-paragraphs", type=int, default=7000)
-    parser.add_argument("--openstax-paragraphs", type=int, default=13000)
-    parser.add_argument("--squad-questions", type=int, default=20000)
-    parser.add_argument("--held-out", type=int, default=150)
+    parser.add_argument("--squad-paragraphs", type=int, default=9000)
+    parser.add_argument("--openstax-paragraphs", type=int, default=20000)
+    parser.add_argument("--squad-questions", type=int, default=26000)
+    parser.add_argument("--held-out", type=int, default=600, help="labelled questions of a kind that neither the start nor this training reads")
+    parser.add_argument("--held-out-seen", type=int, default=300, help="of a kind of which fewer are new to the start: that many more")
     parser.add_argument("--seed", type=int, default=17)
     parser.add_argument("--texts-only", action="store_true")
     args = parser.parse_args()
@@ -225,6 +254,7 @@ def main() -> None:
     forbidden |= {normalise(text) for text in read_scifact_test(args.data)[0].values()}
     novel_passages, novel_queries, _ = read_noveleval(args.data)
     forbidden |= {normalise(text) for text in (*novel_passages.values(), *novel_queries.values())}
+    read = read_by_the_start(args.data)
     books, defined, exercises = read_openstax(args.data, args.openstax_paragraphs, rng)
     wiki = {key: squad.documents[key] for key in sorted(rng.sample(sorted(squad.documents), args.squad_paragraphs))}
     documents: list[tuple[Document, int]] = [
@@ -277,11 +307,15 @@ def main() -> None:
         ("claim", read_scifact_claims(args.data, "train"), 10**9),
     ):
         usable = [q for q in rng.sample(questions, len(questions)) if any(key in number for key in q.documents)]
+        usable.sort(key=lambda question: question.text in read)
+        new = min(args.held_out, sum(question.text not in read for question in usable))
+        seen = args.held_out_seen if new < args.held_out else 0
         for order, question in enumerate(usable[:limit]):
-            ask(question.text, kind, int(kind == "claim"), question.documents, question.answers, held=order < args.held_out)
+            held = 1 if order < new else 2 if order < new + seen and kind == "qed" else 0
+            ask(question.text, kind, int(kind == "claim"), question.documents, question.answers, held=held)
     for order, (text, key) in enumerate(rng.sample(defined, len(defined))):
         if key in number:
-            ask(text, "definition", 2, (key,), held=order < args.held_out)
+            ask(text, "definition", 2, (key,), held=int(order < args.held_out // 2))
     for text in exercises:
         ask(text, "exercise", 2)
     typed = [line.split("\t")[-1] for line in (args.data / "web-queries" / "wellformedness.tsv").open(encoding="utf-8")]
@@ -319,6 +353,7 @@ def main() -> None:
                 if whole or not query["answers"] or any(answer in text for answer in query["answers"]):
                     positives.append(index)
         query["positives"] = positives
+    print(Counter((query["kind"], query.get("held", 0)) for query in queries if query.get("held")))
     print(Counter(query["kind"] for query in queries), len(documents), len(units), len(sentences))
 
     stemmer = Stemmer.Stemmer("english")
@@ -330,7 +365,7 @@ def main() -> None:
         if word != stem:
             shared = next((i for i, (a, b) in enumerate(zip(word, stem, strict=False)) if a != b), min(len(word), len(stem)))
             suffixes.append(f"{word} {len(word) - shared}{stem[shared:]}")
-    rows = [[q["text"], q["kind"], q["place"], q["positives"], int(q.get("held", False))] for q in queries]
+    rows = [[q["text"], q["kind"], q["place"], q["positives"], q.get("held", 0)] for q in queries]
     # Beside one another: texts that were read together compress together.
     order = sorted(range(len(rows)), key=lambda index: (rows[index][1], rows[index][3][:1] or [10**9], rows[index][0].lower()))
     rows = [rows[index] for index in order]
