@@ -37,6 +37,7 @@ LABELLED = ("squad", "qed", "claim", "definition")
 # How often each kind comes; what people typed or searched for is the most precious.
 SHARES = {"qed": 0.17, "squad": 0.19, "typed": 0.22, "claim": 0.05, "definition": 0.06, "exercise": 0.06,
           "title": 0.09, "keywords": 0.10, "sentence": 0.06}  # fmt: skip
+EMPTY = struct.pack("<I", 2) + b"[]"
 Weights = dict[str, Tensor]
 LOG: list[Path] = []
 
@@ -196,25 +197,26 @@ class Pairs:
                 used = 0
             used += size
         cuts.append(len(groups))
-        filled, fillers = [], []
+        filled, fillers, widest = [], [], []
         for a, b in zip(cuts, cuts[1:], strict=False):
             own = lengths[a * together : b * together]
-            left = self.tokens - int(own.sum())
-            filler = [limit] * (left // limit) + ([left % limit] if left % limit else [])
+            left, longest = self.tokens - int(own.sum()), int(own.max())
+            filler = [longest] * (left // longest) + ([left % longest] if left % longest else [])
+            widest.append(longest)
             filled.append(np.concatenate([own, np.array(filler, np.int64)]))
             fillers.append(len(filler))
         sizes = torch.from_numpy(np.concatenate(filled)).to(device)
         at = 0
-        for a, b, filler in zip(cuts, cuts[1:], fillers, strict=False):
+        for a, b, filler, longest in zip(cuts, cuts[1:], fillers, widest, strict=False):
             begin, end = a * together, b * together
             count = end - begin + filler
             pad = (0, filler)
             yield self.lay_out(
-                functional.pad(queries[begin:end], pad), functional.pad(units[begin:end], pad), sizes[at : at + count], limit, begin, end
+                functional.pad(queries[begin:end], pad), functional.pad(units[begin:end], pad), sizes[at : at + count], longest, begin, end
             )
             at += count
 
-    def lay_out(self, queries: Tensor, units: Tensor, lengths: Tensor, limit: int, begin: int, end: int) -> Row:
+    def lay_out(self, queries: Tensor, units: Tensor, lengths: Tensor, longest: int, begin: int, end: int) -> Row:
         device, passages = units.device, self.passages
         bounds = functional.pad(torch.cumsum(lengths, 0), (1, 0))
         sequence = torch.repeat_interleave(torch.arange(len(lengths), device=device), lengths, output_size=self.tokens)
@@ -225,7 +227,7 @@ class Pairs:
         own = (self.prefixes.starts[queries][sequence] + place).clamp(max=len(self.prefixes.ids) - 1)
         ids = torch.where(inside < 0, self.prefixes.ids[own], passages.ids[source.clamp(0, len(passages.ids) - 1)])
         ids = torch.where(place == lengths[sequence] - 1, self.end, ids)
-        return Row(ids.long(), inside >= 0, place, sequence, bounds.int(), limit, begin, end)
+        return Row(ids.long(), inside >= 0, place, sequence, bounds.int(), longest, begin, end)
 
 
 def attend_padded(query: Tensor, key: Tensor, value: Tensor, row: Row, *, first_only: bool) -> Tensor:
@@ -298,10 +300,10 @@ class Kernels:
         row = Row(place, place, place, sequence, bounds.int(), 288, 0, 6)
         for first_only in (False, True):
             for dtype in (self.train_dtype, self.read_dtype):
-                made = torch.randn(3, total, 12, 32, device=self.device, dtype=dtype)
+                made = torch.randn(total, 3, 12, 32, device=self.device, dtype=dtype)
                 results = []
                 for way in (attend_packed, attend_padded):
-                    q, k, v = made.clone().requires_grad_()
+                    q, k, v = made.clone().requires_grad_().unbind(1)
                     leaves = (q, k, v)
                     for leaf in leaves:
                         leaf.retain_grad()
@@ -423,12 +425,18 @@ class Texts:
     def __init__(self, args: argparse.Namespace) -> None:
         pack = args.pack
         names = ("sentences.txt", "heads.txt", "queries.txt", "stems.txt", "small.json", "tests.json", "e5-vocabulary.json", "start.bin", "minilm.bin", "e5.bin")
+        names = tuple(name for name in names if (pack / f"{name}.xz").exists())
         with ThreadPoolExecutor(len(names)) as pool:
             self.data = dict(zip(names, pool.map(lambda name: load(pack / f"{name}.xz"), names), strict=True))
         say("unpacked")
         small = json.loads(self.data["small.json"])
         sentences, heads, queries, stems = (self.data[f"{name}.txt"].decode().split("\n") for name in ("sentences", "heads", "queries", "stems"))
         units = np.array(small["units"])
+        tests = json.loads(self.data["tests.json"])
+        # A text that the pack holds anyway is its title and the unit.
+        tests["texts"] = [
+            text if isinstance(text, str) else " ".join([text[0], *sentences[units[3][text[1]] : units[4][text[1]]]]) for text in tests["texts"]
+        ]
         chosen = np.arange(len(queries))
         if args.tiny:
             documents = len(small["documents"])
@@ -441,7 +449,7 @@ class Texts:
             renumber[old] = np.arange(len(old))
             units = units[:, old]
             small["positives"] = [[int(renumber[u]) for u in row if renumber[u] >= 0] for row in small["positives"]]
-            chosen = np.array([i for i, row in enumerate(small["positives"]) if (row and i % 3 == 0) or i % 200 == 0])
+            chosen = np.array([i for i, row in enumerate(small["positives"]) if (row and i % 3 == 0) or i % 800 == 0])
         self.kinds = [small["kinds"][i] for i in chosen]
         self.positives = [small["positives"][i] for i in chosen]
         self.held = np.array([int(small["held"][i]) for i in chosen])
@@ -458,9 +466,8 @@ class Texts:
         self.sentences, self.heads = (flatten(tokenizer, texts) for texts in (sentences, heads))
         self.prefix = flatten(tokenizer, [""], first=(CLS,))
         self.bare_queries = flatten(tokenizer, queries, 64)
-        tests = json.loads(self.data["tests.json"])
         if args.tiny:
-            tests["collections"] = {name: rows[:2] for name, rows in tests["collections"].items()}
+            tests["collections"] = {name: [[query, numbers[:8], gains[:8], ideal] for query, numbers, gains, ideal in rows[:2]] for name, rows in tests["collections"].items()}
             wanted = {number for rows in tests["collections"].values() for row in rows for number in row[1]}
             tests["texts"] = [text if number in wanted else "" for number, text in enumerate(tests["texts"])]
         self.tests = {
@@ -587,7 +594,8 @@ class Work:
         self.units = torch.from_numpy(texts.units).to(device)
         self.unit_place = torch.from_numpy(texts.document_place).to(device)[self.units[0]]
         self.start = dequantise(read_store(texts.data["start.bin"]))
-        difference = dequantise(read_store(texts.data["minilm.bin"]))
+        # Without the first encoder the second stands in for it.
+        difference = dequantise(read_store(texts.data.get("minilm.bin", EMPTY)))
         minilm = {name: self.start[name] + value if name.startswith("encoder") else value for name, value in difference.items()}
         minilm["embeddings.word_embeddings.weight"] = self.start["embeddings.word_embeddings.weight"]
         e5 = rename_e5(dequantise(read_store(texts.data["e5.bin"])))
@@ -605,12 +613,14 @@ class Work:
             own = cast(weights, kernels.read_dtype)
             return [embed(kernels, own, Pairs(prefix.to(device), part, end, kernels.tokens)) for prefix, part in zip(prefixes, parts, strict=True)]
 
-        m_units, m_queries = both(minilm, [texts.prefix] * 2, SEP, (passages, Passages.plain(texts.bare_queries.to(device))))
+        m_units, m_queries = both(minilm, [texts.prefix] * 2, SEP, (passages, Passages.plain(texts.bare_queries.to(device)))) if difference else (None, None)
         kernels.wait()
-        say("MiniLM")
+        say("MiniLM" if difference else "no MiniLM in the pack")
         e5_passages = Passages.make(texts.e5_sentences.to(device), texts.e5_heads.to(device), self.units)
         e_units, e_queries = both(e5, texts.e5_prefixes, texts.e5_end, (e5_passages, Passages.plain(texts.e5_queries.to(device))))
         kernels.wait()
+        if m_units is None:
+            m_units, m_queries = e_units, e_queries
         say("e5; all finite:", all(bool(part.isfinite().all()) for part in (m_units, m_queries, e_units, e_queries)))
         self.embeddings = (m_queries, m_units, e_queries, e_units)
         lexical = Lexical(texts, device)
@@ -949,15 +959,15 @@ def main() -> None:
     parser.add_argument("--pack", type=Path, required=True)
     parser.add_argument("--output", type=Path, required=True)
     parser.add_argument("--tokenizer", type=Path, default=Path(__file__).parents[1] / "tokenizer.json")
-    parser.add_argument("--seconds", type=float, default=180, help="of training")
-    parser.add_argument("--deadline", type=float, default=240, help="seconds after the start at which training ends")
+    parser.add_argument("--seconds", type=float, default=200, help="of training")
+    parser.add_argument("--deadline", type=float, default=242, help="seconds after the start at which training ends")
     parser.add_argument("--stop", type=float, default=290, help="seconds after the start at which the last comparison ends")
     parser.add_argument("--rate", type=float, default=1.5e-4)
     parser.add_argument("--tokens", type=int, default=65536, help="of a packed row")
     parser.add_argument("--micro", type=int, default=4, help="rows a step")
     parser.add_argument("--draw", type=int, default=4096, help="lists drawn at once")
     parser.add_argument("--whole-tokens", type=int, default=384)
-    parser.add_argument("--examine", type=int, default=600, help="held-out lists a kind")
+    parser.add_argument("--examine", type=int, default=400, help="held-out lists a kind")
     parser.add_argument("--no-compile", action="store_true")
     parser.add_argument("--tiny", type=int, default=0, help="documents of a rehearsal")
     parser.add_argument("--seed", type=int, default=23)

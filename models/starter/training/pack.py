@@ -79,7 +79,7 @@ class Store:
             self.add(name, weights.astype(np.float32))
             return
         whole, scale = quantise(weights, bits)
-        self.add(f"{name}:q{bits}:{weights.shape[0]}x{weights.shape[1]}", whole if bits == 8 else pack_nibbles(whole))
+        self.add(f"{name}:q{8 if bits == 8 else 4}:{weights.shape[0]}x{weights.shape[1]}", whole if bits == 8 else pack_nibbles(whole))
         self.add(f"{name}:scale", scale)
 
     def data(self) -> bytes:
@@ -91,8 +91,18 @@ def short_names(state: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     return {name.removeprefix("bert."): np.asarray(value, np.float32) for name, value in state.items()}
 
 
-def pack_start(model: Path) -> tuple[bytes, dict[str, np.ndarray]]:
+def pack_start(model: Path, texts: list[str]) -> tuple[bytes, dict[str, np.ndarray]]:
+    """Eight bits a weight; the frozen vectors of words that no text has stay behind."""
     state, out = short_names(load_file(model)), Store()
+    tokenizer = Tokenizer.from_file(str(model.with_name("tokenizer.json")))
+    tokenizer.no_truncation()
+    tokenizer.no_padding()
+    unused = np.ones(tokenizer.get_vocab_size(), bool)
+    unused[:110] = False
+    for start in range(0, len(texts), 4096):
+        for entry in tokenizer.encode_batch_fast(texts[start : start + 4096], add_special_tokens=False):
+            unused[entry.ids] = False
+    state["embeddings.word_embeddings.weight"][unused] = 0
     rebuilt = {}
     for name, value in state.items():
         out.add_weights(name, value, 8)
@@ -105,11 +115,11 @@ def pack_start(model: Path) -> tuple[bytes, dict[str, np.ndarray]]:
 
 
 def pack_difference(start: dict[str, np.ndarray]) -> bytes:
-    """The first teacher as its difference from the start, which is small: 4 bits of it are as good as 6 of the whole."""
+    """The first teacher as its difference from the start, which is small: 3 bits of it are as good as 6 of the whole."""
     out = Store()
     for name, value in short_names(load_file(encoder_path() / "model.safetensors")).items():
         if name.startswith("encoder.layer"):
-            out.add_weights(name, value - start[name], 4)
+            out.add_weights(name, value - start[name], 3)
         elif name.startswith("embeddings.") and "word" not in name and "position_ids" not in name:
             out.add(name, value.astype(np.float16 if value.ndim > 1 else np.float32))
     return out.data()
@@ -231,6 +241,17 @@ def read_by_the_start(data: Path) -> set[str]:
     return read
 
 
+def refer(texts: list[str], units: list[tuple[int, int, int, int, int]], sentences: list[str]) -> list[str | tuple[str, int]]:
+    """Texts that are a title and a unit of the pack, as that."""
+    known = {" ".join(" ".join(sentences[first:last]).split()): index for index, (_, whole, _, first, last) in enumerate(units) if whole}
+    out: list[str | tuple[str, int]] = []
+    for text in texts:
+        words = text.split()
+        found = next(((" ".join(words[:cut]), known[body]) for cut in range(min(40, len(words))) if (body := " ".join(words[cut:])) in known), None)
+        out.append(found or " ".join(words))
+    return out
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, required=True)
@@ -242,6 +263,7 @@ def main() -> None:
     parser.add_argument("--held-out", type=int, default=600, help="labelled questions of a kind that neither the start nor this training reads")
     parser.add_argument("--held-out-seen", type=int, default=300, help="of a kind of which fewer are new to the start: that many more")
     parser.add_argument("--seed", type=int, default=17)
+    parser.add_argument("--tests", type=Path, required=True, help="tests.json.xz of pack_tests.py, whose words travel too")
     parser.add_argument("--texts-only", action="store_true")
     args = parser.parse_args()
     rng = random.Random(args.seed)
@@ -386,14 +408,20 @@ def main() -> None:
         "stems.txt": ("\n".join(suffixes).encode(), True),
         "small.json": (json.dumps(small, separators=(",", ":")).encode(), True),
     }
+    packed_tests = json.loads(lzma.decompress(args.tests.read_bytes()))
+    test_texts = packed_tests["texts"]
+    packed_tests["texts"] = refer(test_texts, units, sentences)
+    jobs["tests.json"] = (json.dumps(packed_tests, ensure_ascii=False, separators=(",", ":")).encode(), True)
     if not args.texts_only:
         e5 = SmallE5()
         full = e5.tokenizer(np.arange(len(e5.pieces)))
         used = {*range(4), *e5.special}
         for text in ("passage:", "query:"):
             used |= set(full.encode(text, add_special_tokens=False).ids)
-        for start in range(0, len(texts), 4096):
-            for entry in full.encode_batch_fast(texts[start : start + 4096], add_special_tokens=False):
+        # A sixth of the sentences and a third of the queries: what is seen in none of them is rare, and falls into smaller pieces.
+        sample = sentences[::6] + [query["text"] for query in queries[::3]]
+        for start in range(0, len(sample), 4096):
+            for entry in full.encode_batch_fast(sample[start : start + 4096], add_special_tokens=False):
                 used |= set(entry.ids)
         used |= {index for index, piece in enumerate(e5.pieces) if len(piece) == 1 and ord(piece) < 0x250}
         kept = np.array(sorted(index for index in used if index < len(e5.pieces)))
@@ -404,7 +432,8 @@ def main() -> None:
             "special": [int(np.flatnonzero(kept == index)[0]) for index in e5.special],
             "shape": e5.shape,
         }
-        start, rebuilt = pack_start(args.model)
+        tests = [*test_texts, *(row[0] for rows in packed_tests["collections"].values() for row in rows)]
+        start, rebuilt = pack_start(args.model, [*texts, *tests])
         jobs |= {
             "e5-vocabulary.json": (json.dumps(vocabulary).encode(), True),
             "e5.bin": (e5.pack(kept), False),
