@@ -59,7 +59,9 @@ def read_store(data: bytes) -> dict[str, np.ndarray]:
     arrays = {}
     for entry in json.loads(data[4 : 4 + size]):
         count = int(np.prod(entry["shape"]))
-        arrays[entry["name"]] = np.frombuffer(data, entry["dtype"], count, 4 + size + entry["at"]).reshape(entry["shape"])
+        arrays[entry["name"]] = np.frombuffer(data, entry["dtype"], count, 4 + size + entry["at"]).reshape(
+            entry["shape"]
+        )
     return arrays
 
 
@@ -119,7 +121,13 @@ class Flat:
         return Flat(self.ids.to(device), self.starts.to(device), self.lengths.to(device))
 
 
-def flatten(tokenizer: Tokenizer, texts: list[str], limit: int | None = None, first: tuple[int, ...] = (), last: tuple[int, ...] = ()) -> Flat:
+def flatten(
+    tokenizer: Tokenizer,
+    texts: list[str],
+    limit: int | None = None,
+    first: tuple[int, ...] = (),
+    last: tuple[int, ...] = (),
+) -> Flat:
     """On the host; each text between the tokens `first` and `last`."""
     ids: list[np.ndarray] = []
     for start in range(0, len(texts), 20000):
@@ -188,7 +196,9 @@ class Pairs:
         """All pairs in their order, `together` of them never parted. One wait for the device, before the first row."""
         device = units.device
         prefix = self.prefixes.lengths[queries]
-        lengths = torch.minimum(prefix + self.passages.lengths[units] + 1, torch.tensor(limit, device=device)).cpu().numpy()
+        lengths = (
+            torch.minimum(prefix + self.passages.lengths[units] + 1, torch.tensor(limit, device=device)).cpu().numpy()
+        )
         groups = lengths.reshape(-1, together).sum(1)
         cuts, used = [0], 0
         for number, size in enumerate(groups.tolist()):
@@ -212,7 +222,12 @@ class Pairs:
             count = end - begin + filler
             pad = (0, filler)
             yield self.lay_out(
-                functional.pad(queries[begin:end], pad), functional.pad(units[begin:end], pad), sizes[at : at + count], longest, begin, end
+                functional.pad(queries[begin:end], pad),
+                functional.pad(units[begin:end], pad),
+                sizes[at : at + count],
+                longest,
+                begin,
+                end,
             )
             at += count
 
@@ -223,7 +238,14 @@ class Pairs:
         place = torch.arange(self.tokens, device=device) - bounds[sequence]
         inside = place - self.prefixes.lengths[queries][sequence]
         head = passages.head_length[units]
-        source = torch.where(inside < head[sequence], passages.head_start[units][sequence], (passages.body_start[units] - head)[sequence]) + inside
+        source = (
+            torch.where(
+                inside < head[sequence],
+                passages.head_start[units][sequence],
+                (passages.body_start[units] - head)[sequence],
+            )
+            + inside
+        )
         own = (self.prefixes.starts[queries][sequence] + place).clamp(max=len(self.prefixes.ids) - 1)
         ids = torch.where(inside < 0, self.prefixes.ids[own], passages.ids[source.clamp(0, len(passages.ids) - 1)])
         ids = torch.where(place == lengths[sequence] - 1, self.end, ids)
@@ -233,8 +255,16 @@ class Pairs:
 def attend_padded(query: Tensor, key: Tensor, value: Tensor, row: Row, *, first_only: bool) -> Tensor:
     """The same by padding, where there is no kernel for packed rows."""
     count = len(row.bounds) - 1
-    wide = [torch.zeros(count, row.longest, 12, 32, device=key.device, dtype=key.dtype).index_put((row.sequence, row.place), part).transpose(1, 2) for part in (key, value)]
-    seen = torch.arange(row.longest, device=key.device)[None, None, None] < (row.bounds[1:] - row.bounds[:-1])[:, None, None, None]
+    wide = [
+        torch.zeros(count, row.longest, 12, 32, device=key.device, dtype=key.dtype)
+        .index_put((row.sequence, row.place), part)
+        .transpose(1, 2)
+        for part in (key, value)
+    ]
+    seen = (
+        torch.arange(row.longest, device=key.device)[None, None, None]
+        < (row.bounds[1:] - row.bounds[:-1])[:, None, None, None]
+    )
     if first_only:
         return functional.scaled_dot_product_attention(query[:, :, None], *wide, seen)[:, :, 0]
     asked = torch.zeros_like(wide[0].transpose(1, 2)).index_put((row.sequence, row.place), query).transpose(1, 2)
@@ -262,7 +292,9 @@ class Kernels:
 
     def __init__(self, device: str, tokens: int) -> None:
         self.device, self.tokens = device, tokens
-        self.train_dtype, self.read_dtype = (torch.bfloat16, torch.float16) if device == "cuda" else (torch.float32, torch.float32)
+        self.train_dtype, self.read_dtype = (
+            (torch.bfloat16, torch.float16) if device == "cuda" else (torch.float32, torch.float32)
+        )
         self.attend: Callable[..., Tensor] = attend_padded
         self.rest: Callable[..., Tensor] = after_attention
 
@@ -281,7 +313,9 @@ class Kernels:
                 begin = time.monotonic()
                 faster = self.time_layer(fused)
                 self.time_layer(fused, self.read_dtype)
-                say(f"rest of a layer, forward and backward: eager {eager:.2f} ms, compiled {faster:.2f} ms; compiling took {time.monotonic() - begin:.1f} s")
+                say(
+                    f"rest of a layer, forward and backward: eager {eager:.2f} ms, compiled {faster:.2f} ms; compiling took {time.monotonic() - begin:.1f} s"
+                )
                 if faster < eager:
                     self.rest = fused
             except Exception as error:  # noqa: BLE001
@@ -311,7 +345,9 @@ class Kernels:
                     found = way(asked, k, v, row, first_only=first_only)
                     (found.float() * torch.linspace(-1, 1, 32, device=self.device)).sum().backward()
                     results.append([found.detach().float(), *(leaf.grad.float() for leaf in leaves)])
-                worst = max(float((a - b).abs().max() / b.abs().max().clamp(min=1e-3)) for a, b in zip(*results, strict=True))
+                worst = max(
+                    float((a - b).abs().max() / b.abs().max().clamp(min=1e-3)) for a, b in zip(*results, strict=True)
+                )
                 if not worst < 0.05:  # noqa: PLR2004
                     raise ArithmeticError(f"off by {worst}")
         say(f"packed attention agrees with padded (last: {worst:.4f})")
@@ -321,8 +357,13 @@ class Kernels:
         """Milliseconds of both passes; of reading alone where a type is given."""
         kind, grad = dtype or self.train_dtype, dtype is None
         shapes = ((384, 384), (384,), (384,), (384,), (1536, 384), (1536,), (384, 1536), (384,), (384,), (384,))
-        weights = tuple((torch.randn(*shape, device=self.device, dtype=torch.float32) * 0.02).requires_grad_(grad) for shape in shapes)
-        context, x = (torch.randn(self.tokens, 384, device=self.device, dtype=kind).requires_grad_(grad) for _ in range(2))
+        weights = tuple(
+            (torch.randn(*shape, device=self.device, dtype=torch.float32) * 0.02).requires_grad_(grad)
+            for shape in shapes
+        )
+        context, x = (
+            torch.randn(self.tokens, 384, device=self.device, dtype=kind).requires_grad_(grad) for _ in range(2)
+        )
         for number in range(8):
             if number == 3:  # noqa: PLR2004 - after three to warm up
                 self.wait()
@@ -367,10 +408,18 @@ def cast(weights: Weights, dtype: torch.dtype) -> Cast:
         key = f"encoder.layer.{number}."
         three = [f"{key}attention.self.{part}." for part in ("query", "key", "value")]
         layers.append(
-            (torch.cat([w[part + "weight"] for part in three]), torch.cat([w[part + "bias"] for part in three]), tuple(w[key + part] for part in REST))
+            (
+                torch.cat([w[part + "weight"] for part in three]),
+                torch.cat([w[part + "bias"] for part in three]),
+                tuple(w[key + part] for part in REST),
+            )
         )
     e = "embeddings."
-    head = tuple(w[name] for name in ("pooler.dense.weight", "pooler.dense.bias", "classifier.weight", "classifier.bias")) if "classifier.weight" in w else None
+    head = (
+        tuple(w[name] for name in ("pooler.dense.weight", "pooler.dense.bias", "classifier.weight", "classifier.bias"))
+        if "classifier.weight" in w
+        else None
+    )
     return Cast(w[e + "word_embeddings.weight"], w[e + "position_embeddings.weight"], w[e + "token_type_embeddings.weight"],
                 (w[e + "LayerNorm.weight"], w[e + "LayerNorm.bias"]), layers, head)  # fmt: skip
 
@@ -424,18 +473,32 @@ class Texts:
 
     def __init__(self, args: argparse.Namespace) -> None:
         pack = args.pack
-        names = ("sentences.txt", "heads.txt", "queries.txt", "stems.txt", "small.json", "tests.json", "e5-vocabulary.json", "start.bin", "minilm.bin", "e5.bin")
+        names = (
+            "sentences.txt",
+            "heads.txt",
+            "queries.txt",
+            "stems.txt",
+            "small.json",
+            "tests.json",
+            "e5-vocabulary.json",
+            "start.bin",
+            "minilm.bin",
+            "e5.bin",
+        )
         names = tuple(name for name in names if (pack / f"{name}.xz").exists())
         with ThreadPoolExecutor(len(names)) as pool:
             self.data = dict(zip(names, pool.map(lambda name: load(pack / f"{name}.xz"), names), strict=True))
         say("unpacked")
         small = json.loads(self.data["small.json"])
-        sentences, heads, queries, stems = (self.data[f"{name}.txt"].decode().split("\n") for name in ("sentences", "heads", "queries", "stems"))
+        sentences, heads, queries, stems = (
+            self.data[f"{name}.txt"].decode().split("\n") for name in ("sentences", "heads", "queries", "stems")
+        )
         units = np.array(small["units"])
         tests = json.loads(self.data["tests.json"])
         # A text that the pack holds anyway is its title and the unit.
         tests["texts"] = [
-            text if isinstance(text, str) else " ".join([text[0], *sentences[units[3][text[1]] : units[4][text[1]]]]) for text in tests["texts"]
+            text if isinstance(text, str) else " ".join([text[0], *sentences[units[3][text[1]] : units[4][text[1]]]])
+            for text in tests["texts"]
         ]
         chosen = np.arange(len(queries))
         if args.tiny:
@@ -467,18 +530,26 @@ class Texts:
         self.prefix = flatten(tokenizer, [""], first=(CLS,))
         self.bare_queries = flatten(tokenizer, queries, 64)
         if args.tiny:
-            tests["collections"] = {name: [[query, numbers[:8], gains[:8], ideal] for query, numbers, gains, ideal in rows[:2]] for name, rows in tests["collections"].items()}
+            tests["collections"] = {
+                name: [[query, numbers[:8], gains[:8], ideal] for query, numbers, gains, ideal in rows[:2]]
+                for name, rows in tests["collections"].items()
+            }
             wanted = {number for rows in tests["collections"].values() for row in rows for number in row[1]}
             tests["texts"] = [text if number in wanted else "" for number, text in enumerate(tests["texts"])]
         self.tests = {
-            name: (flatten(tokenizer, [row[0] for row in rows], 256, (CLS,), (SEP,)), rows) for name, rows in tests["collections"].items()
+            name: (flatten(tokenizer, [row[0] for row in rows], 256, (CLS,), (SEP,)), rows)
+            for name, rows in tests["collections"].items()
         }
         self.test_texts = flatten(tokenizer, tests["texts"])
         say("tokens of sentences", len(self.sentences.ids), "units", units.shape[1], "queries", len(queries))
 
         vocabulary = json.loads(self.data["e5-vocabulary.json"])
         first, self.e5_end, _, unknown = vocabulary["special"]
-        unigram = Tokenizer(models.Unigram(list(zip(vocabulary["pieces"], vocabulary["scores"], strict=True)), unk_id=unknown, byte_fallback=False))
+        unigram = Tokenizer(
+            models.Unigram(
+                list(zip(vocabulary["pieces"], vocabulary["scores"], strict=True)), unk_id=unknown, byte_fallback=False
+            )
+        )
         unigram.normalizer = normalizers.Sequence([normalizers.NFKC(), normalizers.Replace(Regex(r"\s+"), " ")])
         unigram.pre_tokenizer = pre_tokenizers.Metaspace(replacement="\u2581", prepend_scheme="always", split=True)
         self.e5_prefixes = [flatten(unigram, [text], first=(first,)) for text in ("passage:", "query:")]
@@ -494,7 +565,14 @@ class Texts:
 
     def count(self, text: str, stemmed: dict[str, str]) -> np.ndarray:
         terms = self.terms
-        return np.array([terms.setdefault(stemmed.get(word, word), len(terms)) for word in WORD.findall(text.lower()) if word not in self.stop], np.int64)
+        return np.array(
+            [
+                terms.setdefault(stemmed.get(word, word), len(terms))
+                for word in WORD.findall(text.lower())
+                if word not in self.stop
+            ],
+            np.int64,
+        )
 
     @staticmethod
     def stem(line: str) -> tuple[str, str]:
@@ -517,7 +595,9 @@ class Lexical:
         head_at = np.where(head >= 0, head + texts.sentence_count, 0)
         head_begin, head_end = starts[head_at], starts[head_at] + np.where(head >= 0, lengths[head_at], 0)
         size = (end - begin) + (head_end - head_begin)
-        rows = np.concatenate([np.repeat(np.arange(len(head)), end - begin), np.repeat(np.arange(len(head)), head_end - head_begin)])
+        rows = np.concatenate(
+            [np.repeat(np.arange(len(head)), end - begin), np.repeat(np.arange(len(head)), head_end - head_begin)]
+        )
         columns = np.concatenate([flat[expand(begin, end)], flat[expand(head_begin, head_end)]])
         self.size = len(texts.terms)
         key = torch.from_numpy(rows * self.size + columns).to(device)
@@ -537,13 +617,21 @@ class Lexical:
         length = self.lengths[members]
         norm = 1.5 * (0.25 + 0.75 * length / length.mean())
         values = idf[columns] * count / (count + norm[rows])
-        return torch.sparse_coo_tensor(torch.stack([rows, columns]), values, (len(members), self.size)).coalesce().to_sparse_csr()
+        return (
+            torch.sparse_coo_tensor(torch.stack([rows, columns]), values, (len(members), self.size))
+            .coalesce()
+            .to_sparse_csr()
+        )
 
     def scores(self, shelf: Tensor, queries: list[int]) -> Tensor:
         dense = torch.zeros(self.size, len(queries), device=self.device)
         columns = np.concatenate([np.full(len(self.queries[q]), i) for i, q in enumerate(queries)]).astype(np.int64)
         rows = np.concatenate([self.queries[q] for q in queries])
-        dense.index_put_((torch.from_numpy(rows).to(self.device), torch.from_numpy(columns).to(self.device)), torch.ones((), device=self.device), accumulate=True)
+        dense.index_put_(
+            (torch.from_numpy(rows).to(self.device), torch.from_numpy(columns).to(self.device)),
+            torch.ones((), device=self.device),
+            accumulate=True,
+        )
         return (shelf @ dense).T
 
 
@@ -596,7 +684,10 @@ class Work:
         self.start = dequantise(read_store(texts.data["start.bin"]))
         # Without the first encoder the second stands in for it.
         difference = dequantise(read_store(texts.data.get("minilm.bin", EMPTY)))
-        minilm = {name: self.start[name] + value if name.startswith("encoder") else value for name, value in difference.items()}
+        minilm = {
+            name: self.start[name] + value if name.startswith("encoder") else value
+            for name, value in difference.items()
+        }
         minilm["embeddings.word_embeddings.weight"] = self.start["embeddings.word_embeddings.weight"]
         e5 = rename_e5(dequantise(read_store(texts.data["e5.bin"])))
         minilm, e5 = ({name: value.to(device) for name, value in weights.items()} for weights in (minilm, e5))
@@ -609,23 +700,36 @@ class Work:
         }
         say("tokens of units", int(passages.lengths.sum()))
 
-        def both(weights: Weights, prefixes: list[Flat], end: int, parts: tuple[Passages, Passages]) -> list[Tensor]:
-            own = cast(weights, kernels.read_dtype)
-            return [embed(kernels, own, Pairs(prefix.to(device), part, end, kernels.tokens)) for prefix, part in zip(prefixes, parts, strict=True)]
-
-        m_units, m_queries = both(minilm, [texts.prefix] * 2, SEP, (passages, Passages.plain(texts.bare_queries.to(device)))) if difference else (None, None)
-        kernels.wait()
-        say("MiniLM" if difference else "no MiniLM in the pack")
         e5_passages = Passages.make(texts.e5_sentences.to(device), texts.e5_heads.to(device), self.units)
-        e_units, e_queries = both(e5, texts.e5_prefixes, texts.e5_end, (e5_passages, Passages.plain(texts.e5_queries.to(device))))
-        kernels.wait()
-        if m_units is None:
-            m_units, m_queries = e_units, e_queries
-        say("e5; all finite:", all(bool(part.isfinite().all()) for part in (m_units, m_queries, e_units, e_queries)))
+
+        def both(weights: Weights, prefixes: list[Flat], end: int, parts: tuple[Passages, Flat]) -> list[Tensor]:
+            own, sides = cast(weights, kernels.read_dtype), (parts[0], Passages.plain(parts[1].to(device)))
+            found = [
+                embed(kernels, own, Pairs(prefix.to(device), part, end, kernels.tokens))
+                for prefix, part in zip(prefixes, sides, strict=True)
+            ]
+            kernels.wait()
+            return found
+
+        for _ in range(2):
+            e_units, e_queries = both(e5, texts.e5_prefixes, texts.e5_end, (e5_passages, texts.e5_queries))
+            say("e5")
+            m_units, m_queries = (
+                both(minilm, [texts.prefix] * 2, SEP, (passages, texts.bare_queries))
+                if difference
+                else (e_units, e_queries)
+            )
+            say("MiniLM" if difference else "no MiniLM in the pack")
+            if all(bool(part.isfinite().all()) for part in (m_units, m_queries, e_units, e_queries)):
+                break
+            say("not finite: once more in bfloat16")
+            kernels.read_dtype = torch.bfloat16
         self.embeddings = (m_queries, m_units, e_queries, e_units)
         lexical = Lexical(texts, device)
         say("BM25")
-        self.shelves = [shelf for place in range(3) for whole in (0, 1) if (shelf := self.make_shelf(lexical, place, whole))]
+        self.shelves = [
+            shelf for place in range(3) for whole in (0, 1) if (shelf := self.make_shelf(lexical, place, whole))
+        ]
         say("candidates", [len(shelf.queries) for shelf in self.shelves])
 
     @torch.no_grad()
@@ -659,7 +763,9 @@ class Work:
                     best = top.gather(1, candidates)
                 parts += [best, own]
             label = torch.zeros(len(block), len(members), device=self.device, dtype=torch.bool)
-            pairs = [(i, u) for i, q in enumerate(block) for u in self.positives[q] if self.kinds[q] in (*LABELLED, "title")]
+            pairs = [
+                (i, u) for i, q in enumerate(block) for u in self.positives[q] if self.kinds[q] in (*LABELLED, "title")
+            ]
             if pairs:
                 row, unit = torch.tensor(pairs, device=self.device).T
                 at = mine[unit]
@@ -687,7 +793,9 @@ class Exam:
                         own = torch.from_numpy(work.kinds[shelf.queries.cpu().numpy()] == kind).to(work.device)
                         rows = torch.nonzero((held == level) & shelf.label.any(1) & own)[:count, 0]
                         if len(rows):
-                            self.lists.append((name, shelf.queries[rows], shelf.units[rows], shelf.label[rows], shelf.score[rows]))
+                            self.lists.append(
+                                (name, shelf.queries[rows], shelf.units[rows], shelf.label[rows], shelf.score[rows])
+                            )
 
     def logits(self, weights: Cast) -> dict[str, Tensor]:
         found = {}
@@ -701,7 +809,14 @@ class Exam:
 
     def entropy(self, logits: dict[str, Tensor]) -> float:
         """Cross-entropy to the best label, the mean of the kinds."""
-        return float(np.mean([float(-torch.log_softmax(logits[name], 1).masked_fill(~label, -1e9).amax(1).mean()) for name, _, _, label, _ in self.lists]))
+        return float(
+            np.mean(
+                [
+                    float(-torch.log_softmax(logits[name], 1).masked_fill(~label, -1e9).amax(1).mean())
+                    for name, _, _, label, _ in self.lists
+                ]
+            )
+        )
 
     def tests(self, weights: Cast) -> dict[str, np.ndarray]:
         """nDCG@10 of each query of each collection, gains as graded."""
@@ -716,7 +831,11 @@ class Exam:
             for _, candidates, judged, ideal in rows:
                 order = np.argsort(-scores[at : at + len(candidates)], kind="stable")[:10]
                 best = np.array([max(0, gain) for gain in ideal][:10])
-                gains.append(float((np.array(judged)[order] * discount[: len(order)]).sum() / (best * discount[: len(best)]).sum()))
+                gains.append(
+                    float(
+                        (np.array(judged)[order] * discount[: len(order)]).sum() / (best * discount[: len(best)]).sum()
+                    )
+                )
                 at += len(candidates)
             found[name] = np.array(gains)
         return found
@@ -735,12 +854,21 @@ def settle_teacher(exam: Exam, start: Cast, logits: dict[str, Tensor]) -> Teache
     """On held-out training questions that the start did not read: no kind gets a teacher below the start."""
     best = {}
     for name, _, _, label, score in exam.lists:
-        row = {share: float(ndcg(share * z(logits[name]) + (1 - share) * score, label).mean()) for share in START_SHARES}
-        say(f"teacher of {name} ({len(label)}) by share of the start:", ", ".join(starmap("{} {:.4f}".format, row.items())))
+        row = {
+            share: float(ndcg(share * z(logits[name]) + (1 - share) * score, label).mean()) for share in START_SHARES
+        }
+        say(
+            f"teacher of {name} ({len(label)}) by share of the start:",
+            ", ".join(starmap("{} {:.4f}".format, row.items())),
+        )
         best[name] = max(START_SHARES, key=lambda share, row=row: (round(row[share], 4), -share))
     known = {name: best.get(name, 0.5) for name in LABELLED}
     mean = float(np.mean(list(known.values())))
-    shares = known | {"exercise": known["squad"], "typed": min(known["qed"], 0.5)} | dict.fromkeys(("title", "keywords", "sentence"), min(mean, 0.5))
+    shares = (
+        known
+        | {"exercise": known["squad"], "typed": min(known["qed"], 0.5)}
+        | dict.fromkeys(("title", "keywords", "sentence"), min(mean, 0.5))
+    )
     scale = float(np.clip(np.mean([float(found.std(1).mean()) for found in logits.values()]), 1.0, 4.0))
     say("shares of the start", shares, f"spread of its logits {scale:.3f}")
     return Teacher(start, shares, scale)
@@ -749,15 +877,23 @@ def settle_teacher(exam: Exam, start: Cast, logits: dict[str, Tensor]) -> Teache
 class Student:
     def __init__(self, work: Work, args: argparse.Namespace, kernels: Kernels) -> None:
         self.kernels = kernels
-        self.weights = {name: value.to(work.device).float() for name, value in work.start.items() if "position_ids" not in name}
-        self.frozen = {name: value.to(kernels.train_dtype) for name, value in self.weights.items() if "word_emb" in name or "position_emb" in name}
+        self.weights = {
+            name: value.to(work.device).float() for name, value in work.start.items() if "position_ids" not in name
+        }
+        self.frozen = {
+            name: value.to(kernels.train_dtype)
+            for name, value in self.weights.items()
+            if "word_emb" in name or "position_emb" in name
+        }
         self.free = {name: value for name, value in self.weights.items() if name not in self.frozen}
         self.began = {name: value.clone() for name, value in self.free.items()}
         self.averaged = {name: value.clone() for name, value in self.free.items()}
         groups: dict[str, list[Tensor]] = {"head": [], "decayed": [], "plain": []}
         for name, value in self.free.items():
             value.requires_grad_()
-            groups["head" if name.startswith(("classifier", "pooler")) else "decayed" if value.ndim > 1 else "plain"].append(value)
+            groups[
+                "head" if name.startswith(("classifier", "pooler")) else "decayed" if value.ndim > 1 else "plain"
+            ].append(value)
         self.optimizer = torch.optim.AdamW(
             [
                 {"params": groups["head"], "scale": 2.0, "weight_decay": 0.0},
@@ -816,7 +952,9 @@ class Draw:
             labelled = shelf.label.any(1).cpu().numpy()
             for kind in SHARES:
                 # A question whose answer BM25 did not find has no label, only a teacher.
-                rows = np.flatnonzero((work.kinds[rows_of] == kind) & free & usable & (labelled | (kind not in LABELLED)))
+                rows = np.flatnonzero(
+                    (work.kinds[rows_of] == kind) & free & usable & (labelled | (kind not in LABELLED))
+                )
                 if len(rows) >= 4:  # noqa: PLR2004
                     self.pools.append((shelf, kind, torch.from_numpy(rows).to(self.device)))
         say("pools", [(kind, "whole" if shelf.whole else "windows", len(rows)) for shelf, kind, rows in self.pools])
@@ -828,9 +966,17 @@ class Draw:
             for shelf, kind, rows in self.pools
         ])  # fmt: skip
         parts = []
-        for (shelf, kind, rows), many in zip(self.pools, self.random.multinomial(count, shares / shares.sum()), strict=True):
+        for (shelf, kind, rows), many in zip(
+            self.pools, self.random.multinomial(count, shares / shares.sum()), strict=True
+        ):
             if many:
-                parts.append(self.lists(shelf, rows[torch.randint(len(rows), (int(many),), device=self.device)], self.teacher.shares[kind]))
+                parts.append(
+                    self.lists(
+                        shelf,
+                        rows[torch.randint(len(rows), (int(many),), device=self.device)],
+                        self.teacher.shares[kind],
+                    )
+                )
         order = torch.randperm(count, device=self.device)
         return Lists(*(torch.cat(columns)[order] for columns in zip(*parts, strict=True)))
 
@@ -839,20 +985,34 @@ class Draw:
         rank = torch.argsort(torch.argsort(score, dim=1, descending=True), dim=1)
         labelled = label.any(1)
         best = torch.where(label, score, -1e4).argmax(1)
-        top = torch.argsort(score, dim=1, descending=True)[torch.arange(len(rows), device=self.device), torch.randint(3, (len(rows),), device=self.device)]
+        top = torch.argsort(score, dim=1, descending=True)[
+            torch.arange(len(rows), device=self.device), torch.randint(3, (len(rows),), device=self.device)
+        ]
         first = torch.where(labelled, best, top)
         key = torch.rand_like(score)
-        key = key + 2.0 * ((rank < 20) & (torch.rand_like(score) < 0.3)) + 1.0 * ((torch.arange(CANDIDATES, device=self.device) < 12) & (torch.rand_like(score) < 0.25))
+        key = (
+            key
+            + 2.0 * ((rank < 20) & (torch.rand_like(score) < 0.3))
+            + 1.0 * ((torch.arange(CANDIDATES, device=self.device) < 12) & (torch.rand_like(score) < 0.25))
+        )
         key = key.masked_fill(label, -1.0)  # another answer is never called a negative
         key.scatter_(1, first[:, None], 9.0)
         chosen = key.topk(LIST_SIZE, dim=1).indices
-        return shelf.queries[rows], shelf.units[rows].gather(1, chosen), score.gather(1, chosen), labelled.float(), torch.full_like(labelled, share, dtype=torch.float)
+        return (
+            shelf.queries[rows],
+            shelf.units[rows].gather(1, chosen),
+            score.gather(1, chosen),
+            labelled.float(),
+            torch.full_like(labelled, share, dtype=torch.float),
+        )
 
 
 def target_of(score: Tensor, start: Tensor, share: Tensor, scale: float) -> Tensor:
     """The teacher's logits of each list: the start's, brought to the same mean and spread, mixed with the encoders'."""
     spread = score.std(1, keepdim=True)
-    own = (start - start.mean(1, keepdim=True)) / start.std(1, keepdim=True).clamp(min=1e-3) * spread + score.mean(1, keepdim=True)
+    own = (start - start.mean(1, keepdim=True)) / start.std(1, keepdim=True).clamp(min=1e-3) * spread + score.mean(
+        1, keepdim=True
+    )
     return (share[:, None] * own + (1 - share[:, None]) * score) * scale
 
 
@@ -867,7 +1027,11 @@ def loss_of(logits: Tensor, teacher: Tensor, label: Tensor) -> Tensor:
     regression = ((logits - logits.mean(-1, keepdim=True)) - (wanted - wanted.mean(-1, keepdim=True))).square().mean(-1)
     pointwise = functional.binary_cross_entropy_with_logits(logits, first, reduction="none")
     weights = torch.where(first > 0, logits.shape[1] - 1.0, 1.0) * label[:, None]
-    return listwise + REGRESSION_WEIGHT * regression + POINTWISE_WEIGHT * (weights * pointwise).sum(-1) / (2 * logits.shape[1] - 2)
+    return (
+        listwise
+        + REGRESSION_WEIGHT * regression
+        + POINTWISE_WEIGHT * (weights * pointwise).sum(-1) / (2 * logits.shape[1] - 2)
+    )
 
 
 def train(student: Student, work: Work, teacher: Teacher, args: argparse.Namespace) -> None:
@@ -907,7 +1071,9 @@ def train(student: Student, work: Work, teacher: Teacher, args: argparse.Namespa
                 mean = float(torch.stack(losses).mean())
                 losses.clear()
                 spent = time.monotonic() - begin
-                say(f"step {steps}, progress {progress:.2f}, loss {mean:.4f}, norm {float(norm):.2f}, {pairs / spent:,.0f} pairs/s, {tokens / spent:,.0f} tokens/s")
+                say(
+                    f"step {steps}, progress {progress:.2f}, loss {mean:.4f}, norm {float(norm):.2f}, {pairs / spent:,.0f} pairs/s, {tokens / spent:,.0f} tokens/s"
+                )
                 if not np.isfinite(mean):
                     say("the loss is no number: stopped")
                     return
@@ -921,11 +1087,22 @@ def train(student: Student, work: Work, teacher: Teacher, args: argparse.Namespa
     say(f"trained {steps} steps, {pairs:,} pairs, {tokens:,} tokens")
 
 
-def compare(student: Student, exam: Exam, before: dict[str, Tensor], read: dict[str, np.ndarray], args: argparse.Namespace) -> None:
+def compare(
+    student: Student, exam: Exam, before: dict[str, Tensor], read: dict[str, np.ndarray], args: argparse.Namespace
+) -> None:
     """What every share of the way from the start ranks like. The choice is by held-out training questions alone."""
     results, rows = {}, []
     slowest = 0.0
-    plan = [("last", 0.5), ("last", 1.0), ("last", 0.75), ("averaged", 1.0), ("last", 0.25), ("averaged", 0.5), ("averaged", 0.75), ("averaged", 0.25)]
+    plan = [
+        ("last", 0.5),
+        ("last", 1.0),
+        ("last", 0.75),
+        ("averaged", 1.0),
+        ("last", 0.25),
+        ("averaged", 0.5),
+        ("averaged", 0.75),
+        ("averaged", 0.25),
+    ]
     for source, share in plan:
         begun = time.monotonic()
         if begun - BEGIN + 1.3 * slowest > args.stop:
@@ -934,19 +1111,33 @@ def compare(student: Student, exam: Exam, before: dict[str, Tensor], read: dict[
         weights = student.reading({"last": student.free, "averaged": student.averaged}[source], share)
         logits = exam.logits(weights)
         gains = exam.gains(logits)
-        change = {name: (float((gains[name] - before[name]).mean()), float((gains[name] - before[name]).std() / len(gains[name]) ** 0.5)) for name in gains}
+        change = {
+            name: (
+                float((gains[name] - before[name]).mean()),
+                float((gains[name] - before[name]).std() / len(gains[name]) ** 0.5),
+            )
+            for name in gains
+        }
         mean = float(np.mean([float(value.mean()) for value in gains.values()]))
         tests = exam.tests(weights)
         results[f"{source} {share}"] = {
             "held out": {name: float(value.mean()) for name, value in gains.items()},
             "tests": {name: float(value.mean()) for name, value in tests.items()},
             "tests less start": {name: float((value - read[name]).mean()) for name, value in tests.items()},
-            "tests less start, error": {name: float((value - read[name]).std() / len(value) ** 0.5) for name, value in tests.items()},
+            "tests less start, error": {
+                name: float((value - read[name]).std() / len(value) ** 0.5) for name, value in tests.items()
+            },
             "cross-entropy": exam.entropy(logits),
         }
         rows.append((mean, min(low for low, _ in change.values()), source, share))
-        say(f"{source} {share}: held out mean {mean:.4f}, cross-entropy {exam.entropy(logits):.4f};", ", ".join(f"{n} {d:+.4f}±{e:.4f}" for n, (d, e) in change.items()))
-        say(f"{source} {share}: TEST", ", ".join(f"{n} {v.mean():.4f} ({(v - read[n]).mean():+.4f})" for n, v in tests.items()))
+        say(
+            f"{source} {share}: held out mean {mean:.4f}, cross-entropy {exam.entropy(logits):.4f};",
+            ", ".join(f"{n} {d:+.4f}±{e:.4f}" for n, (d, e) in change.items()),
+        )
+        say(
+            f"{source} {share}: TEST",
+            ", ".join(f"{n} {v.mean():.4f} ({(v - read[n]).mean():+.4f})" for n, v in tests.items()),
+        )
         slowest = max(slowest, time.monotonic() - begun)
         (args.output / "results.json").write_text(json.dumps(results, indent=1))
     if rows:
@@ -961,7 +1152,9 @@ def main() -> None:
     parser.add_argument("--tokenizer", type=Path, default=Path(__file__).parents[1] / "tokenizer.json")
     parser.add_argument("--seconds", type=float, default=200, help="of training")
     parser.add_argument("--deadline", type=float, default=242, help="seconds after the start at which training ends")
-    parser.add_argument("--stop", type=float, default=290, help="seconds after the start at which the last comparison ends")
+    parser.add_argument(
+        "--stop", type=float, default=290, help="seconds after the start at which the last comparison ends"
+    )
     parser.add_argument("--rate", type=float, default=1.5e-4)
     parser.add_argument("--tokens", type=int, default=65536, help="of a packed row")
     parser.add_argument("--micro", type=int, default=4, help="rows a step")
@@ -989,7 +1182,11 @@ def main() -> None:
     start = student.reading(student.free, 0.0)
     logits = exam.logits(start)
     before = exam.gains(logits)
-    say("start, held out:", ", ".join(f"{name} {gains.mean():.4f} of {len(gains)}" for name, gains in before.items()), f"cross-entropy {exam.entropy(logits):.4f}")
+    say(
+        "start, held out:",
+        ", ".join(f"{name} {gains.mean():.4f} of {len(gains)}" for name, gains in before.items()),
+        f"cross-entropy {exam.entropy(logits):.4f}",
+    )
     read = exam.tests(start)
     say("start, TEST:", ", ".join(f"{name} {value.mean():.4f} of {len(value)}" for name, value in read.items()))
     teacher = settle_teacher(exam, start, logits)

@@ -41,7 +41,9 @@ COLLECTIONS = ("wikipedia", "scifact", "openstax")
 
 def store(path: Path, data: bytes, *, packed: bool = True) -> None:
     """xz, one file an item, so that the other side unpacks them side by side."""
-    filters = [{"id": lzma.FILTER_LZMA2, "preset": 9 if packed else 6, **({} if packed else {"lc": 0, "lp": 0, "pb": 0})}]
+    filters = [
+        {"id": lzma.FILTER_LZMA2, "preset": 9 if packed else 6, **({} if packed else {"lc": 0, "lp": 0, "pb": 0})}
+    ]
     path.with_name(path.name + ".xz").write_bytes(lzma.compress(data, lzma.FORMAT_XZ, filters=filters))
 
 
@@ -79,7 +81,10 @@ class Store:
             self.add(name, weights.astype(np.float32))
             return
         whole, scale = quantise(weights, bits)
-        self.add(f"{name}:q{8 if bits == 8 else 4}:{weights.shape[0]}x{weights.shape[1]}", whole if bits == 8 else pack_nibbles(whole))
+        self.add(
+            f"{name}:q{8 if bits == 8 else 4}:{weights.shape[0]}x{weights.shape[1]}",
+            whole if bits == 8 else pack_nibbles(whole),
+        )
         self.add(f"{name}:scale", scale)
 
     def data(self) -> bytes:
@@ -204,7 +209,14 @@ def read_openstax(data: Path, paragraphs: int, rng: random.Random) -> tuple[dict
             if term and meaning and len(meaning.split()) >= 6:
                 key = f"openstax-def/{module['book']}/{module['module']}/{number}"
                 definitions[key] = Document(key, term, split_sentences(f"{term}: {meaning}"))
-                asked.append((rng.choice(("what is {}", "{} definition", "what does {} mean", "define {}", "{}")).format(term), key))
+                asked.append(
+                    (
+                        rng.choice(("what is {}", "{} definition", "what does {} mean", "define {}", "{}")).format(
+                            term
+                        ),
+                        key,
+                    )
+                )
         for entry in module.get("exercises") or []:
             text = entry if isinstance(entry, str) else entry.get("text") or entry.get("problem") or ""
             if 4 <= len(text.split()) <= 40:
@@ -241,13 +253,26 @@ def read_by_the_start(data: Path) -> set[str]:
     return read
 
 
-def refer(texts: list[str], units: list[tuple[int, int, int, int, int]], sentences: list[str]) -> list[str | tuple[str, int]]:
+def refer(
+    texts: list[str], units: list[tuple[int, int, int, int, int]], sentences: list[str]
+) -> list[str | tuple[str, int]]:
     """Texts that are a title and a unit of the pack, as that."""
-    known = {" ".join(" ".join(sentences[first:last]).split()): index for index, (_, whole, _, first, last) in enumerate(units) if whole}
+    known = {
+        " ".join(" ".join(sentences[first:last]).split()): index
+        for index, (_, whole, _, first, last) in enumerate(units)
+        if whole
+    }
     out: list[str | tuple[str, int]] = []
     for text in texts:
         words = text.split()
-        found = next(((" ".join(words[:cut]), known[body]) for cut in range(min(40, len(words))) if (body := " ".join(words[cut:])) in known), None)
+        found = next(
+            (
+                (" ".join(words[:cut]), known[body])
+                for cut in range(min(40, len(words)))
+                if (body := " ".join(words[cut:])) in known
+            ),
+            None,
+        )
         out.append(found or " ".join(words))
     return out
 
@@ -260,10 +285,19 @@ def main() -> None:
     parser.add_argument("--squad-paragraphs", type=int, default=9000)
     parser.add_argument("--openstax-paragraphs", type=int, default=20000)
     parser.add_argument("--squad-questions", type=int, default=26000)
-    parser.add_argument("--held-out", type=int, default=600, help="labelled questions of a kind that neither the start nor this training reads")
-    parser.add_argument("--held-out-seen", type=int, default=300, help="of a kind of which fewer are new to the start: that many more")
+    parser.add_argument(
+        "--held-out",
+        type=int,
+        default=600,
+        help="labelled questions of a kind that neither the start nor this training reads",
+    )
+    parser.add_argument(
+        "--held-out-seen", type=int, default=300, help="of a kind of which fewer are new to the start: that many more"
+    )
     parser.add_argument("--seed", type=int, default=17)
-    parser.add_argument("--tests", type=Path, required=True, help="tests.json.xz of pack_tests.py, whose words travel too")
+    parser.add_argument(
+        "--tests", type=Path, required=True, help="tests.json.xz of pack_tests.py, whose words travel too"
+    )
     parser.add_argument("--texts-only", action="store_true")
     args = parser.parse_args()
     rng = random.Random(args.seed)
@@ -318,10 +352,21 @@ def main() -> None:
 
     queries: list[dict] = []
 
-    def ask(text: str, kind: str, place: int, keys: tuple[str, ...] = (), answers: tuple[str, ...] = (), **more: object) -> None:
+    def ask(
+        text: str, kind: str, place: int, keys: tuple[str, ...] = (), answers: tuple[str, ...] = (), **more: object
+    ) -> None:
         text = " ".join(text.split())
         if text and normalise(text) not in forbidden:
-            queries.append({"text": text, "kind": kind, "place": place, "documents": [number[key] for key in keys if key in number], "answers": list(answers), **more})
+            queries.append(
+                {
+                    "text": text,
+                    "kind": kind,
+                    "place": place,
+                    "documents": [number[key] for key in keys if key in number],
+                    "answers": list(answers),
+                    **more,
+                }
+            )
 
     for kind, questions, limit in (
         ("squad", squad.questions, args.squad_questions),
@@ -344,7 +389,9 @@ def main() -> None:
     typed += list((args.data / "web-queries" / "webquestions.txt").open(encoding="utf-8"))
     for text in typed:
         ask(text, "typed", 2 if rng.random() < 0.4 else 0)
-    frequency = Counter(word for document, _ in documents for word in set(re.findall(r"[A-Za-z][\w'-]+", document.text.lower())))
+    frequency = Counter(
+        word for document, _ in documents for word in set(re.findall(r"[A-Za-z][\w'-]+", document.text.lower()))
+    )
     for index, (document, place) in enumerate(documents):
         if document.key.startswith("openstax-def"):
             continue
@@ -385,11 +432,15 @@ def main() -> None:
     suffixes = []
     for word, stem in zip(words, stems, strict=True):
         if word != stem:
-            shared = next((i for i, (a, b) in enumerate(zip(word, stem, strict=False)) if a != b), min(len(word), len(stem)))
+            shared = next(
+                (i for i, (a, b) in enumerate(zip(word, stem, strict=False)) if a != b), min(len(word), len(stem))
+            )
             suffixes.append(f"{word} {len(word) - shared}{stem[shared:]}")
     rows = [[q["text"], q["kind"], q["place"], q["positives"], q.get("held", 0)] for q in queries]
     # Beside one another: texts that were read together compress together.
-    order = sorted(range(len(rows)), key=lambda index: (rows[index][1], rows[index][3][:1] or [10**9], rows[index][0].lower()))
+    order = sorted(
+        range(len(rows)), key=lambda index: (rows[index][1], rows[index][3][:1] or [10**9], rows[index][0].lower())
+    )
     rows = [rows[index] for index in order]
     small = {
         "kinds": [row[1] for row in rows],

@@ -16,7 +16,9 @@ QUERIES = 300
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--collections", type=Path, required=True, help="what benchmarks.quality.prepare_collections wrote")
+    parser.add_argument(
+        "--collections", type=Path, required=True, help="what benchmarks.quality.prepare_collections wrote"
+    )
     parser.add_argument("--output", type=Path, required=True)
     args = parser.parse_args()
     texts: dict[str, int] = {}
