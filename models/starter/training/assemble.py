@@ -1,4 +1,4 @@
-"""Put what distil.py trained back beside the frozen vectors: a checkpoint for compare.py, export.py and the evaluator."""
+"""Put what distil.py trained back beside the frozen vectors: a checkpoint for export.py."""
 
 import argparse
 import shutil

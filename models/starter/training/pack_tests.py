@@ -7,8 +7,9 @@ import argparse
 import json
 from pathlib import Path
 
-from benchmarks.quality.run import load_task
 from pack import store
+
+from benchmarks.quality.run import load_task
 
 TOP_K = 100
 QUERIES = 300
