@@ -13,10 +13,11 @@ MODEL = Path(__file__).parents[1]
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("parts", type=Path, nargs="+", help="final-a.npz and final-b.npz")
+    parser.add_argument("--start", type=Path, default=MODEL / "model.safetensors", help="whose frozen vectors are kept")
     parser.add_argument("--share", type=float, default=1.0, help="of the new weights; the rest is where they began")
     parser.add_argument("--output", type=Path, required=True)
     args = parser.parse_args()
-    state = load_file(MODEL / "model.safetensors")
+    state = load_file(args.start)
     for part in args.parts:
         for name, value in np.load(part).items():
             full = name if name in state else f"bert.{name}"
