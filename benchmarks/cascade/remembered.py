@@ -51,12 +51,13 @@ class RememberingSifter:
     def __init__(self, sifter: Sifter) -> None:
         self.name = sifter.name
         self._sifter = sifter
-        self._last: tuple[str, Sifted] | None = None
+        self._last: tuple[tuple[str, list[str]], Sifted] | None = None
 
     def sift(self, query: str, passages: Sequence[str]) -> Sifted:
-        """Score every passage; a query has one list."""
-        if self._last is None or self._last[0] != query:
-            self._last = (query, self._sifter.sift(query, passages))
+        """Score every passage."""
+        asked = (query, [*passages])  # a list is warmed up for with some of its passages
+        if self._last is None or self._last[0] != asked:
+            self._last = (asked, self._sifter.sift(query, passages))
         return self._last[1]
 
 

@@ -14,11 +14,11 @@ from torch.nn import functional
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("checkpoints", type=Path, nargs="+")
-    parser.add_argument("--work-dir", type=Path, required=True)
+    parser.add_argument("--pack", type=Path, required=True)
     args = parser.parse_args()
     table = Table("checkpoint", "cross-entropy of lists", "of calibrated pairs", "reciprocal rank")
     for checkpoint in args.checkpoints:
-        logits, labels = held_out_logits(checkpoint, args.work_dir)
+        logits, labels = held_out_logits(checkpoint, args.pack)
         scale, shift = fit_scale_and_shift(logits.clone(), labels.clone())
         calibrated = logits * scale + shift
         lists = calibrated.view(-1, int(labels.numel() / labels.sum()))

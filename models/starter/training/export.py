@@ -8,29 +8,25 @@ import argparse
 import json
 from pathlib import Path
 
-import numpy as np
 import torch
+from held_out import LIST_SIZE, held_out_lists
 from rich.console import Console
 from safetensors.torch import save_file
 from sentence_transformers import CrossEncoder
-from teacher import read_rows
 from torch import Tensor
 from torch.nn import functional
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
+QUESTIONS_A_KIND = 75
 
-def held_out_logits(checkpoint: Path, work_dir: Path) -> tuple[Tensor, Tensor]:
+
+def held_out_logits(checkpoint: Path, pack: Path) -> tuple[Tensor, Tensor]:
     """Logits and labels of all pairs of the held-out lists, whose answers come first."""
-    queries, units = read_rows(work_dir / "queries.jsonl"), read_rows(work_dir / "passages.jsonl")
-    lists = np.load(work_dir / "lists-held-out.npz")
-    pairs = [
-        (queries[query]["text"], units[unit]["text"])
-        for query, candidates in zip(lists["query"], lists["units"], strict=True)
-        for unit in candidates
-    ]
+    lists = held_out_lists(pack, QUESTIONS_A_KIND)
+    pairs = [(query, passage) for query, passages in lists for passage in passages]
     model = CrossEncoder(str(checkpoint), device="cpu", max_length=512)
     logits = model.predict(pairs, activation_fn=torch.nn.Identity(), convert_to_tensor=True, show_progress_bar=True)
-    labels = torch.zeros(lists["units"].shape)
+    labels = torch.zeros(len(lists), LIST_SIZE)
     labels[:, 0] = 1
     return logits, labels.flatten()
 
@@ -54,13 +50,13 @@ def fit_scale_and_shift(logits: Tensor, labels: Tensor) -> tuple[float, float]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("checkpoint", type=Path)
-    parser.add_argument("--work-dir", type=Path, required=True)
+    parser.add_argument("--pack", type=Path, required=True, help="what pack.py wrote, with the held-out questions")
     parser.add_argument("--output", type=Path, required=True)
     args = parser.parse_args()
     model = AutoModelForSequenceClassification.from_pretrained(args.checkpoint, dtype=torch.float32).eval()
     tokenizer = AutoTokenizer.from_pretrained(args.checkpoint)
 
-    logits, labels = held_out_logits(args.checkpoint, args.work_dir)
+    logits, labels = held_out_logits(args.checkpoint, args.pack)
     scale, shift = fit_scale_and_shift(logits.clone(), labels.clone())
     with torch.no_grad():
         model.classifier.weight *= scale
