@@ -12,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 import httpx2
 import pytest
 from support.keys import KEY
+from support.metrics import Scrape
 from support.server import (
     BIN,
     REPOSITORY,
@@ -142,6 +143,8 @@ def test_probes_that_go_well_are_not_logged(json_server):
 def test_a_file_that_two_workers_write_loses_and_tears_no_line(json_server):
     """While it is renamed again and again, each of 400 requests has one whole line in one of the files."""
     server, home = json_server
+    # Connections that are opened before are the first worker's alone.
+    wait_until(lambda: Scrape(server.url)("rerank_workers_ready") == 2, within_s=20)
     with ThreadPoolExecutor(8) as pool, httpx2.Client(base_url=server.url, timeout=30) as client:
         answers = pool.map(lambda _: client.post("/rerank", json=QUESTION), range(400))
         ids = [answer.headers["x-request-id"] for answer in answers]

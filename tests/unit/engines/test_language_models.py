@@ -362,7 +362,7 @@ def test_a_window_that_its_prompts_fill_is_refused(tiny_models: Any, tmp_path: P
 
 
 def test_a_window_whose_attention_takes_too_much_memory_is_cut(
-    tiny_models: Any, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    tiny_models: Any, tmp_path: Path, package_log: pytest.LogCaptureFixture
 ) -> None:
     """For OpenVINO, by a warning; the more heads share keys, the more it takes."""
     for keys, window in ((4, 2048), (2, 1024)):
@@ -372,4 +372,4 @@ def test_a_window_whose_attention_takes_too_much_memory_is_cut(
         checkpoint = open_checkpoint(str(folder))
         assert with_window_that_fits(checkpoint, memory_bytes=8 << 30) is checkpoint
         assert with_window_that_fits(checkpoint, memory_bytes=400 << 20).max_tokens == window
-        assert f"reads {window} tokens of a pair, not the 4096 of its window" in caplog.messages[-1]
+        assert f"reads {window} tokens of a pair, not the 4096 of its window" in package_log.messages[-1]
