@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, TypeAlias, overload
+from typing import TYPE_CHECKING, Any, Self, TypeAlias, TypeVar, overload
 
 from bentorank.types import Document, Pair, ScoredChunk, ScoredDocument
 
@@ -14,9 +15,33 @@ if TYPE_CHECKING:
 
 
 Metadata: TypeAlias = "Sequence[Mapping[str, Any] | None]"
+T = TypeVar("T")
 
 
-class Documents(Sequence[Document]):
+class Columns(Sequence[T]):
+    """A sequence whose members are made where somebody asks for one."""
+
+    __slots__ = ()
+
+    @overload
+    def __getitem__(self, index: int) -> T: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> Self: ...
+
+    def __getitem__(self, index: int | slice) -> T | Self:
+        return self.part(index) if isinstance(index, slice) else self.one(index)
+
+    @abstractmethod
+    def one(self, place: int) -> T:
+        """That at a place. Raises IndexError."""
+
+    @abstractmethod
+    def part(self, places: slice) -> Self:
+        """Those at the places, in columns too."""
+
+
+class Documents(Columns[Document]):
     """Documents by their `contents`; without `metadata` none has any."""
 
     __slots__ = ("contents", "metadata")
@@ -28,16 +53,13 @@ class Documents(Sequence[Document]):
     def __len__(self) -> int:
         return len(self.contents)
 
-    @overload
-    def __getitem__(self, index: int) -> Document: ...
+    def one(self, place: int) -> Document:
+        """See Columns."""
+        return Document(self.contents[place], None if self.metadata is None else self.metadata[place])
 
-    @overload
-    def __getitem__(self, index: slice) -> Documents: ...
-
-    def __getitem__(self, index: int | slice) -> Document | Documents:
-        if isinstance(index, slice):
-            return Documents(self.contents[index], None if self.metadata is None else self.metadata[index])
-        return Document(self.contents[index], None if self.metadata is None else self.metadata[index])
+    def part(self, places: slice) -> Self:
+        """See Columns."""
+        return type(self)(self.contents[places], None if self.metadata is None else self.metadata[places])
 
 
 def contents_of(documents: Sequence[Document]) -> list[str]:
@@ -50,7 +72,7 @@ def metadata_of(documents: Sequence[Document]) -> Metadata | None:
     return documents.metadata if isinstance(documents, Documents) else [document.metadata for document in documents]
 
 
-class TextPairs(Sequence[Pair]):
+class TextPairs(Columns[Pair]):
     """Pairs by their `queries` and `passages`."""
 
     __slots__ = ("passages", "queries")
@@ -76,19 +98,16 @@ class TextPairs(Sequence[Pair]):
     def __len__(self) -> int:
         return len(self.passages)
 
-    @overload
-    def __getitem__(self, index: int) -> Pair: ...
+    def one(self, place: int) -> Pair:
+        """See Columns."""
+        return Pair(self.queries[place], self.passages[place])
 
-    @overload
-    def __getitem__(self, index: slice) -> TextPairs: ...
-
-    def __getitem__(self, index: int | slice) -> Pair | TextPairs:
-        if isinstance(index, slice):
-            return TextPairs(self.queries[index], self.passages[index])
-        return Pair(self.queries[index], self.passages[index])
+    def part(self, places: slice) -> Self:
+        """See Columns."""
+        return type(self)(self.queries[places], self.passages[places])
 
 
-class WholeDocuments(Sequence[ScoredDocument]):
+class WholeDocuments(Columns[ScoredDocument]):
     """Documents that the model scored, each as one chunk that was not to be split, by their `logits` and `marks`."""
 
     __slots__ = ("logits", "marks")
@@ -100,16 +119,13 @@ class WholeDocuments(Sequence[ScoredDocument]):
     def __len__(self) -> int:
         return len(self.logits)
 
-    @overload
-    def __getitem__(self, index: int) -> ScoredDocument: ...
+    def one(self, place: int) -> ScoredDocument:
+        """See Columns."""
+        return _whole(self.logits[place], self.marks[place])
 
-    @overload
-    def __getitem__(self, index: slice) -> WholeDocuments: ...
-
-    def __getitem__(self, index: int | slice) -> ScoredDocument | WholeDocuments:
-        if isinstance(index, slice):
-            return WholeDocuments(self.logits[index], self.marks[index])
-        return _whole(self.logits[index], self.marks[index])
+    def part(self, places: slice) -> Self:
+        """See Columns."""
+        return type(self)(self.logits[places], self.marks[places])
 
     def __iter__(self) -> Iterator[ScoredDocument]:
         return map(_whole, self.logits, self.marks)

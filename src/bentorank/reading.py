@@ -168,6 +168,13 @@ def _read(chunks: Sequence[Mark], outcomes: Iterator[Outcome]) -> ReadDocument:
     return ScoredDocument(tuple(scored), chunks[0].query_truncated) if error is None else error
 
 
+def settled(read: Sequence[ReadDocument]) -> Sequence[ScoredDocument | Unscored]:
+    """The documents as they are ranked: one without a score has the code of its error."""
+    if isinstance(read, WholeDocuments):
+        return read
+    return [document if isinstance(document, ScoredDocument) else Unscored(document.code) for document in read]
+
+
 def scored_pairs(read: Sequence[ReadDocument]) -> int:
     """How many pairs the model scored for them."""
     if isinstance(read, WholeDocuments):

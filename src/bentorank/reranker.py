@@ -27,7 +27,7 @@ from bentorank.errors import (
     ScoringError,
 )
 from bentorank.ranking import is_empty, rank
-from bentorank.reading import Count, EncodedDocuments, Terms, Work, scored_pairs
+from bentorank.reading import Count, EncodedDocuments, Terms, Work, scored_pairs, settled
 from bentorank.scheduling.forecast import ReadingSpeed, TokenForecast, sizes_in_bytes
 from bentorank.stages import StageName
 from bentorank.types import (
@@ -412,13 +412,9 @@ def _is_worth_it(document: ReadDocument) -> TypeGuard[ScoredDocument]:
 
 def _settled(read: Sequence[ReadDocument], job: RerankJob, cut: Cut) -> Sequence[ScoredDocument | Unscored]:
     """The documents in their order, those without a score marked, if the caller takes such an answer."""
-    if isinstance(read, WholeDocuments) and not cut.pruned:
-        return read
-    if job.on_item_error is OnItemError.ERROR:
+    if job.on_item_error is OnItemError.ERROR and not isinstance(read, WholeDocuments):
         _check_scored(read, cut.kept)
-    return cut.with_pruned(
-        [document if isinstance(document, ScoredDocument) else Unscored(document.code) for document in read]
-    )
+    return cut.with_pruned(settled(read))
 
 
 def _check_scored(read: Sequence[ReadDocument], places: Sequence[int]) -> None:

@@ -7,7 +7,7 @@ import threading
 from collections import defaultdict
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from itertools import accumulate, pairwise
+from itertools import accumulate, islice, pairwise
 from typing import TYPE_CHECKING, NamedTuple, Self
 
 from bentorank.bulk.answers import RankedRow
@@ -30,9 +30,9 @@ from bentorank.errors import (
 )
 from bentorank.memory_need import check_memory
 from bentorank.ranking import is_empty, rank
-from bentorank.reading import EncodedDocuments
+from bentorank.reading import Count, EncodedDocuments, settled
 from bentorank.scheduling import Device
-from bentorank.types import OnItemError, Overflow, ScoredDocument, Unscored
+from bentorank.types import OnItemError, Overflow
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -43,7 +43,6 @@ if TYPE_CHECKING:
     from bentorank.bulk.order import Order
     from bentorank.bulk.rows import Candidate
     from bentorank.engines.protocol import EngineInfo
-    from bentorank.reading import ReadDocument
     from bentorank.scheduling import Outcome
     from bentorank.settings import Settings
     from bentorank.types import LengthPolicy, RerankJob
@@ -213,22 +212,23 @@ class BulkScorer:
         assert isinstance(cut, Cut), "bug: what could not be pruned was read"
         if row.job is None:
             return RankedRow(row.id)
-        documents = read.with_outcomes([next(outcomes) for _ in read.to_score])
+        lengths = read.to_score.lengths
+        documents = read.with_outcomes(list(islice(outcomes, len(lengths))))
         if row.job.on_item_error is OnItemError.ERROR:
             for place, document in zip(cut.kept, documents, strict=True):
                 if isinstance(document, BentorankError):
                     return _failed(row, place, document)
-        settled = [_settled(document) for document in documents]
-        scored = [document for document in settled if isinstance(document, ScoredDocument)]
+        kept = settled(documents)
+        count = Count.of(kept)
         return RankedRow(
             row.id,
-            rank(cut.with_pruned(settled), row.job, self.info.activation),
-            query_truncated=any(document.query_truncated for document in scored[:1]),
+            rank(cut.with_pruned(kept), row.job, self.info.activation),
+            query_truncated=count.query_truncated,
             documents=len(row.job.documents),
-            tokens=sum(read.to_score.lengths),
-            truncated=sum(document.chunks[0].truncated for document in scored),
-            empty=sum(document.empty for document in scored),
-            unscored=len(settled) - len(scored),
+            tokens=sum(lengths),
+            truncated=count.truncated,
+            empty=count.empty,
+            unscored=sum(count.unscored.values()),
             ignored_instruction=row.job.length.instruction is not None and not self.info.takes_instruction,
             first_stage=cut.usage,
         )
@@ -242,17 +242,12 @@ class _Kept(NamedTuple):
 
     @property
     def pairs(self) -> TextPairs:
-        contents = contents_of(self.job.documents)
-        return TextPairs.of_query(self.job.query, [contents[place] for place in self.kept])
+        return TextPairs.of_query(self.job.query, contents_of(self.job.documents)).at(self.kept)
 
 
 def _all_of(pairs: Sequence[TextPairs]) -> TextPairs:
     queries = [query for own in pairs for query in own.queries]
     return TextPairs(queries, [passage for own in pairs for passage in own.passages])
-
-
-def _settled(document: ReadDocument) -> ScoredDocument | Unscored:
-    return Unscored(document.code) if isinstance(document, BentorankError) else document
 
 
 def _failed(row: Candidate, place: int, error: BentorankError) -> Rejection:

@@ -9,6 +9,8 @@ import numpy as np
 
 from bentorank.cascade.first_stage import Sifted
 from bentorank.cascade.word_match import match_words
+from bentorank.columns import TextPairs
+from bentorank.engines.encoded_pairs import EncodedChunks
 from bentorank.errors import DeadlineExceededError
 from bentorank.types import Pair
 
@@ -48,13 +50,13 @@ def sift_by_words(
     engine: Engine, table: WordTable, query: str, passages: Sequence[str], policy: LengthPolicy
 ) -> Sifted:
     """Scores of the passages, each its best chunk's. Raises as Engine.encode_chunks does."""
-    encoded = engine.encode_chunks([Pair(query, passage) for passage in passages], policy)
+    encoded = EncodedChunks.of(engine.encode_chunks(TextPairs.of_query(query, list(passages)), policy))
     (nothing,), (query_alone,) = engine.encode_chunks([Pair("", ""), Pair(query, "")], policy)
-    chunks = [chunk.input_ids for chunks in encoded for chunk in chunks]
+    chunks = [chunk.input_ids for chunk in encoded.pairs]
     words_of_query = _inserted([query_alone.input_ids], nothing.input_ids)[0]
     words = _inserted(chunks, query_alone.input_ids)
-    by_chunk = iter(match_words(table, words_of_query, words).tolist())
-    scores = [max((next(by_chunk) for _ in chunks), default=-np.inf) for chunks in encoded]
+    by_chunk = match_words(table, words_of_query, words).tolist()
+    scores = [max(own, default=-np.inf) for own in encoded.split(by_chunk)]
     finite = [score if np.isfinite(score) else None for score in scores]
     return Sifted(finite, pairs=len(chunks), tokens=sum(map(len, words)))
 

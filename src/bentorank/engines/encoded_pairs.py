@@ -8,10 +8,11 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Sequence
 from itertools import accumulate, chain, pairwise
-from typing import TYPE_CHECKING, NamedTuple, TypeGuard, TypeVar, overload
+from typing import TYPE_CHECKING, NamedTuple, Self, TypeGuard, TypeVar
 
 import numpy as np
 
+from bentorank.columns import Columns
 from bentorank.types import EncodedPair, Mark
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ class Row(NamedTuple):
     token_type_ids: NDArray[np.int64] | None
 
 
-class EncodedPairs(Sequence[EncodedPair]):
+class EncodedPairs(Columns[EncodedPair]):
     """Pairs of a request or a batch, which need not be there as objects.
 
     `lengths` are their tokens, special ones included.
@@ -44,14 +45,9 @@ class EncodedPairs(Sequence[EncodedPair]):
     def __len__(self) -> int:
         return len(self.lengths)
 
-    @overload
-    def __getitem__(self, index: int) -> EncodedPair: ...
-
-    @overload
-    def __getitem__(self, index: slice) -> EncodedPairs: ...
-
-    def __getitem__(self, index: int | slice) -> EncodedPair | EncodedPairs:
-        return self.at(range(len(self))[index]) if isinstance(index, slice) else self.pair(index)
+    def part(self, places: slice) -> Self:
+        """See Columns."""
+        return self.at(range(len(self))[places])
 
     @property
     @abstractmethod
@@ -59,16 +55,12 @@ class EncodedPairs(Sequence[EncodedPair]):
         """What is known of each beside its tokens."""
 
     @abstractmethod
-    def at(self, places: Sequence[int]) -> EncodedPairs:
+    def at(self, places: Sequence[int]) -> Self:
         """Those at the places, in their order."""
 
     @abstractmethod
     def row(self) -> Row:
         """All of them, joined."""
-
-    @abstractmethod
-    def pair(self, place: int) -> EncodedPair:
-        """One of them as an object. Raises IndexError."""
 
 
 class PairColumns(EncodedPairs):
@@ -99,10 +91,10 @@ class PairColumns(EncodedPairs):
         """See EncodedPairs."""
         return self._marks
 
-    def at(self, places: Sequence[int]) -> PairColumns:
+    def at(self, places: Sequence[int]) -> Self:
         """See EncodedPairs."""
         heads, passages, marks, lengths = self.heads, self.passages, self._marks, self.lengths
-        return PairColumns(
+        return type(self)(
             self.joiner,
             heads=[heads[place] for place in places],
             passages=[passages[place] for place in places],
@@ -114,8 +106,8 @@ class PairColumns(EncodedPairs):
         """See EncodedPairs."""
         return self.joiner.join(self.heads, self.passages)
 
-    def pair(self, place: int) -> EncodedPair:
-        """See EncodedPairs."""
+    def one(self, place: int) -> EncodedPair:
+        """See Columns."""
         head = self.heads[place]
         input_ids, token_type_ids = self.joiner.join([head], [self.passages[place]])
         truncated, query_truncated, span = self._marks[place]
@@ -136,9 +128,9 @@ class PairObjects(EncodedPairs):
         """See EncodedPairs."""
         return [Mark(pair.truncated, pair.query_truncated, pair.span) for pair in self._pairs]
 
-    def at(self, places: Sequence[int]) -> PairObjects:
+    def at(self, places: Sequence[int]) -> Self:
         """See EncodedPairs."""
-        return PairObjects([self._pairs[place] for place in places])
+        return type(self)([self._pairs[place] for place in places])
 
     def row(self) -> Row:
         """See EncodedPairs."""
@@ -146,8 +138,8 @@ class PairObjects(EncodedPairs):
         segments = [pair.token_type_ids for pair in self._pairs if pair.token_type_ids is not None]
         return Row(ids, np.concatenate(segments) if segments else None)
 
-    def pair(self, place: int) -> EncodedPair:
-        """See EncodedPairs."""
+    def one(self, place: int) -> EncodedPair:
+        """See Columns."""
         return self._pairs[place]
 
 
@@ -177,7 +169,7 @@ def _are_alike(parts: Sequence[EncodedPairs]) -> TypeGuard[Sequence[PairColumns]
     return len(joiners) == 1 and None not in joiners
 
 
-class EncodedChunks(Sequence[Sequence[EncodedPair]]):
+class EncodedChunks(Columns[Sequence[EncodedPair]]):
     """The chunks of each of some passages. `pairs` are the chunks of all; `counts` says how many each has."""
 
     __slots__ = ("_bounds", "counts", "pairs")
@@ -198,20 +190,17 @@ class EncodedChunks(Sequence[Sequence[EncodedPair]]):
     def __len__(self) -> int:
         return len(self._bounds) - 1
 
-    @overload
-    def __getitem__(self, index: int) -> EncodedPairs: ...
-
-    @overload
-    def __getitem__(self, index: slice) -> EncodedChunks: ...
-
-    def __getitem__(self, index: int | slice) -> EncodedPairs | EncodedChunks:
-        if isinstance(index, slice):
-            start, stop, step = index.indices(len(self))
-            assert step == 1, "bug: passages out of order"
-            own = None if self.counts is None else self.counts[start:stop]
-            return EncodedChunks(self.pairs[self._bounds[start] : self._bounds[max(start, stop)]], own)
-        place = range(len(self))[index]
+    def one(self, place: int) -> EncodedPairs:
+        """See Columns."""
+        place = range(len(self))[place]
         return self.pairs[self._bounds[place] : self._bounds[place + 1]]
+
+    def part(self, places: slice) -> Self:
+        """See Columns. They follow one another."""
+        start, stop, step = places.indices(len(self))
+        assert step == 1, "bug: passages out of order"
+        own = None if self.counts is None else self.counts[start:stop]
+        return type(self)(self.pairs[self._bounds[start] : self._bounds[max(start, stop)]], own)
 
     def split(self, values: Sequence[T]) -> Iterator[Sequence[T]]:
         """What belongs to the chunks of each passage, of what belongs to all chunks."""

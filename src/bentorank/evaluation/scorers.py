@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Any, Protocol, cast
 
 import numpy as np
 
+from bentorank.columns import TextPairs
+from bentorank.engines.encoded_pairs import EncodedChunks, as_encoded_pairs
 from bentorank.evaluation.errors import EvaluationError
 from bentorank.evaluation.extras import import_extra
-from bentorank.types import LengthPolicy, Overflow, Pair
+from bentorank.types import LengthPolicy, Overflow
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -62,20 +64,22 @@ class EngineScorer:
 
     def score(self, query: str, passages: Sequence[str]) -> Scored:
         """Logits; of a passage that was split, its best chunk's."""
-        encoded = self.engine.encode_chunks([Pair(query, passage) for passage in passages], self._length)
-        chunks = [chunk for chunks_of_passage in encoded for chunk in chunks_of_passage]
-        logits = forward_all(self.engine, chunks, self.engine.info.batch_tokens)
-        first_chunks = np.cumsum([0, *map(len, encoded[:-1])])
+        texts = TextPairs.of_query(query, list(passages))
+        encoded = EncodedChunks.of(self.engine.encode_chunks(texts, self._length))
+        logits = forward_all(self.engine, encoded.pairs, self.engine.info.batch_tokens)
+        marks = list(encoded.split(encoded.pairs.marks))
+        first_chunks = np.cumsum([0, *map(len, marks[:-1])])
         best = np.maximum.reduceat(logits, first_chunks)
-        return Scored(best.astype(np.float64), sum(chunks_of_passage[0].truncated for chunks_of_passage in encoded))
+        return Scored(best.astype(np.float64), sum(own[0].truncated for own in marks))
 
 
 def forward_all(engine: Engine, encoded: Sequence[EncodedPair], batch_tokens: int) -> NDArray[np.float32]:
     """Logits in the order of the pairs, computed longest first in batches of `batch_tokens` with padding."""
-    batches = list(in_batches(encoded, batch_tokens))
+    pairs = as_encoded_pairs(encoded)
+    batches = list(in_batches(pairs, batch_tokens))
     logits = np.empty(len(encoded), dtype=np.float32)
     with ThreadPoolExecutor(engine.info.forward_threads) as pool:
-        computed = pool.map(lambda places: engine.forward([encoded[place] for place in places]), batches)
+        computed = pool.map(lambda places: engine.forward(pairs.at(places)), batches)
         for places, batch_logits in zip(batches, computed, strict=True):
             logits[places] = batch_logits
     return logits
@@ -83,9 +87,10 @@ def forward_all(engine: Engine, encoded: Sequence[EncodedPair], batch_tokens: in
 
 def in_batches(encoded: Sequence[EncodedPair], batch_tokens: int) -> Iterator[list[int]]:
     """Places of the pairs of one batch after the other, longest first."""
-    places = sorted(range(len(encoded)), key=lambda place: -encoded[place].length)
+    lengths = as_encoded_pairs(encoded).lengths
+    places = sorted(range(len(lengths)), key=lengths.__getitem__, reverse=True)
     while places:
-        pairs = max(1, batch_tokens // encoded[places[0]].length)
+        pairs = max(1, batch_tokens // lengths[places[0]])
         yield places[:pairs]
         places = places[pairs:]
 

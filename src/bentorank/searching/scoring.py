@@ -7,10 +7,12 @@ import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from bentorank.columns import TextPairs
+from bentorank.engines.encoded_pairs import EncodedChunks
 from bentorank.evaluation.scorers import forward_all
 from bentorank.ranking import sigmoid
 from bentorank.searching.errors import SearchError
-from bentorank.types import LengthPolicy, Overflow, Pair, Span
+from bentorank.types import LengthPolicy, Overflow, Span
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -67,12 +69,11 @@ def score_passages(query: str, passages: Sequence[Passage], engine: Engine) -> I
 
 def best_parts(query: str, texts: Sequence[str], engine: Engine) -> list[tuple[float, Span]]:
     """The logit of each text, and the span that has it: that of its best chunk."""
-    encoded = engine.encode_chunks([Pair(query, text) for text in texts], POLICY)
-    chunks = [chunk for chunks_of_text in encoded for chunk in chunks_of_text]
-    logits = iter(forward_all(engine, chunks, engine.info.batch_tokens).tolist())
+    encoded = EncodedChunks.of(engine.encode_chunks(TextPairs.of_query(query, list(texts)), POLICY))
+    logits = forward_all(engine, encoded.pairs, engine.info.batch_tokens).tolist()
     best = []
-    for text, chunks_of_text in zip(texts, encoded, strict=True):
-        scored = [(next(logits), chunk.span or Span(0, len(text))) for chunk in chunks_of_text]
+    for text, own, marks in zip(texts, encoded.split(logits), encoded.split(encoded.pairs.marks), strict=True):
+        scored = [(logit, mark.span or Span(0, len(text))) for logit, mark in zip(own, marks, strict=True)]
         if not all(math.isfinite(logit) for logit, _ in scored):
             raise SearchError("the model gave a score that is no number")
         best.append(max(scored, key=lambda part: part[0]))
