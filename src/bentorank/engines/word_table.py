@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -42,13 +43,18 @@ class WordTable:
         """`rows` has shape (vocabulary, width); bf16 ones as their bits, which numpy has no type for."""
         self._rows = rows
         self._is_bf16 = is_bf16
-        step = max(1, len(rows) // _SAMPLED_ROWS)
-        self._mean = self._floats(rows[::step]).mean(axis=0)
 
     @property
     def size(self) -> int:
         """Number of words."""
         return len(self._rows)
+
+    @cached_property
+    def _mean(self) -> NDArray[np.float32]:
+        # Not before somebody asks: rows so spread have the whole table read, which few services need.
+        step = max(1, len(self._rows) // _SAMPLED_ROWS)
+        mean: NDArray[np.float32] = self._floats(self._rows[::step]).mean(axis=0)
+        return mean
 
     def directions(self, ids: NDArray[np.int64]) -> NDArray[np.float32]:
         """Of shape (len(ids), width) and unit length; zeros for what has none. Any thread."""
