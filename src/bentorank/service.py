@@ -194,7 +194,7 @@ class BentoRank:
             say_what_is_served(serving(settings, models, keys.count), time.monotonic() - began)
         else:
             logger.info("ready: worker %d, as worker 1", worker_index)
-        say_what_memory_is_taken(models[0].reranker.info)
+        say_what_memory_is_taken(models[0].reranker.info, sharing=settings.workers_per_gpu)
 
     @bentoml.on_deployment
     def look_after_workers() -> None:

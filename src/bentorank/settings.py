@@ -280,8 +280,8 @@ class Settings(BaseSettings):
     )
     workers_per_gpu: PositiveInt = Field(
         1,
-        description="Workers that share a GPU, each with a model of its own and its part of the memory. One is enough"
-        " unless the model is so small that a Python process cannot feed the GPU.",
+        description="Workers that share a GPU, each with a model of its own and its part of the memory. Unless set,"
+        " `bentorank serve` starts two of a small model beside 8 cores: one Python process could not feed a large GPU.",
     )
     gpus: Annotated[int, Field(ge=0)] | None = Field(
         None, description="GPUs to claim from BentoML; as many as the workers need where a GPU is used, unless set."

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import math
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bentorank import __version__
 from bentorank.cache import CacheOptions
-from bentorank.defaults import queue_tokens
+from bentorank.defaults import queue_tokens, workers_per_gpu
 from bentorank.engines.cores import usable_cores, usable_memory_bytes
 from bentorank.engines.hardware import visible_nvidia_gpus
 from bentorank.engines.options import EngineKind, EngineOptions, FakeOptions, ModelHints, Precision
+from bentorank.engines.stored_files import weight_shapes
 from bentorank.errors import ConfigurationError
 from bentorank.http.dialects.dialect import JobRules
 from bentorank.http.dialects.limits import RequestLimits
@@ -168,6 +170,26 @@ def check_gpus(settings: Settings) -> None:
         )
 
 
+def workers_of_a_gpu(settings: Settings, *, cores: int, memory_bytes: int) -> int:
+    """How many workers are to share a GPU: what is set, else by the rule, for one model that is a folder here.
+
+    What is set for each worker by itself stays as it was meant: no second one joins where the number of workers, a
+    limit of a key or the loading of models is set. For the process that will start them.
+    """
+    each_by_itself = settings.workers or settings.models or settings.admin_key or settings.key_tokens_per_s
+    if "workers_per_gpu" in settings.model_fields_set or each_by_itself or (settings.gpus or 1) > 1:
+        return settings.workers_per_gpu
+    if settings.engine == "fake" or not uses_gpu(settings):
+        return settings.workers_per_gpu
+    try:
+        folder = Path(resolve_model(settings.model))
+        shapes = weight_shapes(settings.model, folder) if folder.is_dir() else {}
+    except ConfigurationError:
+        return settings.workers_per_gpu  # the worker will say what is wrong
+    weights = sum(math.prod(shape) for shape in shapes.values())
+    return workers_per_gpu(weights=weights, cores=cores, memory_bytes=memory_bytes) if weights else 1
+
+
 def scheduler_limits(settings: Settings, info: EngineInfo, *, models: int | None = None) -> SchedulerLimits:
     """The token budgets of one of so many `models` for the device that was loaded, unless the settings name them."""
     on_cpu = info.device == "cpu"
@@ -285,7 +307,7 @@ def serving(settings: Settings, models: Iterable[ServedModel], keys: int) -> Ser
     """What a worker says when it begins to serve; with so many keys."""
     remembers = [
         *([f"in {settings.cache_bytes / 2**20:g} MiB of memory"] if settings.cache and settings.cache_bytes else []),
-        *(["in Redis"] if settings.cache_url is not None else []),
+        *(["in Redis"] if settings.cache_url or settings.cache_url_file else []),
     ]
     return Serving(
         version=__version__,

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from bentorank.defaults import batch_tokens, heaps, queue_tokens, streams
+from bentorank.defaults import batch_tokens, heaps, queue_tokens, streams, workers_per_gpu
 
 GIB = 2**30
 STARTER_BYTES = 23 * 2**20
@@ -35,6 +35,22 @@ def test_at_most_four_threads_share_a_pass(threads: int, count: int, tokens: int
 def test_streams_of_a_large_model_leave_memory(memory_gib: int, count: int) -> None:
     """Half of the memory holds up to four, a quarter what is beyond these."""
     assert streams(64, memory_bytes=memory_gib * GIB, weights_bytes=LARGE_BYTES) == count
+
+
+@pytest.mark.parametrize(
+    ("weights", "cores", "memory_gib", "workers"),
+    [
+        (23_000_000, 16, 128, 2),
+        (23_000_000, 8, 8, 2),
+        (33_000_000, 64, 512, 2),
+        (23_000_000, 7, 128, 1),
+        (23_000_000, 16, 7, 1),
+        (110_000_000, 64, 512, 1),
+    ],
+)
+def test_two_workers_share_a_gpu_for_a_small_model(weights: int, cores: int, memory_gib: int, workers: int) -> None:
+    """Where there are cores and memory for a second one."""
+    assert workers_per_gpu(weights=weights, cores=cores, memory_bytes=memory_gib * GIB) == workers
 
 
 def test_passes_do_not_grow_without_end() -> None:

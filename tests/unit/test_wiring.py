@@ -8,7 +8,7 @@ from bentorank.cache import open_cache
 from bentorank.engines.cores import usable_cores
 from bentorank.errors import ConfigurationError
 from bentorank.settings import Settings
-from bentorank.wiring import bentoml_config, cache_options, engine_options
+from bentorank.wiring import bentoml_config, cache_options, engine_options, serving, workers_of_a_gpu
 
 
 def test_the_address_of_the_cache_may_stand_in_a_file(tmp_path):
@@ -60,6 +60,43 @@ def test_each_worker_has_its_gpu_and_its_part_of_the_memory(settings, devices, c
     assert {option.memory_share for option in options} == {0.9 / read.workers_per_gpu if shared else 1.0}
     assert bentoml_config(read)["workers"] == len(devices)
     assert bentoml_config(read)["resources"] == {"gpu": claimed}
+
+
+@pytest.mark.parametrize(
+    ("settings", "workers"),
+    [
+        ({"device": "cuda"}, 2),
+        ({"device": "cuda:1", "engine": "torch"}, 2),
+        ({"device": "cuda", "workers_per_gpu": 1}, 1),
+        ({"device": "cuda", "workers_per_gpu": 4}, 4),
+        ({"device": "cuda", "workers": 1}, 1),
+        ({"device": "cuda", "gpus": 2}, 1),
+        ({"device": "cuda", "models": "a=starter,b=starter"}, 1),
+        ({"device": "cuda", "admin_key": "a-key-of-16-chars"}, 1),
+        ({"device": "cuda", "api_keys": "key-of-somebody", "key_tokens_per_s": 1000}, 1),
+        ({"device": "cuda", "model": "owner/of-the-hub"}, 1),
+        ({"device": "cpu"}, 1),
+        ({"engine": "openvino"}, 1),
+        ({"engine": "fake"}, 1),
+    ],
+    ids=str,
+)
+def test_two_workers_share_a_gpu_unless_something_else_is_set(settings, workers):
+    """The shipped model is small. What is set for each worker by itself is not to be doubled."""
+    assert workers_of_a_gpu(Settings(**settings), cores=16, memory_bytes=2**37) == workers
+
+
+def test_a_model_without_weights_is_left_to_the_worker_to_refuse(tmp_path):
+    """It says what is wrong with the folder, where one of many workers is the first to look."""
+    assert workers_of_a_gpu(Settings(device="cuda", model=str(tmp_path)), cores=16, memory_bytes=2**37) == 1
+
+
+@pytest.mark.parametrize("setting", ["cache_url", "cache_url_file"])
+def test_a_start_says_that_scores_are_remembered_in_redis(setting, tmp_path):
+    """Wherever its address comes from."""
+    told = serving(Settings(**{setting: str(tmp_path / "redis")}), models=[], keys=0)
+    assert told.remembers is not None
+    assert told.remembers.endswith("and in Redis")
 
 
 def test_workers_on_a_cpu_divide_its_cores():

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from bentorank.defaults import heaps
-from bentorank.engines.cores import usable_processors
+from bentorank.engines.cores import usable_cores, usable_memory_bytes, usable_processors
 from bentorank.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def serve(
     A variable of the environment wins over the file, and an option over both.
     """
     from bentorank.cli.readiness import ReadyBanner
-    from bentorank.settings import environment_name, read_settings
+    from bentorank.settings import environment_name
 
     options = {
         "host": host,
@@ -57,12 +57,28 @@ def serve(
     for field, value in options.items():
         if value is not None:
             os.environ[environment_name(field)] = str(value)
-    settings = read_settings()
+    settings = _settings_of_workers()
     _check_address(settings)
     _prepare_environment(settings)
     banner = ReadyBanner(settings)
     threading.Thread(target=banner.watch, name="ready-banner", daemon=True).start()
     _run_bentoml(settings)
+
+
+def _settings_of_workers() -> Settings:
+    """The settings, with as many workers for a GPU as the rule says unless that is set; each worker reads them again.
+
+    Raises ConfigurationError as `read_settings` does.
+    """
+    from bentorank.settings import environment_name, read_settings
+    from bentorank.wiring import workers_of_a_gpu
+
+    settings = read_settings()
+    sharing = workers_of_a_gpu(settings, cores=usable_cores(), memory_bytes=usable_memory_bytes())
+    if sharing == settings.workers_per_gpu:
+        return settings
+    os.environ[environment_name("workers_per_gpu")] = str(sharing)
+    return read_settings()
 
 
 def _check_address(settings: Settings) -> None:

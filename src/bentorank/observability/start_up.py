@@ -75,8 +75,8 @@ def say_what_is_served(serving: Serving, loaded_in_s: float) -> None:
     _say(f"ready: {what} loaded in {loaded_in_s:.1f} s", event="ready", loaded_in_s=round(loaded_in_s, 3))
 
 
-def say_what_memory_is_taken(engine: EngineInfo) -> None:
-    """Of a GPU, which other workers may share."""
+def say_what_memory_is_taken(engine: EngineInfo, *, sharing: int) -> None:
+    """Of a GPU, which so many workers are `sharing`."""
     if not (engine.engine == "torch" and engine.device.startswith("cuda")):
         return
     import torch  # noqa: PLC0415 - the engine has imported it
@@ -84,11 +84,13 @@ def say_what_memory_is_taken(engine: EngineInfo) -> None:
     device = torch.device(engine.device)
     free, total = torch.cuda.mem_get_info(device)
     reserved = torch.cuda.memory_reserved(device)
+    shared = f", which {sharing} workers share by BENTORANK_WORKERS_PER_GPU" if sharing > 1 else ""
     _say(
-        f"of {total / GIB:.1f} GiB of memory of {engine.device}, this worker has {reserved / GIB:.1f},"
+        f"of {total / GIB:.1f} GiB of memory of {engine.device}{shared}, this worker has {reserved / GIB:.1f},"
         f" and {free / GIB:.1f} are free",
         event="device_memory",
         device=engine.device,
+        sharing=sharing,
         reserved_bytes=reserved,
         free_bytes=free,
         total_bytes=total,
