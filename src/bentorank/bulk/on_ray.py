@@ -178,7 +178,8 @@ def _connected(address: str) -> Iterator[Any]:
         ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR, **own)
     except Exception as error:
         ray.shutdown()
-        raise BulkError(f"--address {address}: Ray does not answer there: {type(error).__name__}") from error
+        what = "Ray did not start here in its time" if address == LOCAL else "Ray does not answer there"
+        raise BulkError(f"--address {address}: {what}: {type(error).__name__}") from error
     try:
         yield ray
     finally:
