@@ -21,6 +21,7 @@ import psutil
 
 from bentorank.process import exit_status
 from bentorank.process.accepting import ConnectionCounts
+from bentorank.process.garbage import settle_garbage_collector
 from bentorank.process.heartbeat import Heartbeats
 from bentorank.process.metric_files import FOLDER_VARIABLE, RestartCounter, remove_gauges
 from bentorank.process.silence import SilenceWatch
@@ -80,6 +81,7 @@ class Supervisor(bentoml_circus.Arbiter):
     def initialize(self) -> None:
         """Begin to look after the workers, too."""
         super().initialize()
+        settle_garbage_collector()
         self._ticking = self.loop.asyncio_loop.create_task(self._tick_for_ever())
 
     def stop(self) -> Any:  # noqa: ANN401 - circus' future

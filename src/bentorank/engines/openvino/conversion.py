@@ -108,12 +108,12 @@ def convert_to_f32(checkpoint: Checkpoint) -> ConvertedModel:
 
 
 def _traced(name: str, module: torch.nn.Module, example: PaddedBatch | SharedBatch) -> Any:  # noqa: ANN401 - openvino is untyped
-    import openvino  # noqa: PLC0415 - only after telemetry is forbidden
     import torch  # noqa: PLC0415 - heavy
+    from openvino.tools.ovc import convert_model  # noqa: PLC0415 - only after telemetry is forbidden
 
     tensors = {argument: torch.from_numpy(array) for argument, array in example.as_inputs().items()}
     try:
-        model = openvino.convert_model(module, example_input=tensors)
+        model = convert_model(module, example_input=tensors)
     except Exception as error:
         raise cannot_convert(name, _last_line(error)) from error
     _check_inputs(name, model, list(tensors))

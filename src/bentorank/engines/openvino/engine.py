@@ -19,8 +19,8 @@ from bentorank.engines.openvino.gated_layers import keep_gated_layers_apart
 from bentorank.engines.openvino.ir_store import prebuilt_int8, stored_model
 from bentorank.engines.openvino.long_prompts import with_window_that_fits
 from bentorank.engines.openvino.prompt_files import read_prompt
+from bentorank.engines.openvino.runtime import import_runtime
 from bentorank.engines.openvino.shared_beginning import pad_rests
-from bentorank.engines.openvino.telemetry import forbid_telemetry
 from bentorank.engines.options import Precision
 from bentorank.engines.prompt_encoding import PromptEncoder
 from bentorank.engines.protocol import EngineInfo
@@ -66,7 +66,7 @@ class OpenVINOEngine:
     """
 
     def __init__(self, checkpoint: Checkpoint, options: EngineOptions) -> None:
-        forbid_telemetry()
+        import_runtime()
         import openvino  # noqa: PLC0415 - only after telemetry is forbidden
 
         _require_cpu(options.device)
