@@ -79,6 +79,12 @@ def test_what_is_wrong_with_a_site_is_found(tmp_path):
     ]
 
 
+def test_each_public_name_of_the_client_is_in_the_reference():
+    """Once, and none that is not there. What the site makes of it is tested where the site is built."""
+    page = (ROOT / "docs/site/reference/client.md").read_text(encoding="utf-8")
+    assert sorted(re.findall(r"^::: bentorank_client\.(\w+)$", page, re.MULTILINE)) == sorted(bentorank_client.__all__)
+
+
 @pytest.mark.slow
 @pytest.mark.skipif(find_spec("zensical") is None, reason="make docs installs zensical")
 def test_the_site_is_built_without_faults_and_has_the_whole_python_interface(tmp_path):
