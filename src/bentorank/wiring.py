@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,7 +12,7 @@ from bentorank.defaults import queue_tokens, workers_per_gpu
 from bentorank.engines.cores import usable_cores, usable_memory_bytes
 from bentorank.engines.hardware import visible_nvidia_gpus
 from bentorank.engines.options import EngineKind, EngineOptions, FakeOptions, ModelHints, Precision
-from bentorank.engines.stored_files import weight_shapes
+from bentorank.engines.stored_files import count_weights
 from bentorank.errors import ConfigurationError
 from bentorank.http.dialects.dialect import JobRules
 from bentorank.http.dialects.limits import RequestLimits
@@ -182,12 +181,10 @@ def workers_of_a_gpu(settings: Settings, *, cores: int, memory_bytes: int) -> in
     if settings.engine == "fake" or not uses_gpu(settings):
         return settings.workers_per_gpu
     try:
-        folder = Path(resolve_model(settings.model))
-        shapes = weight_shapes(settings.model, folder) if folder.is_dir() else {}
+        weights = count_weights(settings.model, Path(resolve_model(settings.model)))
     except ConfigurationError:
-        return settings.workers_per_gpu  # the worker will say what is wrong
-    weights = sum(math.prod(shape) for shape in shapes.values())
-    return workers_per_gpu(weights=weights, cores=cores, memory_bytes=memory_bytes) if weights else 1
+        return settings.workers_per_gpu  # a model of the hub, or a worker will say what is wrong
+    return workers_per_gpu(weights=weights, cores=cores, memory_bytes=memory_bytes)
 
 
 def scheduler_limits(settings: Settings, info: EngineInfo, *, models: int | None = None) -> SchedulerLimits:

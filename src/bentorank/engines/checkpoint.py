@@ -6,7 +6,6 @@ pickled weights.
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,7 +21,7 @@ from bentorank.engines.recognition import (
     is_classifier,
     other_kind,
 )
-from bentorank.engines.stored_files import read_json, require_tokenizer, weight_shapes
+from bentorank.engines.stored_files import count_weights, read_json, require_tokenizer, weight_shapes
 from bentorank.errors import ConfigurationError
 from bentorank.types import ModelActivation
 
@@ -107,7 +106,7 @@ class Checkpoint:
 
     def count_weights(self) -> int:
         """Numbers in all tensors together. Raises as `weight_shapes` does."""
-        return sum(math.prod(shape) for shape in self.weight_shapes().values())
+        return count_weights(self.name, self.folder)
 
     def weight_files(self) -> list[Path]:
         """The files that a score depends on, tokenizer aside."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -72,6 +73,11 @@ def weight_shapes(name: str, folder: Path) -> dict[str, list[int]]:
     if lost:
         raise ConfigurationError(f"the model {name} lacks {name_some(lost)}, which {_SHARD_INDEX} names")
     return shapes
+
+
+def count_weights(name: str, folder: Path) -> int:
+    """Numbers in all tensors together. Raises as `weight_shapes` does."""
+    return sum(math.prod(shape) for shape in weight_shapes(name, folder).values())
 
 
 def _shards(name: str, folder: Path) -> dict[str, str]:
