@@ -121,16 +121,19 @@ def test_a_filled_batch_is_as_large_as_its_bucket() -> None:
             if not bucket.fits(batch):
                 continue
             fitting += 1
-            rows = np.full((2, bucket.tokens), -1)
-            bounds = np.full(bucket.sequences + 1, -1, dtype=np.int32)
-            places = bucket.fill(batch, rows, bounds)
+            arrays = bucket.arrays(batch)
+            for array in arrays.values():
+                array[:] = -1
+            places = bucket.fill(batch, arrays)
+            bounds = arrays["bounds"]
+            assert [len(array) for array in arrays.values()] == [bucket.tokens, bucket.tokens, bucket.sequences + 1]
             assert (bounds[0], bounds[-1]) == (0, bucket.tokens)
             assert (bounds[:-1] < bucket.tokens).all()
             assert 0 <= np.diff(bounds).min() <= np.diff(bounds).max() <= bucket.longest
             assert bounds[places.start : places.stop + 1].tolist() == batch.bounds.tolist()
-            assert rows[0, : sum(lengths)].tolist() == batch.input_ids[0].tolist()
-            assert rows[1, : sum(lengths)].tolist() == batch.position_ids[0].tolist()
-            assert not rows[:, sum(lengths) :].any()
+            for name, row in batch.as_inputs().items():
+                assert arrays[name][: sum(lengths)].tolist() == row[0].tolist()
+                assert not arrays[name][sum(lengths) :].any()
     assert fitting > 300
 
 

@@ -11,9 +11,9 @@ from support import varlen_kernel
 
 from bentorank.engines import EngineKind, EngineOptions, Precision, load_engine
 from bentorank.engines.checkpoint import open_checkpoint
-from bentorank.engines.torch import causal, causal_attention
+from bentorank.engines.torch import causal_blocks, forward
 from bentorank.engines.torch.causal import SharingForward
-from bentorank.engines.torch.causal_attention import VarlenAttention
+from bentorank.engines.torch.causal_packing import PackedCausalForward
 from bentorank.engines.torch.causal_rows import lay_out
 from bentorank.engines.torch.engine import encoder_of, load_cross_encoder, reference_forward, transformers_module
 from bentorank.engines.torch.forward import choose_forward, has_packing_kernel
@@ -80,12 +80,12 @@ def batches_of(pairs: Sequence[EncodedPair]) -> Iterator[list[EncodedPair]]:
         yield [pairs[0]] * 3
 
 
-def assert_shares_and_scores_as_padded(loaded: Loaded) -> None:
+def assert_shares_and_scores_as_padded(loaded: Loaded, way: type = SharingForward) -> None:
     batches = list(batches_of(loaded.pairs))
     expected = [loaded.padded(batch).numpy() for batch in batches]
     assert np.std(np.concatenate(expected)) > 100 * TOLERANCE, "scores too close together to tell anything"
     sharing = loaded.choose()
-    assert isinstance(sharing, SharingForward)
+    assert isinstance(sharing, way)
     for batch, logits in zip(batches, expected, strict=True):
         np.testing.assert_allclose(sharing(batch).numpy(), logits, rtol=0, atol=TOLERANCE)
 
@@ -95,7 +95,7 @@ def test_any_batch_scores_as_padded(
     name: str, tiny_models: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Whatever is batched together, whether or not its beginnings are known, and in as many steps as a long text."""
-    monkeypatch.setattr(causal_attention, "_QUERY_STEP", 16)
+    monkeypatch.setattr(causal_blocks, "_QUERY_STEP", 16)
     family, config = FAMILIES[name]
     tiny_models.build_causal(tmp_path, family, **config)
     assert_shares_and_scores_as_padded(Loaded(tmp_path, tiny_models))
@@ -109,8 +109,8 @@ def test_the_gpus_way_scores_as_padded(
     family, config = FAMILIES[name]
     tiny_models.build_causal(tmp_path, family, **config)
     varlen_kernel.register()
-    monkeypatch.setattr(causal, "BlockAttention", VarlenAttention)
-    assert_shares_and_scores_as_padded(Loaded(tmp_path, tiny_models))
+    monkeypatch.setattr(forward, "has_packing_kernel", lambda *_: True)
+    assert_shares_and_scores_as_padded(Loaded(tmp_path, tiny_models), PackedCausalForward)
 
 
 def test_a_torch_whose_kernel_knows_no_groups_of_heads_shares_too(
@@ -120,8 +120,8 @@ def test_a_torch_whose_kernel_knows_no_groups_of_heads_shares_too(
     tiny_models.build_causal(tmp_path, "qwen3")
     varlen_kernel.register()
     varlen_kernel.forget_groups(monkeypatch)
-    monkeypatch.setattr(causal, "BlockAttention", VarlenAttention)
-    assert_shares_and_scores_as_padded(Loaded(tmp_path, tiny_models))
+    monkeypatch.setattr(forward, "has_packing_kernel", lambda *_: True)
+    assert_shares_and_scores_as_padded(Loaded(tmp_path, tiny_models), PackedCausalForward)
 
 
 @pytest.mark.families

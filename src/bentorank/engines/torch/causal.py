@@ -8,8 +8,10 @@ import numpy as np
 import torch
 
 from bentorank.engines.collation import pad
-from bentorank.engines.torch.causal_attention import CAUSAL_ATTENTION, BlockAttention, RowPass, VarlenAttention
+from bentorank.engines.torch.causal_attention import CAUSAL_ATTENTION
+from bentorank.engines.torch.causal_blocks import BlockAttention, BlockPass
 from bentorank.engines.torch.causal_rows import lay_out
+from bentorank.engines.torch.causal_scores import answer_score, score_row
 from bentorank.engines.torch.known_heads import KnownHeads
 from bentorank.engines.torch.transfers import upload
 
@@ -18,8 +20,6 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from bentorank.engines.torch.causal_attention import Attention
-    from bentorank.engines.torch.causal_rows import CausalRow
     from bentorank.types import EncodedPair
 
 SHARING_FAMILIES: Final = frozenset({"gemma", "gemma2", "gemma3_text", "llama", "mistral", "qwen2", "qwen3"})
@@ -84,12 +84,12 @@ class CausalForward:
         logits = self._model(
             input_ids=inputs["input_ids"], logits_to_keep=inputs["ends"], use_cache=False
         ).logits  # (pairs, ends, answers)
-        return _score(logits[torch.arange(len(batch), device=logits.device), inputs["own"]])
+        return answer_score(logits[torch.arange(len(batch), device=logits.device), inputs["own"]])
 
 
 class SharingForward:
-    """Runs a causal model on batches laid out in one row, without padding: what the pairs of a query begin with is
-    computed once, and kept for its next batches. One thread at a time.
+    """Runs a causal model on a CPU, on batches laid out in one row, without padding: what the pairs of a query begin
+    with is computed once, and kept for its next batches. One thread at a time.
 
     `model` is a language model that has kept its answers, or a classifier of the last token. From then on its attention
     takes nothing but such rows.
@@ -99,7 +99,6 @@ class SharingForward:
 
     def __init__(self, model: Any) -> None:  # noqa: ANN401
         self._model = model
-        self._reads_answers = hasattr(model, "lm_head")
         weights = sum(parameter.nbytes for parameter in model.parameters())
         self._known = KnownHeads(max(_ALWAYS_KEPT_BYTES, weights // _KEPT_PART))
         model.set_attn_implementation(CAUSAL_ATTENTION)
@@ -107,32 +106,9 @@ class SharingForward:
     @torch.inference_mode()
     def __call__(self, batch: Sequence[EncodedPair]) -> Tensor:
         """Logits of shape (len(batch),) on the model's device, in its precision or in f32."""
-        row = lay_out(batch, self._known.lengths)
+        row, device = lay_out(batch, self._known.lengths), self._model.device
         heads = self._known.keys_for(row)
-        scores = self._run(row, RowPass(self._attention(row), heads))
+        inputs = upload({"input_ids": row.input_ids, "position_ids": row.position_ids, "ends": row.ends}, device)
+        scores = score_row(self._model, inputs, BlockPass(BlockAttention(row, device), heads))
         self._known.keep(heads.computed)
         return scores
-
-    def _attention(self, row: CausalRow) -> Attention:
-        device = self._model.device
-        return VarlenAttention(row, device) if device.type == "cuda" else BlockAttention(row, device)
-
-    def _run(self, row: CausalRow, row_pass: RowPass) -> Tensor:
-        arrays = {"input_ids": row.input_ids[None], "position_ids": row.position_ids[None], "ends": row.ends}
-        inputs = upload(arrays, self._model.device)
-        ends = inputs.pop("ends")
-        options = {"use_cache": False, "row_pass": row_pass}
-        if self._reads_answers:
-            return _score(self._model(**inputs, logits_to_keep=ends, **options).logits[0])
-        hidden = self._model.base_model(**inputs, **options).last_hidden_state[0]  # (tokens, width)
-        return _label_score(self._model.score(hidden[ends]))
-
-
-def _score(answers: Tensor) -> Tensor:
-    """From logits of one answer or two, shape (pairs, answers), to those of the pairs."""
-    return answers[:, 0] if answers.shape[1] == 1 else answers[:, 0] - answers[:, 1]
-
-
-def _label_score(labels: Tensor) -> Tensor:
-    """Of two labels the second is relevance."""
-    return labels[:, 0] if labels.shape[1] == 1 else labels[:, 1] - labels[:, 0]

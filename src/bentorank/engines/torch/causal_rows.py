@@ -45,6 +45,32 @@ class CausalRow:
     new: Mapping[bytes, slice]
 
 
+@dataclass(frozen=True, slots=True)
+class GatheredRow:
+    """A row as torch's kernel for variable lengths reads it, without known heads.
+
+    `input_ids` and `position_ids` have the shape (tokens,), `ends` (pairs,). `keys` are the places in the row that the
+    stretches see, one stretch after the other; `own` and `seen`, int32 of shape (stretches + 1,), are where each
+    stretch begins and ends among the tokens and among these.
+    """
+
+    input_ids: NDArray[np.int64]
+    position_ids: NDArray[np.int64]
+    ends: NDArray[np.int64]
+    keys: NDArray[np.int64]
+    own: NDArray[np.int32]
+    seen: NDArray[np.int32]
+
+    @property
+    def longest(self) -> int:
+        """Keys that a stretch sees at most, which are never fewer than its tokens."""
+        return int(np.diff(self.seen).max())
+
+    def as_arrays(self) -> dict[str, NDArray[np.int64] | NDArray[np.int32]]:
+        """By name."""
+        return {name: getattr(self, name) for name in ("input_ids", "position_ids", "ends", "keys", "own", "seen")}
+
+
 def lay_out(batch: Sequence[EncodedPair], known: Mapping[bytes, int]) -> CausalRow:
     """The row of a batch, beside heads whose keys are at hand: the tokens of each `known` one by its ids.
 
@@ -96,3 +122,22 @@ def _places(used: Sequence[bytes], known: Mapping[bytes, int]) -> tuple[dict[byt
         places[head] = tokens
         tokens += known[head]
     return places, tokens
+
+
+def gather(row: CausalRow) -> GatheredRow:
+    """What each stretch of a row sees; it knows no heads but its own."""
+    assert not row.known, "bug: a head whose keys are in no row"
+    # Of each stretch the head, then itself.
+    parts = np.array(
+        [(each.head_start, each.head_length, each.start, each.length) for each in row.stretches], np.int64
+    ).reshape(-1, 2)
+    starts, lengths = parts[:, 0], parts[:, 1]
+    bounds = np.concatenate([[0], np.cumsum(lengths)])
+    return GatheredRow(
+        input_ids=row.input_ids,
+        position_ids=row.position_ids,
+        ends=row.ends,
+        keys=np.arange(bounds[-1]) + np.repeat(starts - bounds[:-1], lengths),
+        own=np.concatenate([[0], np.cumsum(lengths[1::2])]).astype(np.int32),
+        seen=bounds[::2].astype(np.int32),
+    )

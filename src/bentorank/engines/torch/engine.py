@@ -18,6 +18,7 @@ from bentorank.engines.prompts import FAMILIES
 from bentorank.engines.protocol import EngineInfo
 from bentorank.engines.tokenizer_file import read_tokenizer
 from bentorank.engines.torch.causal import CausalForward, keep_answers
+from bentorank.engines.torch.causal_packing import PackedCausalForward
 from bentorank.engines.torch.chat_template import prompt_of
 from bentorank.engines.torch.completeness import check_complete, check_finite
 from bentorank.engines.torch.device import choose_device, choose_precision
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
     from bentorank.engines.prompt_encoding import Encoder
     from bentorank.engines.prompts import Prompt
     from bentorank.engines.torch.forward import Forward
+    from bentorank.engines.torch.graphs import Recordable
     from bentorank.types import EncodedPair, LengthPolicy, Pair
 
 _DTYPES = {Precision.F32: torch.float32, Precision.BF16: torch.bfloat16, Precision.F16: torch.float16}
@@ -121,15 +123,15 @@ class TorchEngine:
 
     def warm_up(self) -> None:
         """Record what is to be launched at once, then run short and long batches: a GPU loads kernels at the first."""
-        if self._records_graphs and isinstance(self._forward, PackedForward):
+        if self._records_graphs and isinstance(self._forward, PackedForward | PackedCausalForward):
             self._record_graphs(self._forward)
         for batch in warm_up_batches(self._encoder, self.info):
             self.forward(batch)
 
-    def _record_graphs(self, packed: PackedForward) -> None:
+    def _record_graphs(self, way: Recordable[Any]) -> None:
         with self._launching:
             self._forward = graph_where_launch_bound(
-                packed, probe_pairs(self._encoder), self.info.batch_tokens, self.info.max_tokens
+                way, probe_pairs(self._encoder), self.info.batch_tokens, self.info.max_tokens
             )
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 import torch
 
 from bentorank.engines.torch.causal import SHARING_FAMILIES, SharingForward
+from bentorank.engines.torch.causal_packing import PackedCausalForward
 from bentorank.engines.torch.packing import FAMILIES, PackedForward
 from bentorank.engines.torch.padding import PaddedForward
 from bentorank.engines.torch.reading_check import tolerance_of
@@ -39,7 +40,7 @@ def choose_forward(model: Any, padded: Forward, pad_token_id: int, probes: Seque
     """The best way for a transformers `model` on the device that it is on; `padded` is right for every model."""
     has_kernel = has_packing_kernel(model.device, model.dtype)
     if model.config.model_type in SHARING_FAMILIES and (has_kernel or model.device.type == "cpu"):
-        return share_if_proven(model, padded, probes)
+        return share_if_proven(model, padded, probes, has_kernel=has_kernel)
     if model.config.model_type in FAMILIES and model.config.num_labels == 1 and has_kernel:
         return pack_if_proven(model, pad_token_id, probes)
     return padded
@@ -52,7 +53,13 @@ def has_packing_kernel(device: torch.device, dtype: torch.dtype) -> bool:
     return torch.cuda.get_device_capability(device) >= _PACKED_CAPABILITY
 
 
-def share_if_proven(model: Any, padded: Forward, probes: Sequence[EncodedPair]) -> Forward:  # noqa: ANN401
+def share_if_proven(
+    model: Any,  # noqa: ANN401
+    padded: Forward,
+    probes: Sequence[EncodedPair],
+    *,
+    has_kernel: bool,
+) -> Forward:
     """The way that computes once what pairs share, if it scores `probes` as the padded one does; else the padded one.
 
     They are scored together, in another order and company, and once more with what is kept of them.
@@ -61,7 +68,7 @@ def share_if_proven(model: Any, padded: Forward, probes: Sequence[EncodedPair]) 
     backwards = probes[::-1]
     expected = torch.cat([padded(probes), padded(backwards), padded(probes[:1])])
     try:
-        sharing = SharingForward(model)
+        sharing: Forward = PackedCausalForward(model) if has_kernel else SharingForward(model)
         differences = (torch.cat([sharing(probes), sharing(backwards), sharing(probes[:1])]) - expected).abs()
     except Exception as error:  # noqa: BLE001 - whatever this model or version of torch lacks, the padded way goes on
         reason = f"fails here with {type(error).__name__}: {str(error).partition(chr(10))[0]}"

@@ -1,30 +1,29 @@
-"""CUDA graphs of the packed way: a small batch takes the host longer to launch, operation by operation, than the device
-to compute. Recorded once, a pass is launched at once."""
+"""CUDA graphs of the ways without padding: a small batch takes the host longer to launch, operation by operation, than
+the device to compute. Recorded once, a pass is launched at once."""
 
 from __future__ import annotations
 
 import logging
 import time
-from typing import TYPE_CHECKING, Final, TypeAlias
+from typing import TYPE_CHECKING, Final, Generic, Protocol, TypeAlias, TypeVar
 
 import torch
 
-from bentorank.engines.torch.buckets import buckets_up_to
-from bentorank.engines.torch.packed_attention import Sequences
+from bentorank.engines.torch.input_memory import InputMemory
 from bentorank.engines.torch.rounding import tolerated_difference
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from torch import Tensor
 
-    from bentorank.engines.collation import PackedBatch
-    from bentorank.engines.torch.buckets import Bucket
-    from bentorank.engines.torch.forward import Forward
-    from bentorank.engines.torch.packing import PackedForward
+    from bentorank.engines.torch.input_memory import Arrays
     from bentorank.types import EncodedPair
 
     Pass: TypeAlias = Callable[[], Tensor]
+
+Layout = TypeVar("Layout")
+Filled_contra = TypeVar("Filled_contra", contravariant=True)
 
 # A pass that takes longer than so many of the smallest bucket's is computed for most of its time. Not one: beside other
 # threads that want Python's lock, launching takes more than the time that is measured here, alone.
@@ -41,27 +40,76 @@ _MIB: Final = 2**20
 logger = logging.getLogger(__name__)
 
 
-class BucketPass:
-    """The packed way for batches that fit one bucket, in memory of its own for what goes in, and for what comes out.
+class Bucket(Protocol[Filled_contra]):
+    """A size that batches, as a way lays them out, are filled up to."""
+
+    @property
+    def tokens(self) -> int:
+        """In a batch that is filled up."""
+        ...
+
+    @property
+    def longest(self) -> int:
+        """What `Recordable.score` is told."""
+        ...
+
+    def fits(self, packed: Filled_contra, /) -> bool:
+        """Whether the batch can be filled up to this."""
+        ...
+
+    def arrays(self, example: Filled_contra, /) -> Arrays:
+        """Room for any batch that fits, with inputs like those of `example`."""
+        ...
+
+    def fill(self, packed: Filled_contra, arrays: Arrays, /) -> slice:
+        """Write it, filled up, into `arrays`; the places of its pairs among the scores come back."""
+        ...
+
+
+class Recordable(Protocol[Layout]):
+    """A way through a model, on batches as it lays them out, that the device can be told to repeat."""
+
+    device: torch.device
+    padding_free: bool
+
+    def __call__(self, batch: Sequence[EncodedPair]) -> Tensor:
+        """Logits of shape (len(batch),)."""
+        ...
+
+    def pack(self, batch: Sequence[EncodedPair]) -> Layout:
+        """The batch as this model reads it."""
+        ...
+
+    def run(self, packed: Layout) -> Tensor:
+        """Logits of shape (pairs,) of what was packed."""
+        ...
+
+    def score(self, inputs: Mapping[str, Tensor], longest: int) -> Tensor:
+        """Logits of what is on the device; what that is told to do depends on nothing but shapes."""
+        ...
+
+    def buckets(self, tokens: int, window: int) -> Sequence[Bucket[Layout]]:
+        """The sizes that batches of up to `tokens` tokens can be filled up to, in rising order."""
+        ...
+
+
+class BucketPass(Generic[Layout]):
+    """A way through a model for batches that fit one bucket, in memory of its own for what goes in, and for what comes
+    out.
 
     What is called later is done later, on one stream, so nothing is overwritten before it is read.
     """
 
-    def __init__(self, model: PackedForward, bucket: Bucket, example: PackedBatch) -> None:
+    def __init__(self, way: Recordable[Layout], bucket: Bucket[Layout], example: Layout) -> None:
         self.bucket = bucket
-        self._names = tuple(example.as_inputs())
-        # One piece, so that one copy brings a batch there: the inputs, and the bounds in half as many words.
-        words = len(self._names) * bucket.tokens + bucket.sequences // 2 + 1
-        self._memory = torch.zeros(words, dtype=torch.int64, device=model.device)
-        rows, bounds = self._parts(self._memory)
-        inputs = {name: row[None] for name, row in zip(self._names, rows, strict=True)}
-        sequences = Sequences(bounds, bucket.longest)
-        self._pass: Pass = lambda: model.score(inputs, sequences)
+        self._memory = InputMemory(bucket.arrays(example), way.device)
+        inputs = self._memory.inputs
+        self._pass: Pass = lambda: way.score(inputs, bucket.longest)
         self._load(example)
 
-    def __call__(self, batch: PackedBatch) -> Tensor:
+    def __call__(self, packed: Layout) -> Tensor:
         """Logits of shape (pairs,), in memory that is the caller's."""
-        places = self._load(batch)
+        places = self._load(packed)
         return self._pass()[places].clone()
 
     def seconds(self) -> float:
@@ -72,43 +120,33 @@ class BucketPass:
         """Have the device repeat, from now on, what it is told to do now."""
         self._pass = recorder.record(self._pass)
 
-    def _load(self, batch: PackedBatch) -> slice:
-        # From pinned memory, which torch keeps until it is copied, the host need not wait for the copy.
-        staged = torch.empty(self._memory.shape, dtype=torch.int64, pin_memory=self._memory.is_cuda)
-        rows, bounds = self._parts(staged)
-        places = self.bucket.fill(batch, rows.numpy(), bounds.numpy())
-        self._memory.copy_(staged, non_blocking=True)
-        return places
-
-    def _parts(self, memory: Tensor) -> tuple[Tensor, Tensor]:
-        size = len(self._names) * self.bucket.tokens
-        rows = memory[:size].view(len(self._names), self.bucket.tokens)
-        return rows, memory[size:].view(torch.int32)[: self.bucket.sequences + 1]
+    def _load(self, packed: Layout) -> slice:
+        return self._memory.write(lambda arrays: self.bucket.fill(packed, arrays))
 
 
-class GraphedForward:
-    """Takes the smallest bucket that a batch fits in, and the packed way as it is where it fits in none.
+class GraphedForward(Generic[Layout]):
+    """Takes the smallest bucket that a batch fits in, and the way as it is where it fits in none.
 
     One thread at a time, as the buckets share the memory that they compute in.
     """
 
     padding_free = True
 
-    def __init__(self, packed: PackedForward, passes: Sequence[BucketPass]) -> None:
-        self._packed = packed
+    def __init__(self, way: Recordable[Layout], passes: Sequence[BucketPass[Layout]]) -> None:
+        self._way = way
         self._passes = passes
 
     @property
-    def buckets(self) -> list[Bucket]:
+    def buckets(self) -> list[Bucket[Layout]]:
         """In rising order."""
         return [each.bucket for each in self._passes]
 
     @torch.inference_mode()
     def __call__(self, batch: Sequence[EncodedPair]) -> Tensor:
         """Logits of shape (len(batch),) on the model's device, in its precision."""
-        packed = self._packed.pack(batch)
+        packed = self._way.pack(batch)
         fitting = next((each for each in self._passes if each.bucket.fits(packed)), None)
-        return self._packed.run(packed) if fitting is None else fitting(packed)
+        return self._way.run(packed) if fitting is None else fitting(packed)
 
 
 class Recorder:
@@ -139,45 +177,49 @@ class Recorder:
         return repeat
 
 
-def graph_where_launch_bound(packed: PackedForward, probes: Sequence[EncodedPair], tokens: int, window: int) -> Forward:
-    """The packed way with graphs of all buckets up to `tokens` that take the host longer than the device.
+def graph_where_launch_bound(
+    way: Recordable[Layout], probes: Sequence[EncodedPair], tokens: int, window: int
+) -> Recordable[Layout] | GraphedForward[Layout]:
+    """The way with graphs of all buckets up to `tokens` that take the host longer than the device.
 
     Without any where they fail or do not score `probes` alike, which is logged.
     """
-    before = _reserved_bytes(packed.device)
+    before = _reserved_bytes(way.device)
     try:
         with torch.inference_mode():
-            passes = _launch_bound(packed, buckets_up_to(tokens, window), min(probes, key=lambda pair: pair.length))
-            recorder = Recorder(packed.device)
+            passes = _launch_bound(way, way.buckets(tokens, window), min(probes, key=lambda pair: pair.length))
+            recorder = Recorder(way.device)
             # The largest first: the others then fit in what it has taken.
             for each in reversed(passes):
                 each.record(recorder)
-    except Exception as error:  # noqa: BLE001 - whatever this GPU or version of torch lacks, the packed way goes on
+    except Exception as error:  # noqa: BLE001 - whatever this GPU or version of torch lacks, the way goes on
         _warn(f"CUDA graphs fail here with {type(error).__name__}: {_first_line(error)}")
         passes = []
-    forward = bucket_if_proven(packed, passes, probes)
-    mib = (_reserved_bytes(packed.device) - before) / _MIB
+    forward = bucket_if_proven(way, passes, probes)
+    mib = (_reserved_bytes(way.device) - before) / _MIB
     if isinstance(forward, GraphedForward):
         largest = passes[-1].bucket.tokens
         logger.info("%d CUDA graphs for batches of up to %d tokens take %.0f MiB", len(passes), largest, mib)
     return forward
 
 
-def bucket_if_proven(packed: PackedForward, passes: Sequence[BucketPass], probes: Sequence[EncodedPair]) -> Forward:
-    """The packed way by `passes`, if each of them scores `probes` as it does but for rounding; else as it is."""
+def bucket_if_proven(
+    way: Recordable[Layout], passes: Sequence[BucketPass[Layout]], probes: Sequence[EncodedPair]
+) -> Recordable[Layout] | GraphedForward[Layout]:
+    """The way by `passes`, if each of them scores `probes` as it does but for rounding; else as it is."""
     if not passes:
-        return packed
+        return way
     try:
         with torch.inference_mode():
-            expected = packed(probes)
-            difference = torch.cat([_differences(packed, each, probes) for each in passes]).max().item()
-    except Exception as error:  # noqa: BLE001 - the packed way has scored them before, and goes on
+            expected = way(probes)
+            difference = torch.cat([_differences(way, each, probes) for each in passes]).max().item()
+    except Exception as error:  # noqa: BLE001 - the way has scored them before, and goes on
         _warn(f"CUDA graphs fail here with {type(error).__name__}: {_first_line(error)}")
-        return packed
+        return way
     if difference <= (tolerance := tolerated_difference(expected)):  # never of NaN
-        return GraphedForward(packed, passes)
+        return GraphedForward(way, passes)
     _warn(f"with CUDA graphs logits differ by {difference:.2g}, more than {tolerance:.2g}")
-    return packed
+    return way
 
 
 def _warn(reason: str) -> None:
@@ -188,30 +230,33 @@ def _first_line(error: Exception) -> str:
     return str(error).partition("\n")[0]
 
 
-def _differences(packed: PackedForward, bucketed: BucketPass, probes: Sequence[EncodedPair]) -> Tensor:
+def _differences(way: Recordable[Layout], bucketed: BucketPass[Layout], probes: Sequence[EncodedPair]) -> Tensor:
     """Of the logits of as many probes as fit, in both orders, one right after the other."""
     shortest_first = sorted(probes, key=lambda pair: pair.length)
     counts = range(len(probes), 0, -1)
-    batch = next(
-        shortest_first[:count] for count in counts if bucketed.bucket.fits(packed.pack(shortest_first[:count]))
-    )
+    batch = next(shortest_first[:count] for count in counts if bucketed.bucket.fits(way.pack(shortest_first[:count])))
     orders = batch, batch[::-1]
-    logits = [bucketed(packed.pack(order)) for order in orders]
-    return (torch.cat(logits) - torch.cat([packed(order) for order in orders])).abs()
+    logits = [bucketed(way.pack(order)) for order in orders]
+    return (torch.cat(logits) - torch.cat([way(order) for order in orders])).abs()
 
 
-def _launch_bound(packed: PackedForward, buckets: Sequence[Bucket], example: EncodedPair) -> list[BucketPass]:
-    """Up to the largest that takes hardly longer than the shortest: other work on the host delays one or another."""
-    passes: list[BucketPass] = []
+def _launch_bound(
+    way: Recordable[Layout], buckets: Sequence[Bucket[Layout]], shortest: EncodedPair
+) -> list[BucketPass[Layout]]:
+    """Up to the largest that takes hardly longer than the shortest: other work on the host delays one or another.
+
+    None that is too small for the `shortest` probe, such as a prompt with a long instruction.
+    """
+    example = way.pack([shortest])
+    passes: list[BucketPass[Layout]] = []
     seconds: list[float] = []
-    for bucket in buckets:
-        each = BucketPass(packed, bucket, packed.pack([example]))
-        passes.append(each)
-        seconds.append(each.seconds())
+    for bucket in (each for each in buckets if each.fits(example)):
+        passes.append(BucketPass(way, bucket, example))
+        seconds.append(passes[-1].seconds())
         if seconds[-1] > _COMPUTED_FROM * min(seconds):
             break
-    largest = max(place for place, taken in enumerate(seconds) if taken <= LAUNCH_BOUND_UP_TO * min(seconds))
-    return passes[: largest + 1]
+    launched = [place for place, taken in enumerate(seconds) if taken <= LAUNCH_BOUND_UP_TO * min(seconds)]
+    return passes[: launched[-1] + 1] if launched else []
 
 
 def _seconds(run: Pass, device: torch.device) -> float:

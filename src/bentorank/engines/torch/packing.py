@@ -10,15 +10,17 @@ from torch.nn.functional import embedding_bag
 
 from bentorank.engines.checkpoint import POSITIONS_AFTER_PADDING
 from bentorank.engines.collation import pack
+from bentorank.engines.torch.buckets import buckets_up_to
 from bentorank.engines.torch.packed_attention import PACKED_ATTENTION, Sequences, attend
 from bentorank.engines.torch.transfers import upload
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from torch import Tensor
 
     from bentorank.engines.collation import PackedBatch
+    from bentorank.engines.torch.buckets import Bucket
     from bentorank.types import EncodedPair
 
 # transformers' own classes are many.
@@ -54,13 +56,20 @@ class PackedForward:
     @torch.inference_mode()
     def run(self, packed: PackedBatch) -> Tensor:
         """Logits of a packed batch."""
-        inputs = upload({"bounds": packed.bounds, **packed.as_inputs()}, self.device)
+        rows = {name: values[0] for name, values in packed.as_inputs().items()}
         longest = int(np.diff(packed.bounds).max())
-        return self.score(inputs, Sequences(inputs.pop("bounds"), longest))
+        return self.score(upload({"bounds": packed.bounds, **rows}, self.device), longest)
 
-    def score(self, inputs: Inputs, sequences: Sequences) -> Tensor:
-        """Logits of shape (sequences,); what the device is told to do depends on nothing but shapes."""
-        return self._score(self._model, inputs, sequences)[:, 0]
+    def score(self, inputs: Mapping[str, Tensor], longest: int) -> Tensor:
+        """Logits of shape (sequences,), none of which is longer; what the device is told to do depends on nothing but
+        shapes.
+        """
+        rows = {name: values[None] for name, values in inputs.items() if name != "bounds"}
+        return self._score(self._model, rows, Sequences(inputs["bounds"], longest))[:, 0]
+
+    def buckets(self, tokens: int, window: int) -> list[Bucket]:
+        """Those that its batches can be filled up to."""
+        return buckets_up_to(tokens, window)
 
 
 def _score_bert(model: Model, inputs: Inputs, sequences: Sequences) -> Tensor:
