@@ -114,7 +114,7 @@ def _scale(*, rehearse: bool) -> Scale:
     from benchmarks.device.random_models import SHAPES, TINY_SHAPES  # noqa: PLC0415
 
     if not rehearse:
-        return Scale("cuda", SHAPES, FULL, GPU_TRIALS, CPU_TRIALS, ENGINES, 1.0, 40, 75.0)
+        return Scale("cuda", SHAPES, FULL, GPU_TRIALS, CPU_TRIALS, ENGINES, 1.0, 40, 150.0)
     # Inherited by every process; a trial on the CPU says otherwise.
     os.environ |= {"BENTORANK_ENGINE": "torch", "BENTORANK_DEVICE": "cpu"}
     return Scale("cpu", TINY_SHAPES, SHORT, few(GPU_TRIALS), few(CPU_TRIALS)[:1], ENGINES, 0.2, 1, 300.0)

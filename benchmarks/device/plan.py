@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 GRAPHS = "BENTORANK_CUDA_GRAPHS"
 WORKERS_A_GPU = "BENTORANK_WORKERS_PER_GPU"
 FAST_TOKENIZER = "BENTORANK_FAST_TOKENIZER"
+COMPILED = "BENTORANK_COMPILE_LAYERS"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,21 +40,24 @@ ONE, FEW, MANY, LARGE, LONG = Load(1, 10), Load(8, 50), Load(32, 50), Load(16, 5
 # In settings, `{models}` is the folder of all models.
 _BOTH = "xlmr-560m={models}/xlmr-560m,starter={models}/starter"
 _PROMPTS = {"BENTORANK_PROMPT_FORMAT": "qwen3-reranker"}
+_ONE_WORKER = {WORKERS_A_GPU: "1"}
 GPU_TRIALS = (
+    # With as many workers as `bentorank serve` starts by itself.
     Trial("starter", "starter", (MANY, ONE, FEW)),
-    Trial("starter, 4 workers", "starter", (MANY, FEW), {WORKERS_A_GPU: "4"}),
-    Trial("starter, tokenizers library", "starter", (MANY, ONE), {FAST_TOKENIZER: "false"}),
+    Trial("qwen3-0.6b", "qwen3-0.6b", (FEW, ONE), _PROMPTS),
+    Trial("starter, 1 worker", "starter", (MANY, ONE), _ONE_WORKER),
+    Trial("qwen3-0.6b, not compiled", "qwen3-0.6b", (FEW, ONE), _PROMPTS | {COMPILED: "false"}),
     Trial("bert-large", "bert-large", (ONE, LARGE)),
     Trial("xlmr-560m", "xlmr-560m", (MANY, LONG, ONE)),
-    Trial("qwen3-0.6b", "qwen3-0.6b", (FEW, ONE), _PROMPTS),
     Trial(
         "starter before xlmr-560m, 30 read",
         "xlmr-560m",
         (LONG,),
         {"BENTORANK_MODELS": _BOTH, "BENTORANK_FIRST_STAGE": "starter", "BENTORANK_KEEP": "30"},
     ),
-    Trial("starter, 2 workers", "starter", (MANY,), {WORKERS_A_GPU: "2"}),
-    Trial("starter, no graphs", "starter", (ONE,), {GRAPHS: "false"}),
+    Trial("starter, 4 workers", "starter", (MANY, FEW), {WORKERS_A_GPU: "4"}),
+    Trial("starter, tokenizers library", "starter", (MANY, ONE), _ONE_WORKER | {FAST_TOKENIZER: "false"}),
+    Trial("starter, no graphs", "starter", (ONE,), _ONE_WORKER | {GRAPHS: "false"}),
 )
 
 _ON_CPU = {"BENTORANK_ENGINE": "openvino", "BENTORANK_DEVICE": "cpu"}
@@ -77,8 +81,9 @@ class Variant:
 
 ENGINES = (
     Variant("starter", "starter"),
-    Variant("xlmr-560m", "xlmr-560m"),
     Variant("qwen3-0.6b", "qwen3-0.6b", _PROMPTS),
+    Variant("qwen3-0.6b, not compiled", "qwen3-0.6b", _PROMPTS | {COMPILED: "false"}),
+    Variant("xlmr-560m", "xlmr-560m"),
     Variant("qwen3-0.6b, nothing shared", "qwen3-0.6b", _PROMPTS, shares=False),
     Variant("bert-large", "bert-large"),
     Variant("starter, tokenizers library", "starter", {FAST_TOKENIZER: "false"}),

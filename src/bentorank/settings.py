@@ -115,12 +115,19 @@ class Settings(BaseSettings):
         description="On an NVIDIA GPU, launch the operations of a small batch at once, as they were recorded at the"
         " start; off saves the memory that the largest of these batches takes.",
     )
+    compile_layers: bool | None = Field(
+        None,
+        description="On an NVIDIA GPU, compile the layers of a language model, which takes some twenty seconds of the"
+        " first start; unless set, where there is a C compiler.",
+    )
     fast_tokenizer: bool = Field(
         default=True,
         description="Read the texts of WordPiece models, BERT and its like, with nanotoken where it gives the ids of"
         " the tokenizers library, which is tried at the start and on one text of a thousand after.",
     )
-    cache_dir: Path = Field(Path("~/.cache/bentorank"), description="Where converted models are kept between starts.")
+    cache_dir: Path = Field(
+        Path("~/.cache/bentorank"), description="Where converted models and compiled layers are kept between starts."
+    )
 
     # Scheduling
     max_batch_tokens: PositiveInt | None = Field(

@@ -80,6 +80,7 @@ def engine_options(
         threads=settings.threads or _threads(settings),
         streams=settings.streams,
         cuda_graphs=settings.cuda_graphs,
+        compile_layers=settings.compile_layers,
         fast_tokenizer=settings.fast_tokenizer,
         cache_dir=settings.cache_dir.expanduser(),
         memory_share=1.0 if settings.workers_per_gpu == 1 else SHARED_MEMORY / settings.workers_per_gpu,

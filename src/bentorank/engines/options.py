@@ -64,8 +64,9 @@ class EngineOptions:
     between which the threads are divided; only OpenVINO has several. Converted models are kept under `cache_dir`.
     `memory_share` is the part of a GPU's memory that this process may take, `host_share` that of the host's which is
     for this model.
-    `cuda_graphs` has torch launch small batches at once where that is proven; other engines have none. A
-    `fast_tokenizer` reads where it gives the same ids. `hints` tell what the model's files do not.
+    `cuda_graphs` has torch launch small batches at once where that is proven, `compile_layers` has it compile a
+    model's layers on a GPU, None where there is a compiler; other engines have neither. A `fast_tokenizer` reads where
+    it gives the same ids. `hints` tell what the model's files do not.
     """
 
     model: str
@@ -77,6 +78,7 @@ class EngineOptions:
     threads: int | None = None
     streams: int | None = None
     cuda_graphs: bool = True
+    compile_layers: bool | None = None
     fast_tokenizer: bool = True
     cache_dir: Path = field(default_factory=lambda: Path.home() / ".cache" / "bentorank")
     memory_share: float = 1.0

@@ -20,9 +20,11 @@ from bentorank.engines.tokenizer_file import read_tokenizer
 from bentorank.engines.torch.causal import CausalForward, keep_answers
 from bentorank.engines.torch.causal_packing import PackedCausalForward
 from bentorank.engines.torch.chat_template import prompt_of
+from bentorank.engines.torch.compiled_layers import compiled_layers
 from bentorank.engines.torch.completeness import check_complete, check_finite
 from bentorank.engines.torch.device import choose_device, choose_precision
 from bentorank.engines.torch.forward import choose_forward
+from bentorank.engines.torch.fused_norms import FusedNorms
 from bentorank.engines.torch.graphs import graph_where_launch_bound
 from bentorank.engines.torch.losing import telling_a_lost_gpu
 from bentorank.engines.torch.packing import PackedForward
@@ -79,7 +81,11 @@ class TorchEngine:
         check_reading(model, reference, self._encoder, checkpoint)
         self._launching = _launching_on(device)
         self._forward = choose_forward(
-            transformers_module(model), reference, checkpoint.pad_token_id, probe_pairs(self._encoder)
+            transformers_module(model),
+            reference,
+            checkpoint.pad_token_id,
+            probe_pairs(self._encoder),
+            lambda: [*compiled_layers(options), FusedNorms()],
         )
         self._records_graphs = options.cuda_graphs
         self.info = EngineInfo(

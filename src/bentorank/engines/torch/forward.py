@@ -11,12 +11,14 @@ from bentorank.engines.torch.causal import SHARING_FAMILIES, SharingForward
 from bentorank.engines.torch.causal_packing import PackedCausalForward
 from bentorank.engines.torch.packing import FAMILIES, PackedForward
 from bentorank.engines.torch.padding import PaddedForward
+from bentorank.engines.torch.quickening import quicken_if_proven
 from bentorank.engines.torch.reading_check import tolerance_of
 from bentorank.engines.torch.rounding import tolerated_difference
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
+    from bentorank.engines.torch.quickening import Quickening
     from bentorank.types import EncodedPair
 
 # FlashAttention's: no f32, and no GPU before Ampere.
@@ -36,11 +38,24 @@ class Forward(Protocol):
         ...
 
 
-def choose_forward(model: Any, padded: Forward, pad_token_id: int, probes: Sequence[EncodedPair]) -> Forward:  # noqa: ANN401
-    """The best way for a transformers `model` on the device that it is on; `padded` is right for every model."""
+def choose_forward(
+    model: Any,  # noqa: ANN401
+    padded: Forward,
+    pad_token_id: int,
+    probes: Sequence[EncodedPair],
+    quickenings: Callable[[], Sequence[Quickening]] = tuple,
+) -> Forward:
+    """The best way for a transformers `model` on the device that it is on; `padded` is right for every model.
+
+    A causal one without padding on a GPU by the first of `quickenings` that leaves its scores what they are; encoders
+    gain nothing by them.
+    """
     has_kernel = has_packing_kernel(model.device, model.dtype)
     if model.config.model_type in SHARING_FAMILIES and (has_kernel or model.device.type == "cpu"):
-        return share_if_proven(model, padded, probes, has_kernel=has_kernel)
+        sharing = share_if_proven(model, padded, probes, has_kernel=has_kernel)
+        if has_kernel and sharing.padding_free:
+            quicken_if_proven(model, lambda: _scores_of_probes(sharing, probes), quickenings())
+        return sharing
     if model.config.model_type in FAMILIES and model.config.num_labels == 1 and has_kernel:
         return pack_if_proven(model, pad_token_id, probes)
     return padded
@@ -60,16 +75,12 @@ def share_if_proven(
     *,
     has_kernel: bool,
 ) -> Forward:
-    """The way that computes once what pairs share, if it scores `probes` as the padded one does; else the padded one.
-
-    They are scored together, in another order and company, and once more with what is kept of them.
-    """
+    """The way that computes once what pairs share, if it scores `probes` as the padded one does; else that."""
     attention = model.config._attn_implementation  # noqa: SLF001 - no getter
-    backwards = probes[::-1]
-    expected = torch.cat([padded(probes), padded(backwards), padded(probes[:1])])
+    expected = _scores_of_probes(padded, probes)
     try:
         sharing: Forward = PackedCausalForward(model) if has_kernel else SharingForward(model)
-        differences = (torch.cat([sharing(probes), sharing(backwards), sharing(probes[:1])]) - expected).abs()
+        differences = (_scores_of_probes(sharing, probes) - expected).abs()
     except Exception as error:  # noqa: BLE001 - whatever this model or version of torch lacks, the padded way goes on
         reason = f"fails here with {type(error).__name__}: {str(error).partition(chr(10))[0]}"
     else:
@@ -80,6 +91,11 @@ def share_if_proven(
     logger.warning("what documents of a query begin with is computed for each of them: to share it %s", reason)
     model.set_attn_implementation(attention)
     return padded
+
+
+def _scores_of_probes(way: Forward, probes: Sequence[EncodedPair]) -> torch.Tensor:
+    """Together, in another order and company, and one once more, with what may be kept of its beginning."""
+    return torch.cat([way(probes), way(probes[::-1]), way(probes[:1])])
 
 
 def pack_if_proven(model: Any, pad_token_id: int, probes: Sequence[EncodedPair]) -> Forward:  # noqa: ANN401
