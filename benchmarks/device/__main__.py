@@ -85,7 +85,7 @@ def run(
     *,
     out: Annotated[Path, typer.Option(help="Folder of results.json, results.md and the servers' logs.")],
     budget_s: Annotated[float, typer.Option(help="Seconds for everything; what no longer fits is skipped.")] = 220.0,
-    only: Annotated[str, typer.Option(help="Trials and engines whose names begin so, between commas.")] = "",
+    only: Annotated[list[str] | None, typer.Option(help="A trial, and the engine of that name; repeatable.")] = None,
     tests: Annotated[str, typer.Option(help="Arguments of a pytest that is to run in the end, such as paths.")] = "",
     rehearse: Annotated[bool, typer.Option(help="Tiny models on the CPU, to see that it runs.")] = False,
 ) -> None:
@@ -95,13 +95,12 @@ def run(
     # Asked to end, as by `timeout`, servers must still be stopped: no session leader dies with its parent.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     scale = _scale(rehearse=rehearse)
-    chosen = tuple(name.strip() for name in only.split(",") if name.strip())
-    if chosen:
+    if only:
         scale = replace(
             scale,
-            gpu_trials=tuple(trial for trial in scale.gpu_trials if trial.name.startswith(chosen)),
-            cpu_trials=tuple(trial for trial in scale.cpu_trials if trial.name.startswith(chosen)),
-            engines=tuple(variant for variant in scale.engines if variant.name.startswith(chosen)),
+            gpu_trials=tuple(trial for trial in scale.gpu_trials if trial.name in only),
+            cpu_trials=tuple(trial for trial in scale.cpu_trials if trial.name in only),
+            engines=tuple(variant for variant in scale.engines if variant.name in only),
         )
     session = Session(out, budget_s, Console(soft_wrap=True, width=200))
     with tempfile.TemporaryDirectory() as folder:
@@ -137,6 +136,8 @@ def _measure(session: Session, scale: Scale, folder: Path, tests: str) -> None:
         session.step("starts", 0, fleet.wait)
         session.step("GPU memory", 0, _gpu_memory)
         try:
+            # Layers that a server has compiled are the engine's, too.
+            os.environ["BENTORANK_CACHE_DIR"] = str(cache)
             _measure_all(session, scale, trials, fleet, folder)
             if tests:
                 session.step("tests", STARTS_S, lambda: _run_tests(shlex.split(tests), models, session.left_s))

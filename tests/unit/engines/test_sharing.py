@@ -203,7 +203,10 @@ def test_a_gpu_shares_and_stays_close(name: str, tiny_models: Any, tmp_path: Pat
     family, config = FAMILIES[name]
     tiny_models.build_causal(tmp_path, family, **config)
     exact = Loaded(tmp_path, tiny_models)
-    rounded = load_engine(EngineOptions(str(tmp_path), EngineKind.TORCH, device="cuda", precision=Precision.BF16))
+    options = EngineOptions(
+        str(tmp_path), EngineKind.TORCH, device="cuda", precision=Precision.BF16, compile_layers=False
+    )
+    rounded = load_engine(options)
     assert rounded.info.padding_free
     expected = exact.padded(exact.pairs).numpy()
     for order in (slice(None), slice(None, None, -1), slice(3)):
