@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import shutil
 from concurrent.futures import ThreadPoolExecutor
@@ -16,7 +17,7 @@ from bentorank.engines import EngineKind, EngineOptions, Precision, load_engine
 from bentorank.engines.checkpoint import open_checkpoint
 from bentorank.engines.torch import forward
 from bentorank.engines.torch.causal_packing import PackedCausalForward
-from bentorank.engines.torch.compiled_layers import CompiledLayers
+from bentorank.engines.torch.compiled_layers import CompiledLayers, compiled_layers
 from bentorank.engines.torch.engine import encoder_of, load_cross_encoder, reference_forward, transformers_module
 from bentorank.engines.torch.forward import choose_forward, has_packing_kernel
 from bentorank.engines.torch.fused_norms import FusedNorms
@@ -137,6 +138,23 @@ def test_where_nothing_can_be_compiled_the_next_change_is_made(
     assert record.message.startswith("passes are slower than they could be: compiled layers fail here with ")
     assert loaded.norms() == {"RMSNorm"}
     loaded.assert_scores_stay(way)
+
+
+@pytest.mark.parametrize(("compile_layers", "compiles"), [(True, True), (False, False), (None, False)])
+def test_what_is_compiled_is_for_the_options_to_say_or_for_the_host(
+    compile_layers: bool | None,  # noqa: FBT001 - a parameter of the test
+    compiles: bool,  # noqa: FBT001
+    monkeypatch: pytest.MonkeyPatch,
+    package_log: pytest.LogCaptureFixture,
+) -> None:
+    """Where neither has a compiler, a line says what one would bring."""
+    package_log.set_level(logging.INFO, logger="bentorank")
+    monkeypatch.setenv("PATH", "")
+    monkeypatch.delenv("CC", raising=False)
+    assert bool(compiled_layers(EngineOptions("model", compile_layers=compile_layers))) is compiles
+    said = [record.message for record in package_log.records]
+    expected = "layers are not compiled, which would make passes faster: there is no C compiler"
+    assert said == ([expected] if compile_layers is None else [])
 
 
 class Louder:

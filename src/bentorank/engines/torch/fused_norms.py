@@ -27,12 +27,14 @@ class FusedNorms:
         self._replaced: list[Place] = []
 
     def apply(self, model: Model) -> None:
-        """As Quickening has it."""
+        """As Quickening has it. Raises NotImplementedError where there is none."""
         for parent, name, norm in list(_norms(model)):
             fused = _fused(norm)
             if fused is not None:
                 setattr(parent, name, fused)
                 self._replaced.append((parent, name, norm))
+        if not self._replaced:
+            raise NotImplementedError("norms of another kind")
 
     def keep(self) -> None:
         """As Quickening has it."""
