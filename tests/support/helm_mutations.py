@@ -135,6 +135,7 @@ MUTATIONS: dict[str, list[tuple[str, Callable[[Rendered], object]]]] = {
         ("without a word", lambda r: r.one("ConfigMap")["data"].pop("BENTORANK_DEVICE")),
         ("one worker has one", lambda r: _server(r)["resources"]["limits"].update({"nvidia.com/gpu": 2})),
         ("heaps that do not follow", lambda r: _add_env(r, "MALLOC_ARENA_MAX", "2")),
+        ("workers that do not follow", lambda r: _add_env(r, "BENTORANK_WORKERS", "1")),
         ("not tolerated", lambda r: _pod(r).pop("tolerations")),
     ],
     "settings_exist": [

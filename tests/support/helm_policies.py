@@ -250,6 +250,8 @@ def gpus_are_used(rendered: Rendered) -> Iterator[str]:
         yield "one worker has one GPU"
     if gpus and "MALLOC_ARENA_MAX" in environment_of(rendered):
         yield "heaps that do not follow its cores"
+    if gpus and "BENTORANK_WORKERS" in environment_of(rendered):
+        yield "workers that do not follow its cores and its model"
     if gpus and not rendered.one("Deployment")["spec"]["template"]["spec"].get("tolerations"):
         yield "nodes with GPUs are not tolerated"
 

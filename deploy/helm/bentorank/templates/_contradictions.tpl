@@ -18,7 +18,7 @@
   "BENTORANK_HOST" "a container listens on every address"
   "BENTORANK_PORT" "service.port is what callers see"
   "BENTORANK_TRACING" "set tracing.endpoint"
-  "BENTORANK_WORKERS" "a pod has one worker, or BENTORANK_WORKERS_PER_GPU of them: replicaCount"
+  "BENTORANK_WORKERS" "a pod has one worker, or those that share its GPU, BENTORANK_WORKERS_PER_GPU: replicaCount"
 -}}
 {{- range $name, $way := $elsewhere -}}
 {{- if hasKey $config $name -}}{{- fail (printf "config.%s is the chart's business: %s" $name $way) -}}{{- end -}}

@@ -3,8 +3,6 @@
 {{- define "bentorank.env" -}}
 - name: BENTOML_PORT
   value: "3000"
-- name: BENTORANK_WORKERS
-  value: {{ dig "BENTORANK_WORKERS_PER_GPU" 1 (.Values.config | default dict) | toString | quote }}
 {{- if and .Values.gpu.enabled (not (hasKey .Values.config "BENTORANK_DEVICE")) }}
 # Without it a pod that sees no GPU would serve on its CPU, slowly and without a word.
 - name: BENTORANK_DEVICE
