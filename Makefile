@@ -46,7 +46,7 @@ test-slow: $(VENV)/.test $(VENV)/.docs ## Test what else takes long: tuning, cal
 test-families: $(VENV)/.test ## Test every family of models against sentence-transformers (minutes)
 	$(BIN)/python -m pytest -m families tests/unit/engines
 
-test-gpu: $(VENV)/.test ## Test what only an NVIDIA GPU runs: packing, CUDA graphs, shared beginnings
+test-gpu: $(VENV)/.test ## Test what only an NVIDIA GPU runs: packing, CUDA graphs, shared beginnings, compiled layers
 	$(BIN)/python -m pytest -m gpu tests/unit/engines
 
 test-integrations: $(VENV)/.test ## Test each framework's package with the lowest and the highest versions that it supports

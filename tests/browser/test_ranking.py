@@ -92,8 +92,8 @@ def test_threshold_and_top_n_leave_out_what_the_service_would(page, starter_serv
     """At once, without asking again; what stays is what a request with these numbers gets."""
     (sent,) = page.conduct.sent
     kept = page.locator(".ranked:not(.out)")
-    slide(page.get_by_label("Threshold"), 45)
-    answer = rerank(starter_service, **sent, score_threshold=0.45)
+    slide(page.get_by_label("Threshold"), 40)
+    answer = rerank(starter_service, **sent, score_threshold=0.4)
     expect(kept).to_have_count(len(answer["results"]))
     slide(page.get_by_label("Top n"), 2)
     expect(kept).to_have_count(2)
