@@ -125,19 +125,19 @@ def _measure(session: Session, scale: Scale, folder: Path, tests: str) -> None:
     from benchmarks.harness.machine import describe_machine  # noqa: PLC0415
 
     session.step("machine", 0, lambda: asdict(describe_machine()))
-    models, bodies, cache = folder / "models", folder / "bodies", folder / "cache"
+    models, bodies = folder / "models", folder / "bodies"
     bodies.mkdir()
+    # Of the servers and of the engine alone, which takes what they have compiled.
+    os.environ["BENTORANK_CACHE_DIR"] = str(folder / "cache")
     session.step("models", 0, lambda: _write_models(scale, models))
     trials = [
         trial for trial in (*scale.gpu_trials, *scale.cpu_trials) if not _is_strange(session, trial, unknown_settings)
     ]
-    contenders = [contender_of(trial, models, cache) for trial in trials]
+    contenders = [contender_of(trial, models) for trial in trials]
     with started(contenders, scale.start_timeout_s) as fleet:
         session.step("starts", 0, fleet.wait)
         session.step("GPU memory", 0, _gpu_memory)
         try:
-            # Layers that a server has compiled are the engine's, too.
-            os.environ["BENTORANK_CACHE_DIR"] = str(cache)
             _measure_all(session, scale, trials, fleet, folder)
             if tests:
                 session.step("tests", STARTS_S, lambda: _run_tests(shlex.split(tests), models, session.left_s))

@@ -30,7 +30,7 @@ def unknown_settings(settings: Mapping[str, str]) -> list[str]:
     return [name for name in settings if name.startswith("BENTORANK_") and name not in known]
 
 
-def contender_of(trial: Trial, models: Path, cache: Path) -> Contender:
+def contender_of(trial: Trial, models: Path) -> Contender:
     """How the service is started for a trial; without its installed command, which a host may not have."""
     settings = {name: value.replace("{models}", str(models)) for name, value in trial.settings.items()}
     one_model = {} if "BENTORANK_MODELS" in settings else {"BENTORANK_MODEL": str(models / trial.model)}
@@ -39,7 +39,6 @@ def contender_of(trial: Trial, models: Path, cache: Path) -> Contender:
         command=(sys.executable, "-m", "bentorank", "serve", "--port", "{port}"),
         environment={
             **one_model,
-            "BENTORANK_CACHE_DIR": str(cache),
             **FRESH_SCORES,
             **BULK,
             **settings,

@@ -8,8 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import torch
+from support import varlen_kernel
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from types import ModuleType
 
 
@@ -20,6 +23,21 @@ def _load_tiny_models() -> ModuleType:
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
+
+
+@pytest.fixture
+def one_thread() -> Iterator[None]:
+    """Tiny models are not worth the waiting of threads for each other."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture(scope="session")
+def varlen_attention_on_cpu() -> None:
+    """Torch has that kernel on CUDA alone: the only thing that is not as it is on a GPU."""
+    varlen_kernel.register()
 
 
 @pytest.fixture(scope="session")

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 import torch
-from support import varlen_kernel
+from support.causal_families import CAUSAL_FAMILIES, UNLIKE_FAMILIES
 
 from bentorank.engines import EngineKind, EngineOptions, Precision, load_engine
 from bentorank.engines.checkpoint import open_checkpoint
-from bentorank.engines.torch.causal_buckets import CausalBucket, causal_buckets_up_to
+from bentorank.engines.torch.causal_buckets import CausalBucket
 from bentorank.engines.torch.causal_packing import PackedCausalForward
 from bentorank.engines.torch.causal_rows import gather, lay_out
 from bentorank.engines.torch.engine import encoder_of, load_cross_encoder, reference_forward, transformers_module
@@ -28,29 +28,10 @@ if TYPE_CHECKING:
 WINDOW = 200
 BUCKETS = [CausalBucket(256, 8, WINDOW), CausalBucket(1024, 40, WINDOW)]
 
-# Some layers of the second see the last 24 tokens alone.
-FAMILIES: dict[str, tuple[str, dict[str, Any]]] = {
-    "qwen3": ("qwen3", {}),
-    "gemma3": ("gemma3_text", {"sliding_window": 24, "num_hidden_layers": 4, "sliding_window_pattern": 2}),
-}
-
 GPU_PACKS = torch.cuda.is_available() and has_packing_kernel(torch.device("cuda"), torch.bfloat16)
+pytestmark = pytest.mark.usefixtures("varlen_attention_on_cpu", "one_thread")
+
 needs_gpu = pytest.mark.skipif(not GPU_PACKS, reason="needs a GPU that torch's variable-length attention runs on")
-
-
-@pytest.fixture(scope="session", autouse=True)
-def varlen_attention_on_cpu() -> None:
-    """Torch has that kernel on CUDA alone."""
-    varlen_kernel.register()
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread() -> Iterator[None]:
-    """Tiny models are not worth the waiting of threads for each other."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 def load(folder: Path, device: str, dtype: torch.dtype) -> tuple[PackedCausalForward, list[EncodedPair]]:
@@ -93,7 +74,7 @@ def stretches(bounds: np.ndarray[Any, Any]) -> Iterator[slice]:
 def test_a_filled_row_is_as_large_as_its_bucket() -> None:
     """Every stretch sees what it did, what fills the row sees itself, and nothing is too long."""
     fitting = 0
-    for bucket in [*BUCKETS, *causal_buckets_up_to(2048, WINDOW), *causal_buckets_up_to(2048, 4000)]:
+    for bucket in [*BUCKETS, *CausalBucket.up_to(2048, WINDOW), *CausalBucket.up_to(2048, 4000)]:
         for batch in compositions(bucket):
             row = gather(lay_out(batch, {}))
             if not bucket.fits(row):
@@ -123,10 +104,10 @@ def test_a_filled_row_is_as_large_as_its_bucket() -> None:
     assert fitting > 300
 
 
-@pytest.mark.parametrize("name", FAMILIES)
+@pytest.mark.parametrize("name", UNLIKE_FAMILIES)
 def test_a_batch_scores_in_a_bucket_as_by_itself(name: str, tiny_models: Any, tmp_path: Path) -> None:
     """Whatever was in the bucket before it; what fits in none takes the way without buckets."""
-    family, config = FAMILIES[name]
+    family, config = CAUSAL_FAMILIES[name]
     tiny_models.build_causal(tmp_path, family, **config)
     way, probes = load(tmp_path, "cpu", torch.float32)
     passes = [BucketPass(way, bucket, way.pack(probes[-1:])) for bucket in (*BUCKETS, CausalBucket(2048, 40, 1024))]
@@ -142,12 +123,12 @@ def test_a_batch_scores_in_a_bucket_as_by_itself(name: str, tiny_models: Any, tm
 
 @pytest.mark.gpu
 @needs_gpu
-@pytest.mark.parametrize("name", FAMILIES)
+@pytest.mark.parametrize("name", UNLIKE_FAMILIES)
 def test_graphs_score_as_the_way_without(
     name: str, tiny_models: Any, tmp_path: Path, package_log: pytest.LogCaptureFixture
 ) -> None:
     """At the edges of the buckets and between, one batch right after another."""
-    family, config = FAMILIES[name]
+    family, config = CAUSAL_FAMILIES[name]
     tiny_models.build_causal(tmp_path, family, **config)
     way, probes = load(tmp_path, "cuda", torch.bfloat16)
     forward = graph_where_launch_bound(way, probes, tokens=2048, window=WINDOW)

@@ -17,12 +17,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 import torch
-from support import varlen_kernel
 
 from bentorank.engines import EngineKind, EngineOptions, Precision, load_engine
 from bentorank.engines.checkpoint import open_checkpoint
 from bentorank.engines.collation import pack
-from bentorank.engines.torch.buckets import Bucket, buckets_up_to
+from bentorank.engines.torch.buckets import Bucket
 from bentorank.engines.torch.engine import encoder_of, load_cross_encoder, transformers_module
 from bentorank.engines.torch.forward import has_packing_kernel
 from bentorank.engines.torch.graphs import BucketPass, GraphedForward, bucket_if_proven, graph_where_launch_bound
@@ -31,7 +30,7 @@ from bentorank.engines.warm_up import probe_pairs
 from bentorank.types import EncodedPair, Pair
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
 WINDOW = 96
@@ -39,6 +38,8 @@ MIB = 2**20
 SMALL_BUCKETS = [Bucket(64, 4, WINDOW), Bucket(256, 8, WINDOW)]
 
 GPU_PACKS = torch.cuda.is_available() and has_packing_kernel(torch.device("cuda"), torch.float16)
+pytestmark = pytest.mark.usefixtures("varlen_attention_on_cpu", "one_thread")
+
 needs_gpu = pytest.mark.skipif(not GPU_PACKS, reason="needs a GPU that torch's variable-length attention runs on")
 
 BUILDS: dict[str, tuple[str, dict[str, Any]]] = {
@@ -47,21 +48,6 @@ BUILDS: dict[str, tuple[str, dict[str, Any]]] = {
     "modernbert": ("modernbert", {}),
     "modernbert-mean": ("modernbert", {"classifier_pooling": "mean"}),
 }
-
-
-@pytest.fixture(scope="session", autouse=True)
-def varlen_attention_on_cpu() -> None:
-    """Torch has that kernel on CUDA alone."""
-    varlen_kernel.register()
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread() -> Iterator[None]:
-    """Tiny models are not worth the waiting of threads for each other."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 @pytest.fixture(scope="session")
@@ -115,7 +101,7 @@ def test_a_filled_batch_is_as_large_as_its_bucket() -> None:
     """Every sequence begins at a token that is there, none is too long, and the pairs are where they are said to be."""
     random = np.random.default_rng(3)
     fitting = 0
-    for bucket in [*SMALL_BUCKETS, *buckets_up_to(4096, WINDOW), *buckets_up_to(4096, 4000)]:
+    for bucket in [*SMALL_BUCKETS, *Bucket.up_to(4096, WINDOW), *Bucket.up_to(4096, 4000)]:
         for lengths in [*compositions(bucket), random.integers(1, bucket.longest + 1, 5).tolist()]:
             batch = pack([EncodedPair(random.integers(1, 99, length)) for length in lengths])
             if not bucket.fits(batch):
@@ -139,7 +125,7 @@ def test_a_filled_batch_is_as_large_as_its_bucket() -> None:
 
 def test_buckets_grow_by_a_quarter_at_most_and_a_full_batch_fits() -> None:
     """So a fifth of what is computed may be filling, and there are few of them; small ones are a step apart."""
-    buckets = buckets_up_to(32_768, 512)
+    buckets = Bucket.up_to(32_768, 512)
     sizes = [bucket.tokens for bucket in buckets]
     assert (sizes[:4], sizes[-1], len(sizes)) == ([256, 512, 768, 1024], 32_768, 24)
     assert all(larger <= max(1.25 * smaller, smaller + 256) for smaller, larger in pairwise(sizes))

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 import torch
-from support import varlen_kernel
 from transformers import AutoModelForSequenceClassification
 
 from bentorank.engines import EngineKind, EngineOptions, Precision, load_engine
@@ -44,10 +43,7 @@ BUILDS: dict[str, tuple[str, dict[str, Any]]] = {
 }
 
 
-@pytest.fixture(scope="session", autouse=True)
-def varlen_attention_on_cpu() -> None:
-    """The only thing here that is not as it is on a GPU."""
-    varlen_kernel.register()
+pytestmark = pytest.mark.usefixtures("varlen_attention_on_cpu")
 
 
 @pytest.fixture(scope="session")

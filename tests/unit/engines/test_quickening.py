@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 import torch
-from support import varlen_kernel
+from support.causal_families import CAUSAL_FAMILIES, UNLIKE_FAMILIES
 
 from bentorank.engines import EngineKind, EngineOptions, Precision, load_engine
 from bentorank.engines.checkpoint import open_checkpoint
@@ -31,12 +31,6 @@ if TYPE_CHECKING:
     from bentorank.engines.torch.quickening import Quickening
     from bentorank.types import EncodedPair
 
-# Weights of the second are counted from 1, and some of its layers see the last 24 tokens alone.
-FAMILIES: dict[str, tuple[str, dict[str, Any]]] = {
-    "qwen3": ("qwen3", {}),
-    "gemma3": ("gemma3_text", {"sliding_window": 24, "num_hidden_layers": 4, "sliding_window_pattern": 2}),
-}
-
 GPU_COMPILES = (
     torch.cuda.is_available()
     and has_packing_kernel(torch.device("cuda"), torch.bfloat16)
@@ -44,15 +38,13 @@ GPU_COMPILES = (
 )
 
 
+pytestmark = pytest.mark.usefixtures("varlen_attention_on_cpu", "one_thread")
+
+
 @pytest.fixture(autouse=True)
-def as_on_a_gpu(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """One thread, and the GPU's way through a model, by a plain kernel."""
-    varlen_kernel.register()
+def as_on_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The GPU's way through a model, by a plain kernel."""
     monkeypatch.setattr(forward, "has_packing_kernel", lambda *_: True)
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 @pytest.fixture
@@ -93,10 +85,10 @@ class Loaded:
         return {type(part).__name__ for part in self.module.modules() if type(part).__name__.endswith("RMSNorm")}
 
 
-@pytest.mark.parametrize("name", FAMILIES)
+@pytest.mark.parametrize("name", UNLIKE_FAMILIES)
 def test_norms_are_torchs_own(name: str, tiny_models: Any, tmp_path: Path) -> None:
     """All of them, whether weights are counted from 0 or from 1."""
-    family, config = FAMILIES[name]
+    family, config = CAUSAL_FAMILIES[name]
     loaded = Loaded(tmp_path, tiny_models, family, **config)
     assert loaded.norms() != {"RMSNorm"}
     way = loaded.choose([FusedNorms()])
@@ -189,12 +181,12 @@ def test_a_change_that_moves_scores_is_taken_back(
 @pytest.mark.usefixtures("compiling")
 @pytest.mark.filterwarnings("ignore:.torch.jit:DeprecationWarning")
 @pytest.mark.skipif(not GPU_COMPILES, reason="needs a GPU that torch's variable-length attention runs on, and gcc")
-@pytest.mark.parametrize("name", FAMILIES)
+@pytest.mark.parametrize("name", UNLIKE_FAMILIES)
 def test_a_gpu_runs_compiled_layers_in_batches_of_all_sizes(
     name: str, tiny_models: Any, tmp_path: Path, package_log: pytest.LogCaptureFixture
 ) -> None:
     """Recorded or launched; in bf16 about two digits are those of the CPU in f32."""
-    family, config = FAMILIES[name]
+    family, config = CAUSAL_FAMILIES[name]
     loaded = Loaded(tmp_path / "model", tiny_models, family, **config)
     options = EngineOptions(
         str(tmp_path / "model"),

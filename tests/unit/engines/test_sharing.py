@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 from support import varlen_kernel
+from support.causal_families import CAUSAL_FAMILIES, UNLIKE_FAMILIES
 
 from bentorank.engines import EngineKind, EngineOptions, Precision, load_engine
 from bentorank.engines.checkpoint import open_checkpoint
@@ -27,28 +28,11 @@ if TYPE_CHECKING:
 
 TOLERANCE = 1e-4
 
-# Windows that end within a prompt's beginning, within a document, and that some layers have and others not.
-FAMILIES: dict[str, tuple[str, dict[str, Any]]] = {
-    "qwen3": ("qwen3", {}),
-    "gemma3": ("gemma3_text", {"sliding_window": 24, "num_hidden_layers": 4, "sliding_window_pattern": 2}),
-    "llama": ("llama", {}),
-    "gemma": ("gemma", {}),
-    "qwen2": ("qwen2", {}),
-    "mistral": ("mistral", {"sliding_window": 100}),
-    "gemma2-uncapped": ("gemma2", {"attn_logit_softcapping": None, "sliding_window": 24}),
-}
-EACH_FAMILY = [pytest.param(name, marks=pytest.mark.families) for name in FAMILIES]
-EACH_FAMILY[:2] = ["qwen3", "gemma3"]
+EACH_FAMILY = [pytest.param(name, marks=pytest.mark.families) for name in CAUSAL_FAMILIES]
+EACH_FAMILY[:2] = UNLIKE_FAMILIES
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 GPU_SHARES = torch.cuda.is_available() and has_packing_kernel(torch.device("cuda"), torch.bfloat16)
-
-
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    """Threads that share so little work wait for each other for most of it."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 class Loaded:
@@ -96,7 +80,7 @@ def test_any_batch_scores_as_padded(
 ) -> None:
     """Whatever is batched together, whether or not its beginnings are known, and in as many steps as a long text."""
     monkeypatch.setattr(causal_blocks, "_QUERY_STEP", 16)
-    family, config = FAMILIES[name]
+    family, config = CAUSAL_FAMILIES[name]
     tiny_models.build_causal(tmp_path, family, **config)
     assert_shares_and_scores_as_padded(Loaded(tmp_path, tiny_models))
 
@@ -106,7 +90,7 @@ def test_the_gpus_way_scores_as_padded(
     name: str, tiny_models: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """All that differs from a GPU is that its kernel is a plain one here."""
-    family, config = FAMILIES[name]
+    family, config = CAUSAL_FAMILIES[name]
     tiny_models.build_causal(tmp_path, family, **config)
     varlen_kernel.register()
     monkeypatch.setattr(forward, "has_packing_kernel", lambda *_: True)
@@ -200,7 +184,7 @@ def test_a_pair_that_is_all_beginning_is_laid_out() -> None:
 @pytest.mark.parametrize("name", EACH_FAMILY)
 def test_a_gpu_shares_and_stays_close(name: str, tiny_models: Any, tmp_path: Path) -> None:
     """In bf16 about two digits are those of the CPU in f32, whatever is batched together."""
-    family, config = FAMILIES[name]
+    family, config = CAUSAL_FAMILIES[name]
     tiny_models.build_causal(tmp_path, family, **config)
     exact = Loaded(tmp_path, tiny_models)
     options = EngineOptions(

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Self
 
 import numpy as np
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from bentorank.engines.collation import PackedBatch
     from bentorank.engines.torch.input_memory import Arrays
 
@@ -21,19 +23,43 @@ LONGEST_SEQUENCE: Final = 1024
 
 
 @dataclass(frozen=True, slots=True)
-class Bucket:
-    """A batch of exactly `tokens` tokens in exactly `sequences` sequences, none of more than `longest` tokens."""
+class BucketSize:
+    """Exactly `tokens` tokens in exactly `sequences` sequences, none of which reads more than `longest` tokens."""
 
     tokens: int
     sequences: int
     longest: int
+
+    @classmethod
+    def up_to(cls, tokens: int, window: int) -> list[Self]:
+        """In rising order, for pairs within `window`: multiples of STEP_TOKENS, four to a doubling.
+
+        From 1,024 tokens on, at most a fifth of what is computed is filling.
+        """
+        sizes = (quarters << doublings for doublings in range(tokens.bit_length()) for quarters in (4, 5, 6, 7))
+        return [
+            cls(size, max(FEWEST_SEQUENCES, size // TOKENS_A_SEQUENCE), min(window, size, LONGEST_SEQUENCE))
+            for size in sizes
+            if size % STEP_TOKENS == 0 and size <= tokens
+        ]
+
+    def filler_ends(self, begin: int) -> NDArray[np.int32]:
+        """Where the fewest sequences end that fill the tokens from `begin` on."""
+        fillers = -(-(self.tokens - begin) // self.longest)
+        ends = begin + self.longest * np.arange(1, fillers + 1, dtype=np.int32)
+        return np.minimum(ends, self.tokens, dtype=np.int32)
+
+
+@dataclass(frozen=True, slots=True)
+class Bucket(BucketSize):
+    """For packed batches."""
 
     def fits(self, batch: PackedBatch) -> bool:
         """Whether the batch can be filled up to this."""
         pairs, tokens = len(batch.bounds) - 1, int(batch.bounds[-1])
         if tokens > self.tokens or np.diff(batch.bounds).max() > self.longest:
             return False
-        return pairs + self._fillers(tokens) <= self.sequences
+        return pairs + len(self.filler_ends(tokens)) <= self.sequences
 
     def arrays(self, example: PackedBatch) -> Arrays:
         """Room for the inputs of any batch that fits, as the example has them: rows of tokens, and bounds."""
@@ -50,37 +76,10 @@ class Bucket:
         for name, values in batch.as_inputs().items():
             arrays[name][:tokens] = values[0]
             arrays[name][tokens:] = 0
-        fillers = self._fillers(tokens)
-        places = slice(self.sequences - fillers - pairs, self.sequences - fillers)
+        ends = self.filler_ends(tokens)
+        places = slice(self.sequences - len(ends) - pairs, self.sequences - len(ends))
         bounds = arrays["bounds"]
         bounds[: places.start] = 0
         bounds[places.start : places.stop + 1] = batch.bounds
-        bounds[places.stop + 1 :] = filler_ends(tokens, self.tokens, self.longest)
+        bounds[places.stop + 1 :] = ends
         return places
-
-    def _fillers(self, tokens: int) -> int:
-        return len(filler_ends(tokens, self.tokens, self.longest))
-
-
-def filler_ends(begin: int, end: int, longest: int) -> list[int]:
-    """Where the fewest sequences end that fill a row from `begin` to `end`, none of more than `longest` tokens."""
-    return [*range(begin + longest, end, longest), end] if begin < end else []
-
-
-def bucket_sizes(tokens: int) -> list[int]:
-    """In rising order up to `tokens`: multiples of STEP_TOKENS, four to a doubling.
-
-    From 1,024 tokens on, at most a fifth of what is computed is filling.
-    """
-    sizes = (quarters << doublings for doublings in range(tokens.bit_length()) for quarters in (4, 5, 6, 7))
-    return [size for size in sizes if size % STEP_TOKENS == 0 and size <= tokens]
-
-
-def buckets_up_to(tokens: int, window: int) -> list[Bucket]:
-    """In rising order, for pairs within `window`."""
-    return [Bucket(size, sequences_of(size), min(window, size, LONGEST_SEQUENCE)) for size in bucket_sizes(tokens)]
-
-
-def sequences_of(tokens: int) -> int:
-    """Places for sequences in a bucket."""
-    return max(FEWEST_SEQUENCES, tokens // TOKENS_A_SEQUENCE)

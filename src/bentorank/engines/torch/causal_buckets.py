@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from bentorank.engines.torch.buckets import LONGEST_SEQUENCE, bucket_sizes, filler_ends, sequences_of
+from bentorank.engines.torch.buckets import BucketSize
 
 if TYPE_CHECKING:
     from bentorank.engines.torch.causal_rows import GatheredRow
@@ -18,12 +18,8 @@ KEYS_A_TOKEN: Final = 3
 
 
 @dataclass(frozen=True, slots=True)
-class CausalBucket:
-    """A row of exactly `tokens` tokens in exactly `sequences` stretches, each of which sees `longest` keys at most."""
-
-    tokens: int
-    sequences: int
-    longest: int
+class CausalBucket(BucketSize):
+    """For causal rows: a sequence is a stretch, and reads the keys that it sees."""
 
     @property
     def keys(self) -> int:
@@ -35,7 +31,7 @@ class CausalBucket:
         tokens = len(row.input_ids)
         if tokens > self.tokens or row.longest > self.longest or len(row.keys) + self.tokens - tokens > self.keys:
             return False
-        return len(row.own) - 1 + len(filler_ends(tokens, self.tokens, self.longest)) <= self.sequences
+        return len(row.own) - 1 + len(self.filler_ends(tokens)) <= self.sequences
 
     def arrays(self, _example: GatheredRow) -> Arrays:
         """Room for any row that fits."""
@@ -59,16 +55,9 @@ class CausalBucket:
             arrays[name][: len(values)] = values
             arrays[name][len(values) :] = 0
         arrays["keys"][keys : keys + self.tokens - tokens] = np.arange(tokens, self.tokens)
-        ends = np.array(filler_ends(tokens, self.tokens, self.longest), np.int32)
+        ends = self.filler_ends(tokens)
         for name, before in ("own", 0), ("seen", keys - tokens):
             filled = stretches + 1 + len(ends)
             arrays[name][stretches + 1 : filled] = before + ends
             arrays[name][filled:] = before + self.tokens
         return slice(0, len(row.ends))
-
-
-def causal_buckets_up_to(tokens: int, window: int) -> list[CausalBucket]:
-    """In rising order, for pairs within `window`."""
-    return [
-        CausalBucket(size, sequences_of(size), min(window, size, LONGEST_SEQUENCE)) for size in bucket_sizes(tokens)
-    ]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from bentorank.engines.torch.causal_attention import CAUSAL_ATTENTION, VarlenPass
-from bentorank.engines.torch.causal_buckets import causal_buckets_up_to
+from bentorank.engines.torch.causal_buckets import CausalBucket
 from bentorank.engines.torch.causal_rows import gather, lay_out
 from bentorank.engines.torch.causal_scores import score_row
 from bentorank.engines.torch.packed_attention import Sequences
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from bentorank.engines.torch.causal_buckets import CausalBucket
     from bentorank.engines.torch.causal_rows import GatheredRow
     from bentorank.types import EncodedPair
 
@@ -62,4 +61,4 @@ class PackedCausalForward:
 
     def buckets(self, tokens: int, window: int) -> list[CausalBucket]:
         """Those that its batches can be filled up to."""
-        return causal_buckets_up_to(tokens, window)
+        return CausalBucket.up_to(tokens, window)

@@ -9,6 +9,7 @@ import torch
 
 from bentorank.engines.torch.causal import SHARING_FAMILIES, SharingForward
 from bentorank.engines.torch.causal_packing import PackedCausalForward
+from bentorank.engines.torch.failures import described
 from bentorank.engines.torch.packing import FAMILIES, PackedForward
 from bentorank.engines.torch.padding import PaddedForward
 from bentorank.engines.torch.quickening import quicken_if_proven
@@ -82,7 +83,7 @@ def share_if_proven(
         sharing: Forward = PackedCausalForward(model) if has_kernel else SharingForward(model)
         differences = (_scores_of_probes(sharing, probes) - expected).abs()
     except Exception as error:  # noqa: BLE001 - whatever this model or version of torch lacks, the padded way goes on
-        reason = f"fails here with {type(error).__name__}: {str(error).partition(chr(10))[0]}"
+        reason = f"fails here with {described(error)}"
     else:
         difference, tolerance = differences.max().item(), tolerance_of(model, expected)
         if difference <= tolerance:  # never of NaN

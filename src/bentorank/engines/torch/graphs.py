@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final, Generic, Protocol, TypeAlias, TypeVar
 
 import torch
 
+from bentorank.engines.torch.failures import described
 from bentorank.engines.torch.input_memory import InputMemory
 from bentorank.engines.torch.rounding import tolerated_difference
 
@@ -193,7 +194,7 @@ def graph_where_launch_bound(
             for each in reversed(passes):
                 each.record(recorder)
     except Exception as error:  # noqa: BLE001 - whatever this GPU or version of torch lacks, the way goes on
-        _warn(f"CUDA graphs fail here with {type(error).__name__}: {_first_line(error)}")
+        _warn(f"CUDA graphs fail here with {described(error)}")
         passes = []
     forward = bucket_if_proven(way, passes, probes)
     mib = (_reserved_bytes(way.device) - before) / _MIB
@@ -214,7 +215,7 @@ def bucket_if_proven(
             expected = way(probes)
             difference = torch.cat([_differences(way, each, probes) for each in passes]).max().item()
     except Exception as error:  # noqa: BLE001 - the way has scored them before, and goes on
-        _warn(f"CUDA graphs fail here with {type(error).__name__}: {_first_line(error)}")
+        _warn(f"CUDA graphs fail here with {described(error)}")
         return way
     if difference <= (tolerance := tolerated_difference(expected)):  # never of NaN
         return GraphedForward(way, passes)
@@ -224,10 +225,6 @@ def bucket_if_proven(
 
 def _warn(reason: str) -> None:
     logger.warning("small batches are launched operation by operation: %s", reason)
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).partition("\n")[0]
 
 
 def _differences(way: Recordable[Layout], bucketed: BucketPass[Layout], probes: Sequence[EncodedPair]) -> Tensor:

@@ -10,7 +10,7 @@ from torch.nn.functional import embedding_bag
 
 from bentorank.engines.checkpoint import POSITIONS_AFTER_PADDING
 from bentorank.engines.collation import pack
-from bentorank.engines.torch.buckets import buckets_up_to
+from bentorank.engines.torch.buckets import Bucket
 from bentorank.engines.torch.packed_attention import PACKED_ATTENTION, Sequences, attend
 from bentorank.engines.torch.transfers import upload
 
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from bentorank.engines.collation import PackedBatch
-    from bentorank.engines.torch.buckets import Bucket
     from bentorank.types import EncodedPair
 
 # transformers' own classes are many.
@@ -69,7 +68,7 @@ class PackedForward:
 
     def buckets(self, tokens: int, window: int) -> list[Bucket]:
         """Those that its batches can be filled up to."""
-        return buckets_up_to(tokens, window)
+        return Bucket.up_to(tokens, window)
 
 
 def _score_bert(model: Model, inputs: Inputs, sequences: Sequences) -> Tensor:

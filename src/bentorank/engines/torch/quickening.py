@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
+from bentorank.engines.torch.failures import described
 from bentorank.engines.torch.reading_check import tolerance_of
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ def quicken_if_proven(model: Model, score_probes: Callable[[], Tensor], quickeni
             quickening.apply(model)
             difference = (score_probes() - expected).abs().max().item()
         except Exception as error:  # noqa: BLE001 - whatever this host or version of torch lacks, it goes on without
-            reason = f"fail here with {type(error).__name__}: {str(error).strip().partition(chr(10))[0]}"
+            reason = f"fail here with {described(error)}"
         else:
             tolerance = tolerance_of(model, expected)
             if difference <= tolerance:  # never of NaN

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import torch
 
 from bentorank.engines.self_check import F32_TOLERANCE, SUSPICIOUS_SHARE, SUSPICIOUS_SHIFT
+from bentorank.engines.torch.failures import first_line
 from bentorank.engines.torch.position_tables import positions_of
 from bentorank.engines.warm_up import PROBES
 from bentorank.errors import ConfigurationError
@@ -119,7 +120,7 @@ def score(forward: Scoring, checkpoint: Checkpoint, batch: Sequence[EncodedPair]
     try:
         return forward(batch).float().cpu()
     except Exception as error:
-        said = str(error).strip().partition("\n")[0]
+        said = first_line(error)
         if isinstance(error, IndexError) and "out of range" in said:
             said = "its tokenizer gives tokens, segments or positions that it has no embeddings for"
         batch_size = "pairs together" if len(batch) > 1 else "a pair"
