@@ -21,6 +21,8 @@ from bentorank.errors import BentorankError, CommandError
 WRONG_USE = 2
 # What a shell reports of a program that wrote into a pipe that nobody reads any more.
 READER_GONE = 128 + signal.SIGPIPE
+# And of one that was asked to end.
+ASKED_TO_END = 128 + signal.SIGTERM
 
 
 class Commands(TyperGroup):
@@ -32,6 +34,7 @@ class Commands(TyperGroup):
     | BentorankError, OSError             | 2                       |
     | an option or argument that is wrong | 2, with where help is   |
     | Ctrl-C                              | 130                     |
+    | SIGTERM                             | 143, what it began gone |
     | the reader of a pipe has enough     | 141, and not a word     |
 
     Anything else is a bug and shows a traceback. What a command warns of while it goes on goes through
@@ -39,8 +42,9 @@ class Commands(TyperGroup):
     """
 
     def main(self, *args: Any, **extra: Any) -> NoReturn:  # noqa: ANN401 - typer's own arguments
-        """Run the command line and leave the process. From here on Ctrl-C is an exception, which is caught below."""
+        """Run the command line and leave the process. From here on Ctrl-C and SIGTERM are exceptions."""
         signal.signal(signal.SIGINT, signal.default_int_handler)
+        signal.signal(signal.SIGTERM, _leave)
         try:
             sys.exit(super().main(*args, **extra | {"standalone_mode": False}))
         except TyperException as error:
@@ -74,6 +78,12 @@ class Commands(TyperGroup):
             complain(_one_line(error))
             raise typer.Exit(getattr(error, "exit_status", WRONG_USE)) from error
         return outcome
+
+
+def _leave(number: int, _frame: object) -> NoReturn:
+    """End by an exception, so that half-written folders and started servers go, too; a second SIGTERM ends at once."""
+    signal.signal(number, signal.SIG_DFL)
+    raise SystemExit(ASKED_TO_END)
 
 
 def _one_line(error: Exception) -> str:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
+from pathlib import Path
 from typing import ClassVar
 
 import pytest
@@ -22,6 +24,20 @@ def main(): pass
 @app.command()
 def chat():
     for number in range({lines}): typer.echo(number)
+app()
+"""
+
+WRITING = """
+import tempfile, time, typer
+from bentorank.cli.ending import Commands
+app = typer.Typer(cls=Commands)
+@app.callback()
+def main(): pass
+@app.command()
+def write():
+    with tempfile.TemporaryDirectory() as folder:
+        print(folder, flush=True)
+        time.sleep(60)
 app()
 """
 
@@ -67,3 +83,15 @@ def test_a_reader_who_leaves_ends_a_command_without_a_word(lines):
         writer.stdout.close()
         said = writer.stderr.read()
     assert (writer.returncode, said) == (141, b"")
+
+
+def test_a_command_that_is_asked_to_end_leaves_nothing_behind():
+    """As a pod's end, or `timeout`, asks: what was half written is gone, and there is no traceback."""
+    command = [sys.executable, "-c", WRITING, "write"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as writer:
+        folder = Path(writer.stdout.readline().strip())
+        assert folder.is_dir()
+        writer.send_signal(signal.SIGTERM)
+        said = writer.communicate()
+    assert (writer.returncode, said) == (143, ("", ""))
+    assert not folder.exists()
