@@ -97,7 +97,9 @@ class Reranker:
         self._forecast = TokenForecast(engine.info.max_tokens)
         self._reading_speed = ReadingSpeed()
         self._tokenizer = ThreadPoolExecutor(tokenizer_threads, thread_name_prefix="tokenize")
-        own = {} if words is None else {EMBEDDINGS: EmbeddingsStage(engine, words, self._tokenizer)}
+        own: dict[str, FirstStage] = {}
+        if words is not None:
+            own[EMBEDDINGS] = EmbeddingsStage(engine, words, self._tokenizer, max_tokens=max_request_tokens)
         self._first_stages = FirstStages(own, others, names)
 
     @property

@@ -152,6 +152,8 @@ def test_one_change_at_a_time(admin, user):
         ({"name": "first", "source": "y"}, 409, "name: is taken"),
         ({"name": "x", "source": "y", "aliases": ["first"]}, 409, "aliases: is taken"),
         ({"name": "x", "source": "y", "aliases": ["x"]}, 409, "aliases: is taken"),
+        ({"name": "embeddings", "source": "y"}, 400, "name: no model can be called embeddings"),
+        ({"name": "x", "source": "y", "aliases": ["none"]}, 400, "aliases: no model can be called none"),
         ([], 400, "the body must be a JSON object"),
     ],
 )

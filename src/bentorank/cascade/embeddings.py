@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import dataclass
+from functools import partial
+from itertools import islice
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,7 +14,7 @@ from bentorank.cascade.first_stage import Sifted
 from bentorank.cascade.word_match import match_words
 from bentorank.columns import TextPairs
 from bentorank.engines.encoded_pairs import EncodedChunks
-from bentorank.errors import DeadlineExceededError
+from bentorank.errors import DeadlineExceededError, DocumentTooLongError, PayloadTooLargeError
 from bentorank.types import Pair
 
 if TYPE_CHECKING:
@@ -26,39 +29,96 @@ if TYPE_CHECKING:
     from bentorank.types import LengthPolicy
 
 
-class EmbeddingsStage:
-    """Orders documents by how well their words match the query's, on the threads of `executor`."""
+# What is tokenised between two looks at whether anybody still waits, and whether it is too much.
+_PASSAGES_AT_ONCE = 64
 
-    def __init__(self, engine: Engine, table: WordTable, executor: Executor) -> None:
+
+class EmbeddingsStage:
+    """Orders documents by how well their words match the query's, on the threads of `executor`.
+
+    It refuses those that have more tokens than `max_tokens`, in their chunks.
+    """
+
+    def __init__(self, engine: Engine, table: WordTable, executor: Executor, *, max_tokens: int | None = None) -> None:
         self._engine = engine
         self._table = table
         self._executor = executor
+        self._max_tokens = max_tokens
 
     async def sift(self, query: str, passages: Sequence[str], terms: Terms) -> Sifted:
-        """Score all passages; see FirstStage."""
+        """Score all passages; see FirstStage. Raises PayloadTooLargeError, too."""
         loop = asyncio.get_running_loop()
+        watch = Watch(self._max_tokens)
+        work = partial(sift_by_words, self._engine, self._table, query, passages, terms.length, watch)
         try:
             async with asyncio.timeout(terms.remaining_s):
-                return await loop.run_in_executor(
-                    self._executor, sift_by_words, self._engine, self._table, query, passages, terms.length
-                )
+                return await loop.run_in_executor(self._executor, work)
         except TimeoutError:
             raise DeadlineExceededError("the deadline passed in the first stage") from None
+        finally:
+            watch.is_over = True
 
 
-def sift_by_words(
-    engine: Engine, table: WordTable, query: str, passages: Sequence[str], policy: LengthPolicy
+@dataclass(slots=True)
+class Watch:
+    """Ends work on another thread: once nobody waits for it any more, and at more tokens than are allowed."""
+
+    max_tokens: int | None = None
+    is_over: bool = False
+
+    def check(self) -> None:
+        """Raises DeadlineExceededError once it is over, which nobody reads then."""
+        if self.is_over:
+            raise DeadlineExceededError("the first stage was given up")
+
+    def check_tokens(self, tokens: int) -> None:
+        """Raises PayloadTooLargeError if so many are too many."""
+        if self.max_tokens is not None and tokens > self.max_tokens:
+            raise PayloadTooLargeError(
+                f"documents: more tokens for the first stage to read than the limit of {self.max_tokens}",
+                field="documents",
+            )
+
+
+def sift_by_words(  # noqa: PLR0913, PLR0917 - all of a request, and what ends it
+    engine: Engine,
+    table: WordTable,
+    query: str,
+    passages: Sequence[str],
+    policy: LengthPolicy,
+    watch: Watch | None = None,
 ) -> Sifted:
-    """Scores of the passages, each its best chunk's. Raises as Engine.encode_chunks does."""
-    encoded = EncodedChunks.of(engine.encode_chunks(TextPairs.of_query(query, list(passages)), policy))
+    """Scores of the passages, each its best chunk's. Raises as Engine.encode_chunks does, and as `watch` does."""
+    watch = watch or Watch()
+    chunks, counts = _encode(engine, query, passages, policy, watch)
     (nothing,), (query_alone,) = engine.encode_chunks([Pair("", ""), Pair(query, "")], policy)
-    chunks = [chunk.input_ids for chunk in encoded.pairs]
     words_of_query = _inserted([query_alone.input_ids], nothing.input_ids)[0]
     words = _inserted(chunks, query_alone.input_ids)
-    by_chunk = match_words(table, words_of_query, words).tolist()
-    scores = [max(own, default=-np.inf) for own in encoded.split(by_chunk)]
+    by_chunk = iter(match_words(table, words_of_query, words, check=watch.check).tolist())
+    scores = [max(islice(by_chunk, count), default=-np.inf) for count in counts]
     finite = [score if np.isfinite(score) else None for score in scores]
     return Sifted(finite, pairs=len(chunks), tokens=sum(map(len, words)))
+
+
+def _encode(
+    engine: Engine, query: str, passages: Sequence[str], policy: LengthPolicy, watch: Watch
+) -> tuple[list[NDArray[np.int64]], list[int]]:
+    """The token ids of all chunks, and how many each passage has; some passages at a time, so that it can end."""
+    chunks: list[NDArray[np.int64]] = []
+    counts: list[int] = []
+    tokens = 0
+    for start in range(0, len(passages), _PASSAGES_AT_ONCE):
+        watch.check()
+        pairs = TextPairs.of_query(query, list(passages[start : start + _PASSAGES_AT_ONCE]))
+        try:
+            encoded = EncodedChunks.of(engine.encode_chunks(pairs, policy))
+        except DocumentTooLongError as error:
+            raise error.at(start + error.position) from None
+        tokens += sum(encoded.pairs.lengths)
+        watch.check_tokens(tokens)
+        chunks += [chunk.input_ids for chunk in encoded.pairs]
+        counts += [len(own) for own in encoded.split(range(len(encoded.pairs)))]
+    return chunks, counts
 
 
 def _inserted(longer: Sequence[NDArray[np.int64]], shorter: NDArray[np.int64]) -> list[NDArray[np.int64]]:

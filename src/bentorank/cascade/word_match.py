@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from numpy.typing import NDArray
 
@@ -16,15 +16,25 @@ if TYPE_CHECKING:
 # A thousand long passages have half a million tokens: so many words are compared at a time, in 32 MiB each.
 _WORDS_AT_ONCE: Final = 8192
 _QUERY_WORDS_AT_ONCE: Final = 16
+# A long query and passages with all words of a large vocabulary have a billion cosines: so many at a time, in 64 MiB.
+_COSINES_AT_ONCE: Final = 2**24
+
+
+def _go_on() -> None:
+    """Nobody waits for it to end sooner."""
 
 
 def match_words(
-    table: WordTable, query: NDArray[np.int64], passages: Sequence[NDArray[np.int64]]
+    table: WordTable,
+    query: NDArray[np.int64],
+    passages: Sequence[NDArray[np.int64]],
+    *,
+    check: Callable[[], None] = _go_on,
 ) -> NDArray[np.float32]:
     """The mean over the query's words of how like each is the likest word of the passage: shape (len(passages),).
 
     Words weigh by how rare they are among these passages. A passage without words has minus infinity, as have all
-    where the query has none.
+    where the query has none. `check` is called between blocks of work, and what it raises ends it.
     """
     scores = np.full(len(passages), -np.inf, dtype=np.float32)
     lengths = np.array([len(passage) for passage in passages], dtype=np.intp)
@@ -36,7 +46,12 @@ def match_words(
     words, places = np.unique(read, return_inverse=True)
     asked, times = np.unique(query, return_counts=True)
     weights = times * rarity(asked, words, places, lengths)
-    best = _best_likeness(_likeness(table, asked, words), places, lengths)
+    best = np.concatenate(
+        [
+            _best_likeness(_likeness(table, asked[block], words), places, lengths, check)
+            for block in _blocks(len(asked), max(_QUERY_WORDS_AT_ONCE, _COSINES_AT_ONCE // len(words)))
+        ]
+    )
     scores[with_words] = weights @ best / weights.sum()
     return scores
 
@@ -66,14 +81,14 @@ def _likeness(table: WordTable, asked: NDArray[np.int64], words: NDArray[np.int6
 
 
 def _best_likeness(
-    likeness: NDArray[np.float32], places: NDArray[np.intp], lengths: NDArray[np.intp]
+    likeness: NDArray[np.float32], places: NDArray[np.intp], lengths: NDArray[np.intp], check: Callable[[], None]
 ) -> NDArray[np.float32]:
     """The greatest of each passage, shape (query words, passages)."""
     starts = np.cumsum(lengths) - lengths
-    blocks = [
-        np.maximum.reduceat(likeness[block][:, places], starts, axis=1)
-        for block in _blocks(len(likeness), _QUERY_WORDS_AT_ONCE)
-    ]
+    blocks = []
+    for block in _blocks(len(likeness), _QUERY_WORDS_AT_ONCE):
+        check()
+        blocks.append(np.maximum.reduceat(likeness[block][:, places], starts, axis=1))
     return np.concatenate(blocks)
 
 

@@ -61,4 +61,5 @@ def test_blocks_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     whole = match_words(TABLE, query, passages)
     monkeypatch.setattr(word_match, "_WORDS_AT_ONCE", 7)
     monkeypatch.setattr(word_match, "_QUERY_WORDS_AT_ONCE", 3)
+    monkeypatch.setattr(word_match, "_COSINES_AT_ONCE", 150)
     np.testing.assert_allclose(match_words(TABLE, query, passages), whole, atol=1e-6)

@@ -10,10 +10,11 @@ import torch
 from safetensors.torch import load_file, save_file
 from transformers import AutoModelForSequenceClassification
 
-from bentorank.cascade.embeddings import sift_by_words
+from bentorank.cascade.embeddings import Watch, sift_by_words
 from bentorank.engines import EngineKind, EngineOptions, Precision, load_engine
 from bentorank.engines.checkpoint import open_checkpoint
 from bentorank.engines.word_table import WordTable, open_word_table
+from bentorank.errors import DeadlineExceededError, DocumentTooLongError, PayloadTooLargeError
 from bentorank.types import LengthPolicy, Overflow
 
 if TYPE_CHECKING:
@@ -117,3 +118,23 @@ def test_a_split_document_has_its_best_chunk(tiny_model: Any) -> None:
     assert cut is not None
     assert split is not None
     assert split > cut
+
+
+def test_many_passages_are_read_some_at_a_time(tiny_model: Any) -> None:
+    """Each has the score that it has among as many others; what does not fit is told by its own place."""
+    engine, table = open_both(tiny_model("bert"))
+    few = sift_by_words(engine, table, QUERY, [LIKE, *UNLIKE], LengthPolicy())
+    many = sift_by_words(engine, table, QUERY, [LIKE, *UNLIKE] * 50, LengthPolicy())
+    assert many.pairs == 50 * few.pairs
+    assert many.tokens == 50 * few.tokens
+    assert many.scores == [*many.scores[: few.pairs]] * 50
+    with pytest.raises(DocumentTooLongError, match=r"documents\[140\]"):
+        sift_by_words(engine, table, QUERY, [*[LIKE] * 140, LIKE * 200], LengthPolicy(overflow=Overflow.ERROR))
+
+
+def test_it_ends_where_it_is_too_much_or_nobody_waits(tiny_model: Any) -> None:
+    engine, table = open_both(tiny_model("bert"))
+    with pytest.raises(PayloadTooLargeError, match="more tokens for the first stage to read"):
+        sift_by_words(engine, table, QUERY, [LIKE] * 1000, LengthPolicy(), Watch(max_tokens=1000))
+    with pytest.raises(DeadlineExceededError):
+        sift_by_words(engine, table, QUERY, [LIKE], LengthPolicy(), Watch(is_over=True))
