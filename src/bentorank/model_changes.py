@@ -20,7 +20,7 @@ from bentorank.errors import (
     ModelNotFoundError,
     ScoringError,
 )
-from bentorank.model_list import MAX_MODELS, RESERVED, read_entry
+from bentorank.model_list import MAX_MODELS, read_entry
 from bentorank.observability.logging.privacy import told_without_text
 from bentorank.process.garbage import settle_again
 from bentorank.types import Pair
@@ -149,8 +149,6 @@ class ModelChanges:
 
     def _check_names(self, entry: ModelEntry) -> None:
         for field, names in (("name", (entry.name,)), ("aliases", entry.aliases)):
-            for name in set(names).intersection(RESERVED):
-                raise InvalidRequestError(f"{field}: no model can be called {name}", field=field)
             if any(self._models.find(name) for name in names) or len({*names}) < len(names):
                 raise ConflictError(f"{field}: is taken", field=field)
         if entry.name in entry.aliases:

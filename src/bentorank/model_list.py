@@ -7,7 +7,8 @@ import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic_core import PydanticCustomError
 
 from bentorank.cascade.first_stage import EMBEDDINGS, NO_FIRST_STAGE
 from bentorank.errors import ConfigurationError
@@ -36,15 +37,24 @@ MAX_FILE_BYTES = 1_000_000
 SETTING = "BENTORANK_MODELS"
 
 
+def _refuse_reserved(name: str) -> str:
+    if name in RESERVED:
+        raise PydanticCustomError("reserved", "no model can be called {name}: see first_stage", {"name": name})
+    return name
+
+
+ModelName = Annotated[Name, AfterValidator(_refuse_reserved)]
+
+
 class ModelEntry(BaseModel):
     """One model to serve. What is None is as the setting of the same name says."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, protected_namespaces=())
 
-    name: Name
+    name: ModelName
     source: str = Field(min_length=1)
     revision: str | None = None
-    aliases: Annotated[tuple[Name, ...], Field(strict=False)] = ()
+    aliases: Annotated[tuple[ModelName, ...], Field(strict=False)] = ()
     precision: PrecisionName | None = None
     max_pair_tokens: MaxPairTokens | None = None
     instruction: str | None = Field(None, max_length=4000)
@@ -107,8 +117,6 @@ def check_names(entries: Sequence[ModelEntry]) -> None:
     owners: dict[str, str] = {}
     for entry in entries:
         for name in entry.names:
-            if name in RESERVED:
-                raise ConfigurationError(f"{SETTING}: {entry.name}: no model can be called {name}: see first_stage")
             if name in owners:
                 kind = "name" if name == entry.name else "alias"
                 raise ConfigurationError(f"{SETTING}: {entry.name}: {kind}: {name} is taken by {owners[name]}")

@@ -15,31 +15,27 @@ from typer.testing import CliRunner
 from bentorank.cli.ending import Commands
 from bentorank.errors import CommandError, ConfigurationError
 
-CHATTY = """
-import typer
-from bentorank.cli.ending import Commands
-app = typer.Typer(cls=Commands)
-@app.callback()
-def main(): pass
-@app.command()
-def chat():
-    for number in range({lines}): typer.echo(number)
-app()
-"""
-
-WRITING = """
+COMMAND = """
 import tempfile, time, typer
 from bentorank.cli.ending import Commands
 app = typer.Typer(cls=Commands)
 @app.callback()
 def main(): pass
 @app.command()
-def write():
+def run():
+    {body}
+app()
+"""
+CHATTY = "for number in range({lines}): typer.echo(number)"
+WRITING = """
     with tempfile.TemporaryDirectory() as folder:
         print(folder, flush=True)
         time.sleep(60)
-app()
 """
+
+
+def command_that(body: str) -> list[str]:
+    return [sys.executable, "-c", COMMAND.format(body=body), "run"]
 
 
 class VerdictError(CommandError):
@@ -78,7 +74,7 @@ def test_what_stops_a_command_is_one_line_and_a_status(name):
 @pytest.mark.parametrize("lines", [10, 100_000])
 def test_a_reader_who_leaves_ends_a_command_without_a_word(lines):
     """As `| head` does, whether it leaves before the last lines are written or long before."""
-    command = [sys.executable, "-c", CHATTY.format(lines=lines), "chat"]
+    command = command_that(CHATTY.format(lines=lines))
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as writer:
         writer.stdout.close()
         said = writer.stderr.read()
@@ -87,8 +83,7 @@ def test_a_reader_who_leaves_ends_a_command_without_a_word(lines):
 
 def test_a_command_that_is_asked_to_end_leaves_nothing_behind():
     """As a pod's end, or `timeout`, asks: what was half written is gone, and there is no traceback."""
-    command = [sys.executable, "-c", WRITING, "write"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as writer:
+    with subprocess.Popen(command_that(WRITING), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as writer:
         folder = Path(writer.stdout.readline().strip())
         assert folder.is_dir()
         writer.send_signal(signal.SIGTERM)
