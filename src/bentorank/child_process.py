@@ -6,17 +6,24 @@ import ctypes
 import os
 import signal
 import sys
+from pathlib import Path
 from typing import Final
 
 # Not one of our settings, whose names begin otherwise.
 _PARENT_VARIABLE: Final = "_BENTORANK_PARENT_PID"
+# The folder that the package lies in: with other packages, or alone.
+IMPORT_FOLDER: Final = str(Path(__file__).parents[1])
 # Of <linux/prctl.h>.
 _PR_SET_PDEATHSIG: Final = 1
 
 
 def child_environment(**variables: str) -> dict[str, str]:
-    """The environment of such a process: this one's, with `variables` and the folders that it imports from."""
-    own = {_PARENT_VARIABLE: str(os.getpid()), "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
+    """The environment of such a process: this one's, with `variables` and the folders that it imports from.
+
+    Of the folder that it starts in, which may be a model's, it imports nothing.
+    """
+    folders = os.pathsep.join(path for path in sys.path if path)
+    own = {_PARENT_VARIABLE: str(os.getpid()), "PYTHONPATH": folders, "PYTHONSAFEPATH": "1"}
     return os.environ | variables | own
 
 

@@ -46,6 +46,7 @@ from bentorank.process.privacy import forbid_usage_tracking
 from bentorank.process.stall import leave_when_stalled
 from bentorank.process.stopping import serving_uvicorn, stop_gracefully_on_sigterm
 from bentorank.process.supervision import stop_when_orphaned
+from bentorank.process.working_folder import return_to_working_folder
 from bentorank.scheduling import Device
 from bentorank.settings import read_settings
 from bentorank.types import Pair
@@ -90,6 +91,7 @@ def _process_name() -> str:
 
 
 forbid_usage_tracking()
+return_to_working_folder()
 try:
     settings = read_settings()
     configure_logging(log_options(settings), _process_name())

@@ -12,7 +12,15 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, Self
 
-from pydantic import BeforeValidator, Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic import (
+    BeforeValidator,
+    Field,
+    SecretStr,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 from pydantic_settings import (
     BaseSettings,
     InitSettingsSource,
@@ -44,7 +52,12 @@ CLIENT_NAMES = frozenset({"BENTORANK_BASE_URL", "BENTORANK_API_KEY"})
 
 ENV_FILE = f"{PREFIX}ENV_FILE"
 
+# Told nothing, a language model may still be asked.
+MAY_BE_EMPTY = frozenset({"instruction"})
+
 PositiveInt = Annotated[int, Field(ge=1)]
+# Threads or processes: more than the largest machines have, and few enough to start all the same.
+CountOfFew = Annotated[int, Field(ge=1, le=1024)]
 
 # As a browser sends it.
 ORIGIN = re.compile(r"\*|[a-z][a-z0-9+.-]*://[^/\s]+")
@@ -102,10 +115,10 @@ class Settings(BaseSettings):
         default=False,
         description="The model has two labels, of which the second is relevance: score by its logit less the first's.",
     )
-    threads: PositiveInt | None = Field(
+    threads: CountOfFew | None = Field(
         None, description="CPU threads of the engine; as many as there are cores unless set."
     )
-    streams: PositiveInt | None = Field(
+    streams: CountOfFew | None = Field(
         None,
         description="Forward passes at a time on a CPU, which divide the threads; unless set one a thread up to 4,"
         " then one for 2 threads up to 16, and those beyond 4 while a quarter of the memory holds them.",
@@ -148,7 +161,7 @@ class Settings(BaseSettings):
     )
     # The tokenizer spreads each call over all cores by itself: a second thread is for what Python does between its
     # calls, and for a small request beside a large one. On 16 cores 8 threads did no more.
-    tokenizer_threads: PositiveInt = Field(2, description="Threads that tokenise, off the event loop.")
+    tokenizer_threads: CountOfFew = Field(2, description="Threads that tokenise, off the event loop.")
     stalled_after_s: PositiveSeconds = Field(
         10.0,
         description="A forward pass that takes longer, and ten times as long as others did, hangs: `/livez` fails and "
@@ -280,12 +293,12 @@ class Settings(BaseSettings):
         "127.0.0.1", description="Address that `bentorank serve` listens on; `0.0.0.0` for every interface."
     )
     port: Annotated[int, Field(ge=1, le=65535)] = Field(3000, description="Port of `bentorank serve`.")
-    workers: PositiveInt | None = Field(
+    workers: CountOfFew | None = Field(
         None,
         description="Worker processes, as many as share a GPU unless set. On a host with N GPUs, N times as many: each"
         " GPU has its own. On a CPU they divide the cores.",
     )
-    workers_per_gpu: PositiveInt = Field(
+    workers_per_gpu: CountOfFew = Field(
         1,
         description="Workers that share a GPU, each with a model of its own and its part of the memory. Unless set,"
         " `bentorank serve` starts two of a small model beside 8 cores: one Python process could not feed a large GPU.",
@@ -353,6 +366,14 @@ class Settings(BaseSettings):
         path = (env_settings() | init_settings()).get("env_file")
         from_file = {} if path is None else _values_by_field(Path(path))
         return init_settings, env_settings, InitSettingsSource(settings_cls, from_file)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _refuse_nothing(cls, value: object, field: ValidationInfo) -> object:
+        """A list without an item would let everybody in, an empty path means the folder that one happens to be in."""
+        if isinstance(value, str) and not value.strip(" \t\n,") and field.field_name not in MAY_BE_EMPTY:
+            raise ValueError("it is set, but there is nothing in it: unset it, or give it a value")
+        return value
 
     @field_validator("cache_dir")
     @classmethod

@@ -85,3 +85,17 @@ def test_what_an_actor_cannot_do_is_said_in_a_sentence(tmp_path):
     assert status == 2
     assert "names a folder that does not exist" in output
     assert "Traceback" not in output
+
+
+def test_actors_run_no_python_of_the_folder_that_the_job_is_started_in(tmp_path, monkeypatch):
+    """Which may be a model's."""
+    lists = write_jsonl(tmp_path / "in.jsonl", make_rows(20))
+    downloaded = tmp_path / "downloaded"
+    downloaded.mkdir()
+    ran = tmp_path / "ran"
+    for name in ("orjson", "pyarrow", "pandas", "bentorank", "openvino", "tokenizers", "json"):
+        (downloaded / f"{name}.py").write_text(f"open({str(ran)!r}, 'a').write({name!r})\nraise ImportError\n")
+    monkeypatch.chdir(downloaded)
+    status, output = run_to_its_end(tmp_path, lists, tmp_path / "out", *ON_RAY, engine="fake")
+    assert status == 0, output
+    assert not ran.exists(), ran.read_text()

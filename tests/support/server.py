@@ -57,12 +57,14 @@ def environment(home: Path, **settings: object) -> dict[str, str]:
     }
 
 
-def run_command(home: Path, *command: str, timeout_s: float = 60, **settings: object) -> subprocess.CompletedProcess:
-    """Run `bentorank …` to its end; output and errors come together in `stdout`."""
+def run_command(
+    home: Path, *command: str, timeout_s: float = 60, folder: Path = REPOSITORY, **settings: object
+) -> subprocess.CompletedProcess:
+    """Run `bentorank …` in `folder` to its end; output and errors come together in `stdout`."""
     return subprocess.run(
         [str(BIN / "bentorank"), *command],
         env=environment(home, **settings),
-        cwd=REPOSITORY,
+        cwd=folder,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -75,9 +77,15 @@ class Server:
     """A serving process: its address, its log, its pids. Use `running_server`."""
 
     def __init__(
-        self, home: Path, command: Sequence[str] | None = None, *, at: int | None = None, **settings: object
+        self,
+        home: Path,
+        command: Sequence[str] | None = None,
+        *,
+        at: int | None = None,
+        folder: Path = REPOSITORY,
+        **settings: object,
     ) -> None:
-        """`at` is its port; a free one unless given."""
+        """`at` is its port; a free one unless given. `folder` is where it is started."""
         self.port = at or free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self._log = home / "server.log"
@@ -86,7 +94,7 @@ class Server:
             self.process = subprocess.Popen(
                 [*(command or (str(BIN / "bentorank"), "serve")), *(("--port", str(self.port)) if command else ())],
                 env=env,
-                cwd=REPOSITORY,
+                cwd=folder,
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,

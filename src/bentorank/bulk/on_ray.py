@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 import queue
 import threading
-from contextlib import contextmanager
+from contextlib import chdir, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,6 +25,7 @@ from bentorank.bulk.order import FileFormat
 from bentorank.bulk.parts import Part, PartMaker, Work
 from bentorank.bulk.scoring import BulkScorer
 from bentorank.bulk.workers import Loaded
+from bentorank.child_process import IMPORT_FOLDER
 from bentorank.engines.cores import usable_cores
 from bentorank.errors import BentorankError
 from bentorank.model_list import from_any_folder
@@ -175,7 +176,9 @@ def _connected(address: str) -> Iterator[Any]:
 
     own: dict[str, Any] = {"num_cpus": usable_cores(), "include_dashboard": False} if address == LOCAL else {}
     try:
-        ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR, **own)
+        # Its workers import from the folder that it is started in, which may be a model's.
+        with chdir(IMPORT_FOLDER):
+            ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR, **own)
     except Exception as error:
         ray.shutdown()
         what = "Ray did not start here in its time" if address == LOCAL else "Ray does not answer there"

@@ -127,13 +127,15 @@ def _run_bentoml(settings: Settings) -> None:
     from _bentoml_impl.server import serve_http
     from bentoml._internal.log import configure_server_logging
 
+    from bentorank.process.working_folder import start_workers_elsewhere
     from bentorank.wiring import finish_within_s
 
     configure_server_logging()
-    load(SERVICE, ".").inject_config()
+    folder = start_workers_elsewhere()
+    load(SERVICE, folder).inject_config()
     serve_http(
         SERVICE,
-        working_dir=".",
+        working_dir=folder,
         host=settings.host,
         port=settings.port,
         timeout_keep_alive=KEEP_ALIVE_S,

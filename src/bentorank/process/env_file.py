@@ -5,10 +5,12 @@ from __future__ import annotations
 from io import StringIO
 from typing import TYPE_CHECKING
 
-from dotenv import dotenv_values
+from dotenv.parser import parse_stream
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from dotenv.parser import Binding
 
 
 def read_env_file(path: Path) -> dict[str, str]:
@@ -19,12 +21,17 @@ def read_env_file(path: Path) -> dict[str, str]:
         raise ValueError("the file is not UTF-8 text") from None
     except OSError as error:
         raise ValueError(error.strerror or "the file cannot be read") from None
-    # Docker replaces no ${NAME} in such a file either.
-    values = dotenv_values(stream=StringIO(text), interpolate=False)
-    return {name: _required(name, value) for name, value in values.items()}
+    # Not `dotenv_values`, which skips a line that it cannot read: the keys' line, perhaps. Docker replaces no ${NAME}
+    # in such a file either.
+    return dict(_setting(line) for line in parse_stream(StringIO(text)) if line.error or line.key is not None)
 
 
-def _required(name: str, value: str | None) -> str:
-    if value is None:
-        raise ValueError(f"the line {name} has no value: write {name}=value")
-    return value
+def _setting(line: Binding) -> tuple[str, str]:
+    """Raises ValueError, without what the line says, which may be a key."""
+    if line.error or line.key is None:
+        text = line.original.string
+        number = line.original.line + text[: len(text) - len(text.lstrip())].count("\n")
+        raise ValueError(f"line {number} cannot be read: write NAME=value, with both quotes or none")
+    if line.value is None:
+        raise ValueError(f"the line {line.key} has no value: write {line.key}=value")
+    return line.key, line.value

@@ -139,6 +139,13 @@ def test_more_streams_than_cores_have_a_thread_each(converted: Any, cache_dir: P
     assert told_threads == [1] * streams
 
 
+def test_more_streams_than_memory_holds_are_refused(converted: Any, cache_dir: Path) -> None:
+    """Before any is there."""
+    options = _options(converted("bert"), cache_dir, Precision.F32)
+    with pytest.raises(ConfigurationError, match="streams is 1024, each of which holds the weights"):
+        load_engine(replace(options, streams=1024, host_share=1e-7))
+
+
 def test_a_conversion_that_is_killed_says_what_may_have_done_it(
     tiny_model: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

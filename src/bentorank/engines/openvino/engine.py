@@ -87,6 +87,7 @@ class OpenVINOEngine:
         streams = options.streams or default_streams(
             threads, memory_bytes=memory_bytes, weights_bytes=stored.weights_bytes
         )
+        _require_memory(streams, memory_bytes=memory_bytes, weights_bytes=stored.weights_bytes)
         self._idle: SimpleQueue[Any] = SimpleQueue()
         for layout in _layouts(threads, streams):
             self._idle.put(core.compile_model(model, "CPU", arithmetic | layout).create_infer_request())
@@ -199,6 +200,15 @@ def _arithmetic(precision: Precision) -> dict[str, str]:
 
 def _rounds_activations(precision: Precision) -> bool:
     return precision is Precision.INT8 and cpu_has_int8_dot_products()
+
+
+def _require_memory(streams: int, *, memory_bytes: int, weights_bytes: int) -> None:
+    """For the least that so many streams take. Raises ConfigurationError."""
+    if streams > 1 and streams * weights_bytes > memory_bytes:
+        raise ConfigurationError(
+            f"streams is {streams}, each of which holds the weights, {weights_bytes / 2**30:.2f} GiB, and there are"
+            f" {memory_bytes / 2**30:.1f} GiB of memory: set fewer"
+        )
 
 
 def _layouts(threads: int, streams: int) -> list[dict[str, Any]]:
