@@ -102,14 +102,15 @@ def measure(bomb: Bomb, port: int, pid: int) -> Cost:
     with fresh_peak(pid) as grown, Prober(port) as prober:
         time.sleep(10 * PROBE_EVERY_S)
         started = time.perf_counter()
-        status = _post(port, bomb.path, body)
+        status = send(port, bomb.path, body)
         answer_s = time.perf_counter() - started
     return Cost(
         bomb.name, bomb.path, len(body) / MIB, status, answer_s, prober.longest_s, prober.answered, round(grown[0], 1)
     )
 
 
-def _post(port: int, path: str, body: bytes) -> int:
+def send(port: int, path: str, body: bytes) -> int:
+    """Post it; the status of the answer, 0 where the connection ended without one."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=ANSWER_WITHIN_S)
     try:
         connection.request("POST", path, body, {"content-type": "application/json"})

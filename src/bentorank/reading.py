@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, TypeGuard
 
 from bentorank.columns import WholeDocuments
+from bentorank.engines.encoded_pairs import EncodedChunks
 from bentorank.errors import BentorankError, DeadlineExceededError, DocumentLeftOutError
 from bentorank.ranking import EMPTY_LOGIT
 from bentorank.stages import Stage, StageName
@@ -16,7 +17,7 @@ from bentorank.types import PRUNED, CacheUse, LengthPolicy, ScoredChunk, ScoredD
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from bentorank.engines.encoded_pairs import EncodedChunks, EncodedPairs
+    from bentorank.engines.encoded_pairs import EncodedPairs
     from bentorank.scheduling import Outcome
     from bentorank.types import Mark
 
@@ -114,6 +115,15 @@ class EncodedDocuments:
 
     chunks: EncodedChunks
     empty: list[bool]
+
+    @classmethod
+    def joined(cls, parts: Sequence[EncodedDocuments]) -> EncodedDocuments:
+        """Some documents, one after the other. There is one part at least."""
+        if len(parts) == 1:
+            return parts[0]
+        return cls(
+            EncodedChunks.joined([part.chunks for part in parts]), [empty for part in parts for empty in part.empty]
+        )
 
     @property
     def to_score(self) -> EncodedPairs:

@@ -15,15 +15,14 @@ from bentorank.cache.in_flight import InFlight
 from bentorank.cache.keys import document_keys
 from bentorank.cascade.cut import Cut, cut_after, places_to_sift
 from bentorank.cascade.embeddings import EmbeddingsStage
-from bentorank.cascade.first_stage import EMBEDDINGS, FirstStages, Sifted
+from bentorank.cascade.first_stage import EMBEDDINGS, FirstStages, Sifted, model_tokens
 from bentorank.columns import TextPairs, WholeDocuments, contents_of
-from bentorank.engines.encoded_pairs import EncodedChunks
+from bentorank.engines.encoding_in_parts import Watch, encode_in_parts
 from bentorank.errors import (
     BentorankError,
     DeadlineExceededError,
     DocumentTooLongError,
     InvalidRequestError,
-    PayloadTooLargeError,
     ScoringError,
 )
 from bentorank.ranking import is_empty, rank
@@ -51,7 +50,6 @@ if TYPE_CHECKING:
     from bentorank.cache.keys import CacheKey
     from bentorank.cache.protocol import ScoreCache
     from bentorank.cascade.first_stage import FirstStage
-    from bentorank.engines.encoded_pairs import EncodedPairs
     from bentorank.engines.protocol import Engine, EngineInfo
     from bentorank.engines.word_table import WordTable
     from bentorank.reading import ReadDocument
@@ -187,14 +185,22 @@ class Reranker:
         """About how many tokens these pairs have, rather too few; 0 while nothing is known of texts."""
         return self._forecast.tokens(sizes_in_bytes(pairs))
 
+    def forecast_cost(self, job: RerankJob) -> int:
+        """About what `cost_of` will say of a request, rather too little; 0 while nothing is known of texts."""
+        of_model = self._forecast_kept(job)
+        if job.cascade is None or job.most_read == len(job.documents):
+            return of_model
+        pairs = TextPairs.of_query(job.query, contents_of(job.documents))
+        return of_model + model_tokens(job.cascade.first_stage, self.forecast_tokens(pairs))
+
     async def check_tokens(self, pairs: Sequence[Pair], deadline: float | None = None) -> None:
         """Raises PayloadTooLargeError if these pairs have more tokens than a request may have to score.
 
         Tokenises them only where the model's window lets them have so many.
         """
         if len(pairs) * self.info.max_tokens > self._max_request_tokens:
-            encoded = await self._encode(TextPairs.of(pairs), Terms(LengthPolicy(cut_query=True), deadline), Work())
-            self._check_tokens(encoded.chunks.pairs, "pairs")
+            terms = Terms(LengthPolicy(cut_query=True), deadline)
+            await self._encode(TextPairs.of(pairs), terms, Work(), field="pairs")
 
     def _terms(self, job: RerankJob, *, let_in: bool) -> Terms:
         """Those of a request. What takes part of an answer must have time left to write it."""
@@ -314,7 +320,7 @@ class Reranker:
                 raise
             return [error] * len(pairs)
         chunks = encoded.to_score
-        work.tokens += self._check_tokens(chunks, "documents") if terms.bounded else sum(chunks.lengths)
+        work.tokens += sum(chunks.lengths)
         scored = await self._scheduler.score(chunks, terms.deadline, partial=terms.partial, let_in=terms.let_in)
         work.inference_s += scored.inference_s
         work.stages += scored.stages
@@ -322,11 +328,18 @@ class Reranker:
         work.scored_pairs += scored_pairs(read)
         return read
 
-    async def _encode(self, pairs: TextPairs, terms: Terms, work: Work) -> EncodedDocuments:
-        """The chunks of each pair. Raises OverloadedError before that work where the pairs would wait too long."""
+    async def _encode(
+        self, pairs: TextPairs, terms: Terms, work: Work, *, field: str = "documents"
+    ) -> EncodedDocuments:
+        """The chunks of each pair.
+
+        Raises OverloadedError before that work where the pairs would wait too long, and PayloadTooLargeError as soon as
+        those of `field` have more tokens than a request may.
+        """
         sizes = sizes_in_bytes(pairs)
+        watch = Watch(self._max_request_tokens if terms.bounded else None, field)
         # Tokenising much is CPU work in native code that releases the GIL: off the event loop with it.
-        encode = partial(_encode, self._engine, pairs, terms.length)
+        encode = partial(_encode, self._engine, pairs, terms.length, watch)
         with self._scheduler.expect(self._forecast.tokens(sizes), terms.needed_by, let_in=terms.let_in):
             started = time.monotonic()
             try:
@@ -338,6 +351,7 @@ class Reranker:
             except TimeoutError:
                 raise DeadlineExceededError("the deadline passed before the documents were tokenised") from None
             finally:
+                watch.is_over = True
                 work.tokenized(started, len(pairs))
         self._forecast.learn(sizes, encoded.chunks)
         self._reading_speed.learn(sum(sizes), cpu_s)
@@ -351,27 +365,23 @@ class Reranker:
     async def _score_one_by_one(self, pairs: Sequence[Pair], deadline: float | None) -> list[float | BentorankError]:
         return [outcome for pair in pairs for outcome in await self.score([pair], deadline)]
 
-    def _check_tokens(self, chunks: EncodedPairs, field: str) -> int:
-        """How many there are to score. Raises PayloadTooLargeError if they are more than a request may have."""
-        tokens = sum(chunks.lengths)
-        if tokens > self._max_request_tokens:
-            raise PayloadTooLargeError(
-                f"{field}: {tokens} tokens to score, more than the limit of {self._max_request_tokens}", field=field
-            )
-        return tokens
-
     def close(self) -> None:
         """Stop the scheduler and the tokenizer threads."""
         self._scheduler.close()
         self._tokenizer.shutdown(wait=False, cancel_futures=True)
 
 
-def _encode(engine: Engine, pairs: TextPairs, length: LengthPolicy) -> tuple[EncodedDocuments, float]:
+def _encode(engine: Engine, pairs: TextPairs, length: LengthPolicy, watch: Watch) -> tuple[EncodedDocuments, float]:
     """The chunks of each pair, and the seconds of CPU that this thread took."""
     started = time.thread_time()
-    chunks = EncodedChunks.of(engine.encode_chunks(pairs, length))
-    encoded = EncodedDocuments(chunks, list(map(is_empty, pairs.passages)))
-    return encoded, time.thread_time() - started
+    parts: list[EncodedDocuments] = []
+    tokens = 0
+    for places, chunks in encode_in_parts(engine, pairs, length, watch):
+        part = EncodedDocuments(chunks, list(map(is_empty, pairs.passages[places])))
+        tokens += sum(part.to_score.lengths)
+        watch.check_tokens(tokens, all_told=places.stop == len(pairs))
+        parts.append(part)
+    return EncodedDocuments.joined(parts), time.thread_time() - started
 
 
 @contextmanager

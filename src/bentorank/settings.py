@@ -268,7 +268,8 @@ class Settings(BaseSettings):
     key_tokens_per_s: Annotated[float, Field(gt=0, le=1e9)] | None = Field(
         None,
         description="Model tokens a second that each API key may use, in each worker; more is refused with 429 and"
-        " `Retry-After`, no limit unless set. Cached scores use none.",
+        " `Retry-After`, no limit unless set. Cached scores use none; of what a first stage reads by word embeddings,"
+        " sixteen count as one.",
     )
     key_burst_tokens: PositiveInt | None = Field(
         None,

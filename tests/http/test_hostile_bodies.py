@@ -5,7 +5,7 @@ import time
 from pathlib import Path
 
 import pytest
-from support.contract import check_envelope
+from support.contract import ContractClient, check_envelope
 from support.fetching import fetch
 
 JSON = {"content-type": "application/json"}
@@ -158,3 +158,16 @@ def test_bentomls_route_names_the_mistake(client, body, message):
     response = client.post("/bentoml/score", content=body, headers=JSON)
     assert response.status_code == 400
     assert check_envelope(response)["message"].startswith(message)
+
+
+def test_refused_bodies_leave_no_memory_taken(fleet):
+    """Their errors remember where they were raised, and with that the documents, as long as anybody holds them."""
+    server = fleet("few-tokens", engine="fake", max_request_tokens=1000)
+    documents = [f"{number} " + "w " * 99_000 for number in range(50)]
+    with ContractClient(server.url) as client, Watch(server) as watch:
+        for _ in range(12):
+            refused = client.rerank("a", documents, overflow="chunk")
+            assert refused.status_code == 413
+    assert check_envelope(refused)["message"].startswith("documents: at least ")
+    # Twelve of them would be 180 MiB; one is four times there while it is read.
+    assert watch.grown_mib < GROWN_AT_MOST_MIB

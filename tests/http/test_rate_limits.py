@@ -7,6 +7,7 @@ from support.metrics import Scrape
 
 # 10 tokens a pair: query, separator, 8 words.
 PASSAGE = "w " * 8
+PRUNING_KEY = "key-that-prunes"
 ROUTES = [
     ("/rerank", {"query": "a", "documents": [PASSAGE] * 10}),
     ("/v2/rerank", {"query": "a", "documents": [PASSAGE] * 10}),
@@ -19,8 +20,9 @@ ROUTES = [
 @pytest.fixture(scope="module")
 def limited(fleet):
     """Each key may use 300 tokens at once and gets one a second."""
-    keys = [KEY, SECOND_KEY, *(f"key-of-route-{number}" for number in range(len(ROUTES)))]
-    return fleet("limited", engine="fake", api_keys=",".join(keys), key_tokens_per_s=1, key_burst_tokens=300)
+    keys = [KEY, SECOND_KEY, PRUNING_KEY, *(f"key-of-route-{number}" for number in range(len(ROUTES)))]
+    limits = {"key_tokens_per_s": 1, "key_burst_tokens": 300}
+    return fleet("limited", engine="fake", models="large=a,small=b", api_keys=",".join(keys), **limits)
 
 
 @pytest.fixture
@@ -55,3 +57,14 @@ def test_a_key_that_is_past_its_limit_does_not_touch_another(limited_client):
     assert [ask(KEY, body), ask(KEY, body)] == [200, 429]
     assert [ask(SECOND_KEY, {**body, "query": ""}) for _ in range(5)] == [400] * 5
     assert ask(SECOND_KEY, body) == 200
+
+
+def test_what_a_first_stage_reads_is_charged_before_it_begins(limited_client):
+    """Of 25 documents the large model reads one; the small one reads all, for which 300 tokens do once."""
+    body = {"query": "a", "documents": [f"{PASSAGE}{number}" for number in range(25)], "keep": 1}
+    headers = {"authorization": f"Bearer {PRUNING_KEY}"}
+    warm = {"query": "a", "documents": [PASSAGE]}  # tells both models how many tokens texts have
+    for model in ("large", "small"):
+        limited_client.post("/rerank", json={**warm, "model": model}, headers={"authorization": f"Bearer {SECOND_KEY}"})
+    asked = {**body, "model": "large", "first_stage": "small"}
+    assert [limited_client.post("/rerank", json=asked, headers=headers).status_code for _ in range(2)] == [200, 429]

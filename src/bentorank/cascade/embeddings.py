@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
 from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING
@@ -13,8 +12,8 @@ import numpy as np
 from bentorank.cascade.first_stage import Sifted
 from bentorank.cascade.word_match import match_words
 from bentorank.columns import TextPairs
-from bentorank.engines.encoded_pairs import EncodedChunks
-from bentorank.errors import DeadlineExceededError, DocumentTooLongError, PayloadTooLargeError
+from bentorank.engines.encoding_in_parts import Watch, encode_in_parts
+from bentorank.errors import DeadlineExceededError
 from bentorank.types import Pair
 
 if TYPE_CHECKING:
@@ -27,10 +26,6 @@ if TYPE_CHECKING:
     from bentorank.engines.word_table import WordTable
     from bentorank.reading import Terms
     from bentorank.types import LengthPolicy
-
-
-# What is tokenised between two looks at whether anybody still waits, and whether it is too much.
-_PASSAGES_AT_ONCE = 64
 
 
 class EmbeddingsStage:
@@ -48,7 +43,7 @@ class EmbeddingsStage:
     async def sift(self, query: str, passages: Sequence[str], terms: Terms) -> Sifted:
         """Score all passages; see FirstStage. Raises PayloadTooLargeError, too."""
         loop = asyncio.get_running_loop()
-        watch = Watch(self._max_tokens)
+        watch = Watch(self._max_tokens, purpose="for the first stage to read")
         work = partial(sift_by_words, self._engine, self._table, query, passages, terms.length, watch)
         try:
             async with asyncio.timeout(terms.remaining_s):
@@ -57,27 +52,6 @@ class EmbeddingsStage:
             raise DeadlineExceededError("the deadline passed in the first stage") from None
         finally:
             watch.is_over = True
-
-
-@dataclass(slots=True)
-class Watch:
-    """Ends work on another thread: once nobody waits for it any more, and at more tokens than are allowed."""
-
-    max_tokens: int | None = None
-    is_over: bool = False
-
-    def check(self) -> None:
-        """Raises DeadlineExceededError once it is over, which nobody reads then."""
-        if self.is_over:
-            raise DeadlineExceededError("the first stage was given up")
-
-    def check_tokens(self, tokens: int) -> None:
-        """Raises PayloadTooLargeError if so many are too many."""
-        if self.max_tokens is not None and tokens > self.max_tokens:
-            raise PayloadTooLargeError(
-                f"documents: more tokens for the first stage to read than the limit of {self.max_tokens}",
-                field="documents",
-            )
 
 
 def sift_by_words(  # noqa: PLR0913, PLR0917 - all of a request, and what ends it
@@ -103,19 +77,14 @@ def sift_by_words(  # noqa: PLR0913, PLR0917 - all of a request, and what ends i
 def _encode(
     engine: Engine, query: str, passages: Sequence[str], policy: LengthPolicy, watch: Watch
 ) -> tuple[list[NDArray[np.int64]], list[int]]:
-    """The token ids of all chunks, and how many each passage has; some passages at a time, so that it can end."""
+    """The token ids of all chunks, and how many each passage has."""
     chunks: list[NDArray[np.int64]] = []
     counts: list[int] = []
     tokens = 0
-    for start in range(0, len(passages), _PASSAGES_AT_ONCE):
-        watch.check()
-        pairs = TextPairs.of_query(query, list(passages[start : start + _PASSAGES_AT_ONCE]))
-        try:
-            encoded = EncodedChunks.of(engine.encode_chunks(pairs, policy))
-        except DocumentTooLongError as error:
-            raise error.at(start + error.position) from None
+    pairs = TextPairs.of_query(query, list(passages))
+    for places, encoded in encode_in_parts(engine, pairs, policy, watch):
         tokens += sum(encoded.pairs.lengths)
-        watch.check_tokens(tokens)
+        watch.check_tokens(tokens, all_told=places.stop == len(pairs))
         chunks += [chunk.input_ids for chunk in encoded.pairs]
         counts += [len(own) for own in encoded.split(range(len(encoded.pairs)))]
     return chunks, counts

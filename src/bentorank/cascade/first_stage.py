@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
     from bentorank.reading import Terms
+    from bentorank.types import Usage
 
 # The model's own word embeddings; every other name is that of a served model.
 EMBEDDINGS = "embeddings"
@@ -18,6 +19,22 @@ NO_FIRST_STAGE = "none"
 
 # By word embeddings half of a hundred candidates lose .008 of nDCG@10 on SciFact, and a third .019: docs/cascade.md.
 DEFAULT_KEEP = 50
+
+
+# A core tokenises and compares some twelve to fifty tokens while the shipped model reads one.
+_TOKENS_BY_WORDS_A_MODEL_TOKEN = 16
+
+
+def model_tokens(first_stage: str, tokens: int) -> int:
+    """How many of a model's tokens cost as much as those that a first stage reads: a sixteenth by word embeddings."""
+    return tokens // _TOKENS_BY_WORDS_A_MODEL_TOKEN if first_stage == EMBEDDINGS else tokens
+
+
+def cost_of(usage: Usage) -> int:
+    """Model tokens of a whole request, its first stage's included: what a key is charged."""
+    stage = usage.first_stage
+    by_words = 0 if stage is None or stage.name != EMBEDDINGS else model_tokens(stage.name, stage.tokens)
+    return usage.tokens + by_words
 
 
 class Sifted(NamedTuple):

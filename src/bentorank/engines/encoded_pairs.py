@@ -187,6 +187,14 @@ class EncodedChunks(Columns[Sequence[EncodedPair]]):
             return chunks
         return cls(PairObjects([*chain.from_iterable(chunks)]), list(map(len, chunks)))
 
+    @classmethod
+    def joined(cls, parts: Sequence[EncodedChunks]) -> EncodedChunks:
+        """Those of some passages, one after the other. There is one part at least."""
+        if len(parts) == 1:
+            return parts[0]
+        counts = [count for part in parts for count in part.counts or [1] * len(part)]
+        return cls(all_of([part.pairs for part in parts]), counts)
+
     def __len__(self) -> int:
         return len(self._bounds) - 1
 

@@ -10,9 +10,10 @@ import torch
 from safetensors.torch import load_file, save_file
 from transformers import AutoModelForSequenceClassification
 
-from bentorank.cascade.embeddings import Watch, sift_by_words
+from bentorank.cascade.embeddings import sift_by_words
 from bentorank.engines import EngineKind, EngineOptions, Precision, load_engine
 from bentorank.engines.checkpoint import open_checkpoint
+from bentorank.engines.encoding_in_parts import Watch
 from bentorank.engines.word_table import WordTable, open_word_table
 from bentorank.errors import DeadlineExceededError, DocumentTooLongError, PayloadTooLargeError
 from bentorank.types import LengthPolicy, Overflow
@@ -134,7 +135,7 @@ def test_many_passages_are_read_some_at_a_time(tiny_model: Any) -> None:
 
 def test_it_ends_where_it_is_too_much_or_nobody_waits(tiny_model: Any) -> None:
     engine, table = open_both(tiny_model("bert"))
-    with pytest.raises(PayloadTooLargeError, match="more tokens for the first stage to read"):
+    with pytest.raises(PayloadTooLargeError, match="27000 tokens to score, more than the limit of 1000"):
         sift_by_words(engine, table, QUERY, [LIKE] * 1000, LengthPolicy(), Watch(max_tokens=1000))
     with pytest.raises(DeadlineExceededError):
         sift_by_words(engine, table, QUERY, [LIKE], LengthPolicy(), Watch(is_over=True))

@@ -99,6 +99,7 @@ class Edge:
             context.trace.end(answer.status, context.error, context.request_id)
         if self._access_log is not None:
             self._access_log.record(scope["method"], route, answer.status, context)
+        _forget_frames(context.error)
 
     def _with_known_path(self, scope: Scope, context: RequestContext) -> Scope:
         """The scope with the path that is guarded, served, counted and logged: one of a few, if it means one."""
@@ -158,6 +159,18 @@ class _Answer:
         response = error_response(error, self._context.request_id)
         response.raw_headers += self._context.answer_headers
         await response(scope, receive, self._send)
+
+
+def _forget_frames(error: BaseException | None) -> None:
+    """Let go of what was on the stack when it was raised: all documents of the request.
+
+    The frames hold the context and it the error, and a timer of asyncio's that was cancelled holds the context until
+    its time. For half a minute each refused body kept its memory.
+    """
+    while error is not None:
+        reason = error.__cause__ or error.__context__
+        error.__traceback__ = error.__cause__ = error.__context__ = None
+        error = reason
 
 
 def _log_failure(error: Exception, request_id: str) -> None:

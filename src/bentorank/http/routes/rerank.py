@@ -13,7 +13,7 @@ import orjson
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response  # noqa: TC002 - FastAPI reads the annotations of handlers at run time
 
-from bentorank.columns import TextPairs, contents_of
+from bentorank.cascade.first_stage import cost_of
 from bentorank.errors import BentorankError
 from bentorank.http.dialects import score
 from bentorank.http.dialects.dialect import Answer, JobRules
@@ -37,10 +37,10 @@ from bentorank.observability.metrics import CLIENT_CLOSED_REQUEST
 from bentorank.observability.tracing.traced_work import TracedWork
 from bentorank.ranking import present
 from bentorank.reading import Terms
-from bentorank.types import Overflow, Pair, ScoreMode
+from bentorank.types import Overflow, ScoreMode
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Coroutine, Sequence
+    from collections.abc import Awaitable, Callable, Coroutine
     from contextlib import AbstractContextManager
 
     from bentorank.http.edge.key_budgets import KeyBudgets
@@ -93,9 +93,9 @@ class RerankRoutes:
         del sent  # what it holds beside the job would wait for the answer too
         context.work = asked_work(dialect.name, model.name, len(job.documents))
         try:
-            with model.users, self._charged(request, (model, partial(_pairs, job))) as charge:
+            with model.users, self._charged(request, partial(model.reranker.forecast_cost, job)) as charge:
                 ranking = await run_while_connected(request, self._run(model, job, context.trace))
-                charge.used = ranking.usage.tokens
+                charge.used = cost_of(ranking.usage)
         except BentorankError as error:
             error.message = _renamed(error.message, dialect.documents_field)
             raise
@@ -129,9 +129,11 @@ class RerankRoutes:
         runs = [
             self._run_nth(i, work, context.trace, turns, let_in=work.model in asked[:i]) for i, work in enumerate(works)
         ]
-        with self._charged(request, *[(work.model, partial(_pairs, work.job)) for work in works]) as charge:
+        with self._charged(
+            request, *[partial(work.model.reranker.forecast_cost, work.job) for work in works]
+        ) as charge:
             rankings = await run_while_connected(request, _gather(runs))
-            charge.used = sum(ranking.usage.tokens for ranking in rankings)
+            charge.used = sum(cost_of(ranking.usage) for ranking in rankings)
         context.work |= done_work(rankings)
         return [await _write_nth(work, ranking) for work, ranking in zip(works, rankings, strict=True)]
 
@@ -201,7 +203,7 @@ class RerankRoutes:
         terms = Terms(length, self._deadline(request, None), cache=cache_use(request.headers))
         with (
             model.users,
-            self._charged(request, (model, lambda: pairs)) as charge,
+            self._charged(request, partial(reranker.forecast_tokens, pairs)) as charge,
             TracedWork(context.trace, "score", len(pairs), model.name) as work,
         ):
             scores = await run_while_connected(request, reranker.score_all(pairs, terms))
@@ -213,14 +215,12 @@ class RerankRoutes:
         content = score.to_response(presented, scores.tokens, Answer(model.name))
         return json_response(content, headers=warning_header(warnings))
 
-    def _charged(
-        self, request: Request, *works: tuple[ServedModel, Callable[[], Sequence[Pair]]]
-    ) -> AbstractContextManager[Charge]:
-        """Charge the caller's key for what is read by each model; see KeyBudgets."""
+    def _charged(self, request: Request, *forecasts: Callable[[], int]) -> AbstractContextManager[Charge]:
+        """Charge the caller's key for what is read, of which each forecast tells a part; see KeyBudgets."""
         key = context_of(request.scope).key
         if self.budgets is None or key is None:
             return nullcontext(Charge(0))
-        return self.budgets.charged(key, sum(model.reranker.forecast_tokens(pairs()) for model, pairs in works))
+        return self.budgets.charged(key, sum(forecast() for forecast in forecasts))
 
     def _rules_of(self, model: ServedModel) -> JobRules:
         """What the service lays down for requests that this model answers."""
@@ -244,11 +244,6 @@ async def _write_nth(work: _Nth, ranking: Ranking) -> orjson.Fragment:
     """One answer of a batch, as JSON."""
     await asyncio.sleep(0)  # other callers' turn
     return orjson.Fragment(orjson.dumps(to_native_response(work.body, work.job, ranking, Answer(work.model.name))))
-
-
-def _pairs(job: RerankJob) -> TextPairs:
-    """About those that the model will read."""
-    return TextPairs.of_query(job.query, contents_of(job.documents)[: job.most_read])
 
 
 def _renamed(message: str, documents_field: str) -> str:
