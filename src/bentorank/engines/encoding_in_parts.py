@@ -58,6 +58,10 @@ def encode_in_parts(
 
     Raises as Engine.encode_chunks does, and as Watch.check.
     """
+    watch.check()
+    if sum(map(len, pairs.passages)) <= _most_chars():
+        yield slice(0, len(pairs)), EncodedChunks.of(engine.encode_chunks(pairs, policy))
+        return
     for places in _parts(pairs.passages, _most_chars()):
         watch.check()
         yield places, _encode(engine, pairs.part(places), policy, places.start)
@@ -76,13 +80,11 @@ def _encode(engine: Engine, pairs: TextPairs, policy: LengthPolicy, start: int) 
 
 
 def _parts(passages: Sequence[str], most_chars: int) -> Iterator[slice]:
-    """One, where all of them have no more characters; else each has one passage at least."""
-    lengths = list(map(len, passages))
+    """Of no more characters, or of one passage."""
     start = chars = 0
-    if sum(lengths) > most_chars:
-        for place, length in enumerate(lengths):
-            if chars and chars + length > most_chars:
-                yield slice(start, place)
-                start, chars = place, 0
-            chars += length
+    for place, length in enumerate(map(len, passages)):
+        if chars and chars + length > most_chars:
+            yield slice(start, place)
+            start, chars = place, 0
+        chars += length
     yield slice(start, len(passages))
