@@ -228,7 +228,8 @@ class Settings(BaseSettings):
     max_bodies_bytes: PositiveInt = Field(
         32 * 1024 * 1024,
         description="Size of all request bodies that are being read or worked on, together, since each takes several"
-        " times its size of memory; what does not fit is refused with 429.",
+        " times its size of memory; what does not fit is refused with 429. Of answers that wait to be read as much:"
+        " beyond that, whoever has left one unread the longest is cut off.",
     )
     max_connections: PositiveInt = Field(
         4096,
@@ -237,7 +238,8 @@ class Settings(BaseSettings):
     )
     body_timeout_s: PositiveSeconds = Field(
         30.0,
-        description="Time for the body of a request, and for its answer to be read; who takes longer is cut off.",
+        description="Time for the body of a request, and for its answer to be read, of which each 64 KiB have a second"
+        " more; who takes longer is cut off.",
     )
     overflow: OverflowName = Field(
         "truncate",

@@ -266,6 +266,7 @@ def connection_limits(settings: Settings) -> ConnectionLimits:
         max_header_bytes=settings.max_header_bytes,
         body_timeout_s=settings.body_timeout_s,
         max_connections=room_for_connections(settings.max_connections),
+        max_unread_bytes=settings.max_bodies_bytes,
     )
 
 

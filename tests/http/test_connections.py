@@ -218,6 +218,25 @@ def test_answers_that_nobody_reads_do_not_fill_the_memory(strict):
     assert strict.is_ready()
 
 
+def test_whoever_leaves_an_answer_unread_the_longest_is_cut_off(fleet):
+    """Where all of them together would fill the memory; the newest can still be read."""
+    server = fleet("unread", engine="fake", max_bodies_bytes=12 * 1024 * 1024)
+    body = json.dumps({"query": "a", "documents": ["w " * 99_000] * 25, "return_documents": True}).encode()
+    request = head(f"content-length: {len(body)}") + body
+    with contextlib.ExitStack() as connections:
+        callers = [connections.enter_context(connected(server)) for _ in range(30)]
+        before_mb = rss_mb(server)
+        for caller in callers:
+            caller.sendall(request)
+            assert caller.recv(9) == b"HTTP/1.1 "
+        assert rss_mb(server) < before_mb + 100
+        assert len(until_end(callers[0])) < len(body)
+        answer = b""
+        while len(answer) < len(body):
+            answer += callers[-1].recv(1 << 20)
+        assert answer.startswith(b"200 ")
+
+
 @pytest.mark.parametrize("line", [b"a: " + b"b" * 1000 + b"\r\n", b"a: " + b"b" * 10**6], ids=["many", "one endless"])
 def test_trailers_count_as_headers_do(strict, line):
     """Without end they are refused."""

@@ -19,9 +19,13 @@ MIN_ANSWER_BYTES_PER_S = 65_536
 
 @dataclass(frozen=True, slots=True)
 class ConnectionLimits:
-    """`body_timeout_s` counts for the body of a request, for its answer, and for what is read to be discarded."""
+    """`body_timeout_s` counts for the body of a request, for its answer, and for what is read to be discarded.
+
+    Of answers so many `max_unread_bytes` may wait to be read, on all connections together.
+    """
 
     header_timeout_s: float
     max_header_bytes: int
     body_timeout_s: float
     max_connections: int
+    max_unread_bytes: int

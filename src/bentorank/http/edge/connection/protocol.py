@@ -50,6 +50,8 @@ class LimitedProtocol(HttpToolsProtocol):
     refusals: ClassVar[RefusalLog] = RefusalLog()
     # Answered, and nothing asked since, the longest first.
     kept: ClassVar[dict[LimitedProtocol, None]] = {}
+    # Answered, but the answer is not read, the longest first.
+    unread: ClassVar[dict[LimitedProtocol, None]] = {}
 
     transport: EndingTransport
 
@@ -88,6 +90,7 @@ class LimitedProtocol(HttpToolsProtocol):
         """Nothing is due any more."""
         metrics.CONNECTIONS.dec()
         self.kept.pop(self, None)
+        self.unread.pop(self, None)
         self.transport.lost()
         self._time(None)
         self._held = b""
@@ -150,11 +153,14 @@ class LimitedProtocol(HttpToolsProtocol):
         """The client does not take its answers; it gets no further ones meanwhile."""
         super().pause_writing()
         self.transport.expect_to_be_read()
+        self.unread[self] = None
+        self._bound_unread()
 
     def resume_writing(self) -> None:
         """The client has taken them."""
         super().resume_writing()
         self.transport.was_read()
+        self.unread.pop(self, None)
         self._go_on_later()
 
     def shutdown(self) -> None:
@@ -283,6 +289,17 @@ class LimitedProtocol(HttpToolsProtocol):
         self._give_up_reading()
         # Lingering would keep what there is none of.
         self.transport.close_now()
+
+    def _bound_unread(self) -> None:
+        """Whoever has left an answer unread for the longest goes first where many wait; one alone may be large."""
+        limit = self.limits.max_unread_bytes
+        waiting = sum(each.transport.unread_bytes for each in self.unread)
+        while waiting > limit and len(self.unread) > 1:
+            longest = next(iter(self.unread))
+            del self.unread[longest]
+            waiting -= longest.transport.unread_bytes
+            self.refusals.add(RequestTimeoutError(f"answers: more unread than the limit of {limit} bytes together"))
+            longest.transport.give_up()
 
     def _refuse(self, error: BentorankError) -> None:
         """Answer in the application's place and end the connection."""

@@ -101,14 +101,24 @@ class EndingTransport(asyncio.Transport):
         self._is_ending = True
         _cancel(self._linger_timer)
         self._transport.close()
-        if self._transport.get_write_buffer_size():
+        if self.unread_bytes:
             self.expect_to_be_read()
 
     def expect_to_be_read(self) -> None:
         """What waits to be sent must be taken in a time."""
         if self._write_timer is None:
-            allowed_s = self._timeout_s + self._transport.get_write_buffer_size() / MIN_ANSWER_BYTES_PER_S
+            allowed_s = self._timeout_s + self.unread_bytes / MIN_ANSWER_BYTES_PER_S
             self._write_timer = self._loop.call_later(allowed_s, self._transport.abort)
+
+    @property
+    def unread_bytes(self) -> int:
+        """What waits to be sent."""
+        return self._transport.get_write_buffer_size()
+
+    def give_up(self) -> None:
+        """End without sending what waits."""
+        self._is_ending = True
+        self._transport.abort()
 
     def was_read(self) -> None:
         """What was waiting to be sent has been taken, nearly all of it."""
