@@ -45,6 +45,7 @@ from bentorank.process.heartbeat import beat_for_ever
 from bentorank.process.privacy import forbid_usage_tracking
 from bentorank.process.stall import leave_when_stalled
 from bentorank.process.stopping import serving_uvicorn, stop_gracefully_on_sigterm
+from bentorank.process.stopping_early import leaving_on_sigterm
 from bentorank.process.supervision import stop_when_orphaned
 from bentorank.process.working_folder import return_to_working_folder
 from bentorank.scheduling import Device
@@ -175,7 +176,8 @@ class BentoRank:
         try:
             self._cache = open_cache(cache_options(settings))
             host = Host(settings, self._device, self._cache, state.models.first_stages, worker_index=worker_index)
-            models = host.load_all()
+            with leaving_on_sigterm():
+                models = host.load_all()
         except ConfigurationError as error:
             _give_up_starting(error)
             raise

@@ -87,6 +87,32 @@ def test_a_service_that_is_still_loading_stops(tmp_path, signum):
         server.kill()
 
 
+def test_a_service_that_converts_its_model_stops(tmp_path):
+    """As soon, with the conversion, which leaves nothing behind and is not blamed on the model."""
+    server = Server(tmp_path, engine="openvino", precision="f32")
+
+    def conversions():
+        return [
+            child
+            for child in psutil.Process(server.pid).children(recursive=True)
+            if "conversion" in str(child.cmdline())
+        ]
+
+    try:
+        wait_until(conversions, within_s=30)
+        time.sleep(1)
+        converting = conversions()
+        for process in converting:
+            process.terminate()
+        server.terminate()
+        assert server.wait(5) == 0, server.log
+        assert not any(process.is_running() for process in converting)
+        assert "cannot" not in server.log, server.log
+        assert not [path for path in (tmp_path / "cache").rglob("*") if path.suffix in {".xml", ".bin"}]
+    finally:
+        server.kill()
+
+
 @pytest.mark.parametrize("after_s", [0.1, 0.3, 0.9, 1.3])
 def test_ctrl_c_ends_a_start_without_a_traceback(tmp_path, after_s):
     """Also while modules are imported, before anything of ours runs."""

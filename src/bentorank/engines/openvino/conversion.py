@@ -6,6 +6,7 @@ ir_store runs it as a process, since it imports torch; the order comes as JSON o
 from __future__ import annotations
 
 import json
+import signal
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -192,6 +193,8 @@ def _check_scores(
 def main() -> None:
     """Carry out the order on stdin."""
     end_with_parent()
+    # Sent to all of a service's processes, it would look like a model that cannot be converted.
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
     order = json.load(sys.stdin)
     try:
         checkpoint = open_checkpoint(
