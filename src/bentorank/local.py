@@ -182,7 +182,8 @@ class LocalReranker:
         read = read_as(NATIVE.body, orjson.loads(body.content))
         rules = self._rules.of_model(model.overflow, model.first_stage, model.keep)
         job = NATIVE.to_job(read, rules, time.monotonic() + timeout_s)
-        return replace(job, warnings=body.warnings, cache=_cache_use(settled))
+        warnings = body.warnings + self._models.warnings_of(request.model)
+        return replace(job, warnings=warnings, cache=_cache_use(settled))
 
 
 def _cache_use(request: RerankRequest) -> CacheUse:

@@ -58,9 +58,13 @@ class ServedModel:
 class ServedModels:
     """What is served now; the first that was added is the default. Lives on one event loop, once the service runs."""
 
-    def __init__(self, *models: ServedModel, strict: bool = False) -> None:
-        """Where names are taken `strict`ly, an unknown one is refused; else it gets the default."""
+    def __init__(self, *models: ServedModel, strict: bool = False, changing: bool = False) -> None:
+        """Where names are taken `strict`ly, an unknown one is refused; else it gets the default.
+
+        Where they are `changing`, one that is unknown may have been served by a process before this one.
+        """
         self._strict = strict
+        self._changing = changing
         self._models: dict[str, ServedModel] = {}
         self._by_name: dict[str, ServedModel] = {}
         self._left: frozenset[str] = frozenset()
@@ -123,6 +127,16 @@ class ServedModels:
         if name and (self._strict or name in self._left):
             raise ModelNotFoundError(self._not_found(), field="model")
         return default
+
+    def warnings_of(self, name: str | None) -> tuple[str, ...]:
+        """What is to be told to who has asked by `name`: where there are several, that it is none of theirs.
+
+        Of one model alone any name is as good: clients of other services must name one.
+        """
+        several = self._changing or len(self._models) > 1
+        if not name or not several or name in self._by_name:
+            return ()
+        return ("model: no such name is served here, and the default answered",)
 
     def _not_found(self) -> str:
         if len(self._models) == 1:

@@ -24,6 +24,7 @@ from bentorank.errors import (
     DocumentTooLongError,
     InvalidRequestError,
     ScoringError,
+    UnavailableError,
 )
 from bentorank.ranking import is_empty, rank
 from bentorank.reading import Count, EncodedDocuments, Terms, Work, scored_pairs, settled
@@ -240,7 +241,11 @@ class Reranker:
         except DeadlineExceededError:
             if not terms.partial:
                 raise
-            return everything._replace(warnings=("first_stage: took half of the time and was given up",))
+            return everything._replace(warnings=("first_stage: it would take half of the time, and was given up",))
+        except UnavailableError:
+            if cascade.is_asked:
+                raise
+            return everything._replace(warnings=("first_stage: it could not be asked: all was read",))
         finally:
             work.sifted(started, len(places))
         work.tokens += sifted.computed_tokens

@@ -105,7 +105,11 @@ except ConfigurationError as unusable:
     raise CannotServeError(unusable) from None
 rules = job_rules(settings)
 playground = read_files() if settings.playground else {}
-state = ServiceState(ServedModels(strict=settings.strict_model), docs=settings.docs, playground=settings.playground)
+state = ServiceState(
+    ServedModels(strict=settings.strict_model, changing=settings.admin_key is not None),
+    docs=settings.docs,
+    playground=settings.playground,
+)
 app = build_app(
     Routes(
         RerankRoutes(state, rules, settings.request_timeout_s, budgets),

@@ -74,6 +74,21 @@ def test_a_request_chooses_in_every_dialect(models, documents, path, asked, answ
     assert documents() == {"wide": 0, "narrow": 0} | {answers: 1}
 
 
+def test_who_names_none_of_several_is_told(models):
+    """A mistyped name would be answered in silence by another model than was meant."""
+    asked = {"query": "alpha", "documents": ["alpha", "beta"]}
+
+    def told(body, path="/rerank"):
+        return ["no such name is served" in warning for warning in models.post(path, json=body).json()["warnings"]]
+
+    assert [told(asked | {"model": name}) for name in ("narow", "narrow", "wide")] == [[True], [], []]
+    assert told(asked) == []
+    batch = models.post("/rerank/batch", json=[asked, asked | {"model": "narow"}]).json()
+    assert [len(answer["warnings"]) for answer in batch] == [0, 1]
+    scored = models.post("/score", json={"text_1": "a", "text_2": ["b"], "model": "narow"})
+    assert "no such name" in scored.headers["x-warnings"]
+
+
 def test_texts_without_a_model_get_the_default(models, documents):
     """TEI's body has no such field."""
     models.post("/rerank", json={"query": "alpha", "texts": [LONG]})

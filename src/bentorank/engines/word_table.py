@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import json
+import os
+import weakref
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from bentorank.errors import UnavailableError
+
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -36,13 +41,37 @@ _SAMPLED_ROWS: Final = 4096
 _LEAST_NORM: Final = 1e-6
 
 
+class _MappedFile:
+    """To read what a file has lost ends the process (SIGBUS), and what it has gained instead is of another model."""
+
+    def __init__(self, path: Path) -> None:
+        self._descriptor = os.open(path, os.O_RDONLY)
+        weakref.finalize(self, os.close, self._descriptor)
+        self._opened = self._state()
+
+    def check(self) -> None:
+        """Raises UnavailableError if it was written to in place; another file in its place does no harm."""
+        if self._state() != self._opened:
+            raise UnavailableError(
+                "first_stage: the file of the model's weights was changed while it is served; start the service again"
+            )
+
+    def _state(self) -> tuple[int, int]:
+        told = os.fstat(self._descriptor)
+        return told.st_size, told.st_mtime_ns
+
+
 class WordTable:
     """Word embeddings as directions from their mean: all words of a model have much of that in common."""
 
-    def __init__(self, rows: NDArray[Any], *, is_bf16: bool = False) -> None:
-        """`rows` has shape (vocabulary, width); bf16 ones as their bits, which numpy has no type for."""
+    def __init__(self, rows: NDArray[Any], *, is_bf16: bool = False, check: Callable[[], None] = lambda: None) -> None:
+        """`rows` has shape (vocabulary, width); bf16 ones as their bits, which numpy has no type for.
+
+        `check` is called before any of them is read, and raises where they are not to be read any more.
+        """
         self._rows = rows
         self._is_bf16 = is_bf16
+        self._check = check
 
     @property
     def size(self) -> int:
@@ -57,7 +86,11 @@ class WordTable:
         return mean
 
     def directions(self, ids: NDArray[np.int64]) -> NDArray[np.float32]:
-        """Of shape (len(ids), width) and unit length; zeros for what has none. Any thread."""
+        """Of shape (len(ids), width) and unit length; zeros for what has none. Any thread.
+
+        Raises UnavailableError if the file of the weights was changed since it was opened.
+        """
+        self._check()
         vectors = self._floats(self._rows[ids]) - self._mean
         norms = np.linalg.norm(vectors, axis=1, keepdims=True)
         directions: NDArray[np.float32] = vectors / np.maximum(norms, _LEAST_NORM)
@@ -90,5 +123,5 @@ def _mapped(folder: Path, tensor: str) -> WordTable | None:
             return None
         offset = _LENGTH_BYTES + length + entry["data_offsets"][0]
         rows: NDArray[Any] = np.memmap(path, stored_as, mode="r", offset=offset, shape=tuple(entry["shape"]))
-        return WordTable(rows, is_bf16=entry["dtype"] == "BF16")
+        return WordTable(rows, is_bf16=entry["dtype"] == "BF16", check=_MappedFile(path).check)
     return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,7 +16,7 @@ from bentorank.engines import EngineKind, EngineOptions, Precision, load_engine
 from bentorank.engines.checkpoint import open_checkpoint
 from bentorank.engines.encoding_in_parts import Watch
 from bentorank.engines.word_table import WordTable, open_word_table
-from bentorank.errors import DeadlineExceededError, DocumentTooLongError, PayloadTooLargeError
+from bentorank.errors import DeadlineExceededError, DocumentTooLongError, PayloadTooLargeError, UnavailableError
 from bentorank.types import LengthPolicy, Overflow
 
 if TYPE_CHECKING:
@@ -139,3 +140,20 @@ def test_it_ends_where_it_is_too_much_or_nobody_waits(tiny_model: Any) -> None:
         sift_by_words(engine, table, QUERY, [LIKE] * 1000, LengthPolicy(), Watch(max_tokens=1000))
     with pytest.raises(DeadlineExceededError):
         sift_by_words(engine, table, QUERY, [LIKE], LengthPolicy(), Watch(is_over=True))
+
+
+def test_weights_that_are_overwritten_are_not_read(tiny_model: Any, tmp_path: Path) -> None:
+    """To read what they have lost would end the process; another file in their place does no harm."""
+    folder = tmp_path / "model"
+    shutil.copytree(tiny_model("bert"), folder)
+    weights = folder / "model.safetensors"
+    engine, table = open_both(folder)
+    expected = sift_by_words(engine, table, QUERY, [LIKE], LengthPolicy()).scores
+    whole = weights.read_bytes()
+    weights.rename(tmp_path / "old")
+    weights.write_bytes(whole)
+    assert sift_by_words(engine, table, QUERY, [LIKE], LengthPolicy()).scores == expected
+    with (tmp_path / "old").open("r+b") as file:
+        file.truncate(1000)
+    with pytest.raises(UnavailableError, match="was changed while it is served"):
+        sift_by_words(engine, table, QUERY, [LIKE], LengthPolicy())

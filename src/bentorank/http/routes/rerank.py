@@ -87,9 +87,11 @@ class RerankRoutes:
         self.rules.limits.check_count(sent.object.get(dialect.documents_field), dialect.documents_field)
         body = read_as(dialect.body, sent.object)
         context = context_of(request.scope)
-        model = self.state.models.choose(getattr(body, "model", None) or context.model_id)
+        name = getattr(body, "model", None) or context.model_id
+        model = self.state.models.choose(name)
         job = dialect.to_job(body, self._rules_of(model), self._deadline(request, getattr(body, "deadline_ms", None)))
-        job = _completed(job, request, sent.warnings + unknown_field_warnings(sent.object, dialect.body))
+        of_body = sent.warnings + unknown_field_warnings(sent.object, dialect.body)
+        job = _completed(job, request, of_body + self.state.models.warnings_of(name))
         del sent  # what it holds beside the job would wait for the answer too
         context.work = asked_work(dialect.name, model.name, len(job.documents))
         try:
@@ -148,6 +150,7 @@ class RerankRoutes:
             warnings += unknown_field_warnings(sent, RerankBody)
         body = read_as(RerankBody, sent, place)
         model = self.state.models.choose(body.model)
+        warnings += self.state.models.warnings_of(body.model)
         users.enter_context(model.users)
         deadline = self._deadline(request, body.deadline_ms)
         job = to_job(body, self._rules_of(model), deadline, field_prefix=f"{place}.")
@@ -193,6 +196,7 @@ class RerankRoutes:
             self.rules.limits.check_query(pair.query, f"queries[{number}]")
         self.rules.limits.check_texts([pair.passage for pair in pairs], "documents")
         model = self.state.models.choose(body.model)
+        warnings += self.state.models.warnings_of(body.model)
         context = context_of(request.scope)
         context.work = asked_work(SCORE, model.name, len(pairs))
         overflow = Overflow.ERROR if body.truncate_prompt_tokens is None else Overflow.TRUNCATE
