@@ -93,3 +93,12 @@ def test_limits_name_the_request(small_client):
 def test_a_deadline_counts_for_every_request(client):
     """The header covers the whole batch."""
     assert post(client, [GOOD, GOOD], **{"x-request-timeout": "0.000001"}).status_code == 504
+
+
+def test_a_batch_that_fails_at_once_leaves_no_trace_of_the_rest(service, client):
+    """What was not begun for it is not complained of: one line a request would drown the log."""
+    good = {"query": "alpha", "documents": ["a b c"] * 10}
+    assert client.post("/rerank/batch", json=[{**good, "deadline_ms": 1e-4}] + [good] * 63).status_code == 504
+    assert client.post("/rerank/batch", json=[good] * 2).status_code == 200
+    assert "never awaited" not in service.log
+    assert "nobody could catch" not in service.log

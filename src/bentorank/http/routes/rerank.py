@@ -40,7 +40,7 @@ from bentorank.reading import Terms
 from bentorank.types import Overflow, ScoreMode
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Coroutine
+    from collections.abc import Awaitable, Callable, Coroutine, Iterable
     from contextlib import AbstractContextManager
 
     from bentorank.http.edge.key_budgets import KeyBudgets
@@ -127,10 +127,11 @@ class RerankRoutes:
         context.work = asked_work(BATCH, names, sum(len(work.job.documents) for work in works))
         largest = max(len(work.job.documents) for work in works)
         turns = asyncio.Semaphore(max(1, BATCH_DOCUMENTS_AT_ONCE // largest))
-        # The first for each model asks for all: once it is let in, the others are its own work.
-        runs = [
+        # The first for each model asks for all: once it is let in, the others are its own work. Made one by one: none is
+        # left behind, never begun, where an earlier one fails.
+        runs = (
             self._run_nth(i, work, context.trace, turns, let_in=work.model in asked[:i]) for i, work in enumerate(works)
-        ]
+        )
         with self._charged(
             request, *[partial(work.model.reranker.forecast_cost, work.job) for work in works]
         ) as charge:
@@ -297,7 +298,7 @@ async def _respond(request: Request, handle: Callable[[Request], Awaitable[Respo
         return json_response(None, status=CLIENT_CLOSED_REQUEST), None
 
 
-async def _gather(runs: list[Coroutine[object, object, T]]) -> list[T]:
+async def _gather(runs: Iterable[Coroutine[object, object, T]]) -> list[T]:
     """All results in order; the first failure cancels the rest and is raised as itself."""
     tasks: list[asyncio.Task[T]] = []
     try:
