@@ -51,7 +51,11 @@ def evaluate(
         Path | None, typer.Option(help="Judgements: BEIR (3 columns) or TREC (4 columns).", rich_help_panel=FILES)
     ] = None,
     model: Annotated[
-        str, typer.Option(help="`starter`, a folder, or a Hugging Face model id.", rich_help_panel=MODEL)
+        str,
+        typer.Option(
+            help="`starter`, a folder, or a Hugging Face model id; with --url the name of a served model.",
+            rich_help_panel=MODEL,
+        ),
     ] = STARTER,
     engine: Annotated[
         EngineKind, typer.Option(metavar="<engine>", help=f"{', '.join(EngineKind)}.", rich_help_panel=MODEL)
@@ -60,7 +64,11 @@ def evaluate(
         Precision, typer.Option(metavar="<precision>", help=f"{', '.join(Precision)}.", rich_help_panel=MODEL)
     ] = Precision.AUTO,
     url: Annotated[
-        str | None, typer.Option(help="Score through this running server instead.", rich_help_panel=MODEL)
+        str | None,
+        typer.Option(
+            help="Score through this running server instead, with the key in BENTORANK_API_KEY if it wants one.",
+            rich_help_panel=MODEL,
+        ),
     ] = None,
     bi_encoder: Annotated[
         str | None, typer.Option(help="Also rank by this bi-encoder's cosine.", rich_help_panel=MODEL)
@@ -174,9 +182,9 @@ def word_sifter(reranker: EngineScorer, options: EngineOptions) -> WordSifter:
 def _server(options: EngineOptions, url: str) -> ServerScorer:
     from bentorank.evaluation.scorers import ServerScorer
 
-    if options != EngineOptions(STARTER):
-        raise CommandError("--url scores with the server's model: leave out --model, --engine and --precision")
-    return ServerScorer(url)
+    if options != EngineOptions(options.model):
+        raise CommandError("--url scores as the server does: leave out --engine and --precision")
+    return ServerScorer(url, None if options.model == STARTER else options.model)
 
 
 def engine_scorer(options: EngineOptions) -> EngineScorer:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import weakref
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -10,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol, cast
 
 import numpy as np
 
+from bentorank.cascade.first_stage import NO_FIRST_STAGE
 from bentorank.columns import TextPairs
 from bentorank.engines.encoded_pairs import EncodedChunks, as_encoded_pairs
 from bentorank.evaluation.errors import EvaluationError
@@ -25,6 +28,8 @@ if TYPE_CHECKING:
     from bentorank.types import EncodedPair
 
 SERVER_TIMEOUT_S = 300.0
+# As bentorank-client reads it.
+KEY_VARIABLE = "BENTORANK_API_KEY"
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,21 +101,29 @@ def in_batches(encoded: Sequence[EncodedPair], batch_tokens: int) -> Iterator[li
 
 
 class ServerScorer:
-    """Scores through `POST /rerank` of a running server."""
+    """Scores through `POST /rerank` of a running server, by one of its models or its default.
 
-    def __init__(self, base_url: str) -> None:
+    A server with keys is shown the one in the environment, as clients do it.
+    """
+
+    def __init__(self, base_url: str, model: str | None = None) -> None:
         self._url = base_url.rstrip("/") + "/rerank"
+        self._model = model
         self._httpx = import_extra("httpx2")
-        self._client = self._httpx.Client(timeout=SERVER_TIMEOUT_S)
+        key = os.environ.get(KEY_VARIABLE)
+        headers = {"authorization": f"Bearer {key}"} if key else {}
+        self._client = self._httpx.Client(timeout=SERVER_TIMEOUT_S, headers=headers)
+        weakref.finalize(self, self._client.close)
 
     @property
     def name(self) -> str:
-        """The address."""
-        return self._url
+        """The address, and the model if one is named."""
+        return self._url if self._model is None else f"{self._model} ({self._url})"
 
     def score(self, query: str, passages: Sequence[str]) -> Scored:
-        """Logits, as the server gives them."""
-        answer = self._post({"query": query, "documents": list(passages), "score_mode": "logit"})
+        """Logits of all passages, as the server gives them."""
+        asked = {"score_mode": "logit", "first_stage": NO_FIRST_STAGE}
+        answer = self._post({"query": query, "documents": list(passages)} | asked)
         try:
             scores = np.full(len(passages), np.nan)
             for result in answer["results"]:
@@ -134,13 +147,31 @@ class ServerScorer:
         return places
 
     def _post(self, body: dict[str, Any], headers: dict[str, str] | None = None) -> dict[str, Any]:
+        named = {} if self._model is None else {"model": self._model}
         try:
-            response = self._client.post(self._url, json=body, headers=headers)
+            response = self._client.post(self._url, json=body | named, headers=headers)
             if response.status_code != HTTPStatus.OK:
-                raise EvaluationError(f"{self._url}: status {response.status_code}: {response.text[:300]}")
-            return cast("dict[str, Any]", response.json())
+                raise EvaluationError(f"{self._url}: status {response.status_code}: {_message(response)}")
+            answer = cast("dict[str, Any]", response.json())
+            self._check_model(answer)
         except (self._httpx.HTTPError, ValueError) as error:
             raise EvaluationError(f"{self._url}: {error or type(error).__name__}") from error
+        return answer
+
+    def _check_model(self, answer: dict[str, Any]) -> None:
+        """A server may let its default answer in the place of a model that it does not know."""
+        for warning in (answer.get("warnings") or []) if self._model is not None else []:
+            if str(warning).startswith("model: "):
+                raise EvaluationError(f"{self._url}: --model {self._model}: {warning}")
+
+
+def _message(response: Any) -> str:  # noqa: ANN401 - of an extra
+    """The server's own sentence; the beginning of the body where there is none."""
+    try:
+        message = response.json()["message"]
+    except (ValueError, KeyError, TypeError):
+        message = response.text
+    return str(message)[:300]
 
 
 class BiEncoderScorer:

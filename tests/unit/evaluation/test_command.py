@@ -136,7 +136,7 @@ def test_a_running_server_scores_alike(files: list[str], server_url: str) -> Non
 @pytest.mark.parametrize(
     ("arguments", "problem"),
     [
-        (["--url", "http://127.0.0.1:9", "--model", "x"], "--url scores with the server's model"),
+        (["--url", "http://127.0.0.1:9", "--precision", "f32"], "--url scores as the server does"),
         (["--url", "http://127.0.0.1:9"], "http://127.0.0.1:9/rerank: "),
         (["--engine", "fake", "--candidates", "nowhere"], "nowhere: No such file"),
         (["--engine", "fake", "--run-out", "/nowhere/out.run"], "No such file or directory"),
@@ -271,3 +271,42 @@ def test_what_is_no_collection_is_said(beir: Path, arguments: list[str], problem
     assert result.exit_code == 2
     assert problem in result.stderr
     assert result.stderr.count("\n") == 1
+
+
+@pytest.fixture
+def pruning_url(fleet: Any, monkeypatch: pytest.MonkeyPatch) -> str:
+    """A real server with two models, of which the second prunes for the first, and a key."""
+    key = "key-of-evaluation"
+    monkeypatch.setenv("BENTORANK_API_KEY", key)
+    settings = {"models": "large=a,small=b", "first_stage": "small", "keep": 1, "api_keys": key}
+    url: str = fleet("evaluated", engine="fake", **settings).url
+    return url
+
+
+@pytest.mark.parametrize("model", [None, "small"])
+def test_a_model_of_a_server_that_prunes_is_measured_whole(
+    files: list[str], pruning_url: str, model: str | None
+) -> None:
+    """A pruned document has no score to be ranked by."""
+    named = [] if model is None else ["--model", model]
+    result = run(*files, "--url", pruning_url, *named, "--json")
+    assert result.exit_code == 0, result.output
+    row = json.loads(result.stdout)["rows"][1]
+    assert row["means"]["MRR@10"] == 1.0
+    assert row["name"] == (f"{pruning_url}/rerank" if model is None else f"{model} ({pruning_url}/rerank)")
+
+
+def test_a_model_that_a_server_has_not_is_not_measured(files: list[str], pruning_url: str) -> None:
+    """Its default would answer, and be reported under another's name."""
+    result = run(*files, "--url", pruning_url, "--model", "smal")
+    assert result.exit_code == 2
+    assert "--model smal: model: no such name is served here" in result.stderr
+
+
+def test_a_server_that_wants_a_key_says_so(files: list[str], pruning_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In its own sentence, not in a piece of JSON."""
+    monkeypatch.delenv("BENTORANK_API_KEY")
+    result = run(*files, "--url", pruning_url)
+    assert result.exit_code == 2
+    assert "status 401: " in result.stderr
+    assert "{" not in result.stderr

@@ -127,8 +127,8 @@ class RerankRoutes:
         context.work = asked_work(BATCH, names, sum(len(work.job.documents) for work in works))
         largest = max(len(work.job.documents) for work in works)
         turns = asyncio.Semaphore(max(1, BATCH_DOCUMENTS_AT_ONCE // largest))
-        # The first for each model asks for all: once it is let in, the others are its own work. Made one by one: none is
-        # left behind, never begun, where an earlier one fails.
+        # The first for each model asks for all: once it is let in, the others are its own work. Made one by one: where
+        # one fails, none is left behind that was never begun.
         runs = (
             self._run_nth(i, work, context.trace, turns, let_in=work.model in asked[:i]) for i, work in enumerate(works)
         )
