@@ -255,12 +255,18 @@ class Reranker:
         """What the first stage says of the documents at `places`."""
         contents = contents_of(job.documents)
         passages = [contents[place] for place in places]
+        # It may read an instruction that the model does not.
+        asked = replace(terms, length=replace(terms.length, instruction=job.length.instruction))
         try:
             # Refused here what the model could not read in time: the first stage is work too.
             with self._scheduler.expect(self._forecast_kept(job), terms.needed_by, let_in=terms.let_in):
-                return await stage.sift(job.query, passages, terms.of_first_stage)
+                return await stage.sift(job.query, passages, asked.of_first_stage)
         except DocumentTooLongError as error:
             raise error.at(places[error.position]) from None
+        except InvalidRequestError as error:
+            if error.field == "instruction":
+                error.message = f"first_stage: {error.message}"
+            raise
 
     def _forecast_kept(self, job: RerankJob) -> int:
         """About how many tokens the model will read of what a first stage keeps."""

@@ -3,15 +3,17 @@
 import asyncio
 import threading
 import time
+from dataclasses import replace
 
 import pytest
 
+from bentorank.cascade.first_stage import Sifted
 from bentorank.engines.fake import FakeEngine
 from bentorank.errors import DeadlineExceededError, InvalidRequestError, OverloadedError
 from bentorank.reading import Terms
 from bentorank.reranker import Reranker
 from bentorank.scheduling import Scheduler, SchedulerLimits
-from bentorank.types import Document, Pair, RerankJob
+from bentorank.types import Cascade, Document, LengthPolicy, Pair, RerankJob
 
 PASSAGE = "one two three four five six seven"
 PAIRS = [Pair("night owl", PASSAGE)] * 10
@@ -150,3 +152,37 @@ def test_who_waits_behind_others_when_the_deadline_passes_was_in_the_queue(engin
         return passed.value.stages
 
     assert [stage.name for stage in asyncio.run(run())] == ["tokenize", "queue"]
+
+
+class Sieve:
+    """A first stage that notes the instruction it is given, and may refuse it."""
+
+    def __init__(self, *, refuses):
+        self.refuses = refuses
+        self.instructions = []
+
+    async def sift(self, _query, passages, terms):
+        self.instructions.append(terms.length.instruction)
+        if self.refuses:
+            raise InvalidRequestError("the instruction leaves no room for a query", field="instruction")
+        return Sifted([float(place) for place in range(len(passages))], len(passages), 0)
+
+
+@pytest.mark.parametrize("refuses", [False, True])
+def test_a_first_stage_reads_an_instruction_that_the_model_does_not(engine, refuses):
+    """And one that does not fit into the first stage is not said of the model."""
+    scheduler, sieve = Scheduler(engine, SchedulerLimits(200, 64, 8)), Sieve(refuses=refuses)
+    scheduler.start()
+    reranker = Reranker(engine, scheduler, tokenizer_threads=1, others={"small": sieve})
+    asked = replace(job(3), length=LengthPolicy(instruction="Find owls."), cascade=Cascade("small", 1))
+    try:
+        if refuses:
+            with pytest.raises(InvalidRequestError) as caught:
+                asyncio.run(reranker.rerank(asked))
+            assert caught.value.message.startswith("first_stage: the instruction leaves no room")
+        else:
+            ranking = asyncio.run(reranker.rerank(asked))
+            assert ranking.usage.pruned_documents == 2
+    finally:
+        reranker.close()
+    assert sieve.instructions == ["Find owls."]

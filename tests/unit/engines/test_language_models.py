@@ -15,6 +15,7 @@ from bentorank.engines import EngineKind, EngineOptions, Precision, load_engine
 from bentorank.engines.checkpoint import open_checkpoint
 from bentorank.engines.openvino.long_prompts import with_window_that_fits
 from bentorank.engines.options import ModelHints
+from bentorank.engines.torch import template_time
 from bentorank.errors import ConfigurationError, DocumentTooLongError, InvalidRequestError
 from bentorank.types import LengthPolicy, Overflow, Pair
 
@@ -291,6 +292,18 @@ def test_a_template_that_is_no_rerankers_is_refused(
     tiny_models.build_causal(tmp_path, template=template)
     tiny_models.add_logit_score(tmp_path, "yes", "no")
     with pytest.raises(ConfigurationError, match=message):
+        load(tmp_path)
+
+
+def test_a_template_that_does_not_end_is_refused(
+    tiny_models: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is a program: a load that hung could not be ended, and no other could begin."""
+    monkeypatch.setattr(template_time, "RENDERED_WITHIN_S", 0.5)
+    loops = "{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}"
+    tiny_models.build_causal(tmp_path, template=loops)
+    tiny_models.add_logit_score(tmp_path, "yes", "no")
+    with pytest.raises(ConfigurationError, match="fails on a query and a document: TimeoutError"):
         load(tmp_path)
 
 

@@ -80,3 +80,10 @@ def test_files_of_another_model_are_refused(folder: Path, swapped: str, place: f
     assert f"has a {swapped} that is not the one that was exported with the rest of openvino/" in refusal(folder)
     record.write_text("{}")
     load_engine(options)
+
+
+@pytest.mark.parametrize("content", ["{", "[]", '{"files": []}', '{"hints": 1}'])
+def test_a_record_that_cannot_be_read_is_refused(folder: Path, content: str) -> None:
+    """A model of another checkpoint would rank in silence."""
+    (folder / RECORD).write_text(content)
+    assert "openvino/export.json, which tells what belongs together, cannot be read" in refusal(folder)

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 # What `bentorank export` tells of a folder, in the folder.
 RECORD = "openvino/export.json"
 
+# Of the record.
+_PARTS = ("hints", "files")
 _PATTERNS = ("*.safetensors", "openvino/*.xml", "openvino/*.bin", "openvino/tokenizer.json", "openvino/prompt.json")
 # 4 MiB in all, evenly over a file: gigabytes are not read at every start, and a fine-tune that moved matrices in the
 # middle, and left tables and head as they were, is told all the same.
@@ -59,12 +61,18 @@ def _files(folder: Path) -> Iterator[Path]:
 
 
 def _record(file: Path) -> dict[str, Any]:
-    """With objects for its parts; what is no record at all says nothing."""
+    """With objects for its parts; nothing where there is none. Raises ConfigurationError for what is no record."""
     try:
         record = json.loads(file.read_bytes())
-    except (FileNotFoundError, ValueError):
+    except FileNotFoundError:
         return {}
-    return {key: part for key, part in record.items() if isinstance(part, dict)} if isinstance(record, dict) else {}
+    except (OSError, ValueError):
+        record = None
+    if isinstance(record, dict) and all(isinstance(record.get(part, {}), dict) for part in _PARTS):
+        return record
+    raise ConfigurationError(
+        f"{RECORD}, which tells what belongs together, cannot be read: export the model again, or remove openvino/"
+    )
 
 
 def _digest(file: Path) -> str:

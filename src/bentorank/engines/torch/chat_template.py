@@ -10,6 +10,7 @@ from secrets import token_hex
 from typing import TYPE_CHECKING, Any, Final
 
 from bentorank.engines.prompts import Prompt
+from bentorank.engines.torch.template_time import in_template_time
 from bentorank.errors import ConfigurationError, InvalidRequestError
 
 if TYPE_CHECKING:
@@ -78,13 +79,14 @@ class _Template:
         self.trims = self._check_texts()
 
     def render(self, instruction: str | None, query: str, passage: str) -> str:
-        """The whole prompt. Raises what the template raises."""
+        """The whole prompt. Raises what the template raises, and TimeoutError for one that does not end."""
         messages = self._formatter.pair_to_messages((self._query, self._passage))
         for message, text in zip(messages, (query, passage), strict=True):
             message["content"] = _with_text(message["content"], text)
         if instruction:
             messages = self._formatter.prepend_prompt_to_messages([messages], instruction)[0]
-        return str(self._processor.apply_chat_template(messages, tokenize=False, **self._options))
+        with in_template_time():
+            return str(self._processor.apply_chat_template(messages, tokenize=False, **self._options))
 
     def head(self, lead: str, instruction: str | None, query: str) -> str:
         """All up to what is tokenised with the passage. Raises InvalidRequestError for an instruction that fails."""
