@@ -2,33 +2,30 @@
 
 from __future__ import annotations
 
-import math
 import os
 from pathlib import Path
 
+from bentorank.engines.control_groups import limit_bytes, quota_cores, read
+
 CPUINFO = Path("/proc/cpuinfo")
-# Of a container, as control groups version 2 tell it: microseconds of CPU in each period, or `max`.
-QUOTA = Path("/sys/fs/cgroup/cpu.max")
-# In bytes, or `max`.
-MEMORY_LIMIT = Path("/sys/fs/cgroup/memory.max")
 MEMORY = Path("/proc/meminfo")
 
 
 def usable_cores() -> int:
     """Physical cores that are not forbidden, nor beyond a container's quota; at least one."""
-    physical = physical_cores(_read(CPUINFO), _logical())
-    return max(1, min(physical, quota_cores(_read(QUOTA)) or physical))
+    physical = physical_cores(read(CPUINFO), _logical())
+    return max(1, min(physical, quota_cores() or physical))
 
 
 def usable_processors() -> int:
     """Logical processors that are not forbidden, nor beyond a container's quota: threads that can run at a time."""
     logical = len(_logical())
-    return max(1, min(logical, quota_cores(_read(QUOTA)) or logical))
+    return max(1, min(logical, quota_cores() or logical))
 
 
 def usable_memory_bytes() -> int:
     """The machine's memory, or what a container may use of it."""
-    return memory_bytes(_read(MEMORY), _read(MEMORY_LIMIT))
+    return memory_bytes(read(MEMORY), limit_bytes())
 
 
 def physical_cores(cpuinfo: str, logical: set[int]) -> int:
@@ -41,31 +38,17 @@ def physical_cores(cpuinfo: str, logical: set[int]) -> int:
     return len(cores) or len(logical)
 
 
-def quota_cores(cpu_max: str) -> int | None:
-    """Cores that a quota amounts to, rounded up; None without one."""
-    quota, _, period = cpu_max.strip().partition(" ")
-    return math.ceil(int(quota) / int(period)) if quota.isdecimal() else None
-
-
-def memory_bytes(meminfo: str, memory_max: str) -> int:
+def memory_bytes(meminfo: str, limit: int | None) -> int:
     """The lesser of the machine's memory and the limit; 8 GiB where neither is told, as on macOS."""
     machine = [int(line.split()[1]) * 1024 for line in meminfo.splitlines() if line.startswith("MemTotal:")]
-    limit = memory_max.strip()
-    return min([*machine, *([int(limit)] if limit.isdecimal() else [])], default=8 * 2**30)
+    return min([*machine, *([] if limit is None else [limit])], default=8 * 2**30)
 
 
 def cpu_name() -> str:
     """The model as /proc/cpuinfo names it; empty where it does not."""
-    names = [line.partition(":")[2].strip() for line in _read(CPUINFO).split("\n") if line.startswith("model name")]
+    names = [line.partition(":")[2].strip() for line in read(CPUINFO).split("\n") if line.startswith("model name")]
     return names[0] if names else ""
 
 
 def _logical() -> set[int]:
     return os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else set(range(os.cpu_count() or 1))
-
-
-def _read(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8")
-    except OSError:
-        return ""

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from bentorank.engines.cores import memory_bytes, physical_cores, quota_cores, usable_cores
+from bentorank.engines.cores import memory_bytes, physical_cores, usable_cores
 from bentorank.engines.hardware import cpu_has_native_bf16
 from bentorank.errors import ConfigurationError
 from bentorank.settings import Settings
@@ -135,21 +135,15 @@ def test_hyperthreads_are_no_cores(cpuinfo: str, logical: set[int], cores: int) 
     assert physical_cores(cpuinfo, logical) == cores
 
 
-@pytest.mark.parametrize(("cpu_max", "cores"), [("max 100000\n", None), ("150000 100000\n", 2), ("", None)])
-def test_a_container_s_quota_bounds_them(cpu_max: str, cores: int | None) -> None:
-    """Rounded up; none means unbounded."""
-    assert quota_cores(cpu_max) == cores
-
-
 @pytest.mark.parametrize(
     ("meminfo", "limit", "expected"),
     [
-        ("MemTotal:  4194304 kB\nMemFree: 1 kB\n", "max\n", 2**32),
-        ("MemTotal:  4194304 kB\n", "1073741824\n", 2**30),
-        ("MemTotal:  4194304 kB\n", "8589934592\n", 2**32),
-        ("", "", 2**33),
+        ("MemTotal:  4194304 kB\nMemFree: 1 kB\n", None, 2**32),
+        ("MemTotal:  4194304 kB\n", 2**30, 2**30),
+        ("MemTotal:  4194304 kB\n", 2**33, 2**32),
+        ("", None, 2**33),
     ],
 )
-def test_a_container_s_memory_is_not_the_machine_s(meminfo: str, limit: str, expected: int) -> None:
+def test_a_container_s_memory_is_not_the_machine_s(meminfo: str, limit: int | None, expected: int) -> None:
     """Whichever is less."""
     assert memory_bytes(meminfo, limit) == expected
