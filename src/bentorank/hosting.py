@@ -10,6 +10,7 @@ from bentorank.cascade.first_stage import EMBEDDINGS, NO_FIRST_STAGE
 from bentorank.engines.loading import load_engine
 from bentorank.errors import ConfigurationError
 from bentorank.memory_need import check_memory, check_room
+from bentorank.model_list import of_model
 from bentorank.models import ServedModel
 from bentorank.reranker import Reranker
 from bentorank.scheduling import Scheduler
@@ -63,7 +64,7 @@ class Host:
         try:
             return self._load(entry, models)
         except ConfigurationError as error:
-            raise ConfigurationError(f"model {entry.name}: {error.message}") from error
+            raise ConfigurationError(of_model(entry.name, error.message)) from error
 
     def load_beside(self, entry: ModelEntry, served: int) -> ServedModel:
         """One more, warm, beside so many that are served. Raises as `load`, and where memory has no room for it."""

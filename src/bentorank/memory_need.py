@@ -12,6 +12,7 @@ from bentorank.engines.loading import choose_engine
 from bentorank.engines.options import BYTES_A_WEIGHT, EngineKind, Precision
 from bentorank.engines.stored_files import read_json
 from bentorank.errors import ConfigurationError
+from bentorank.model_list import of_model
 from bentorank.process.usage import process_usage
 from bentorank.wiring import engine_options, uses_gpu
 
@@ -99,7 +100,7 @@ def memory_need(settings: Settings, entry: ModelEntry, *, models: int | None = N
         on_openvino = choose_engine(options) is EngineKind.OPENVINO
         precision = _precision(options, checkpoint, on_openvino=on_openvino, on_gpu=uses_gpu(settings))
     except ConfigurationError as error:
-        raise ConfigurationError(f"model {entry.name}: {error.message}") from error
+        raise ConfigurationError(of_model(entry.name, error.message)) from error
     bytes_a_weight = BYTES_A_WEIGHT[precision]
     streams = _streams(options, weights * bytes_a_weight) if on_openvino else 1
     config = read_json(checkpoint.folder / "config.json")

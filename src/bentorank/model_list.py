@@ -112,6 +112,13 @@ def read_entry(table: Mapping[str, Any], place: str = "") -> ModelEntry:
         raise ConfigurationError(f"{shown}{_problem(error)}") from None
 
 
+def of_model(name: str, message: str) -> str:
+    """What there is against one model of several, whose settings are fields of its own, and not of the environment."""
+    for field in ModelEntry.model_fields:
+        message = message.replace(f"BENTORANK_{field.upper()}", field)
+    return f"model {name}: {message}"
+
+
 def check_names(entries: Sequence[ModelEntry]) -> None:
     """Raises ConfigurationError where two models have one name, or one has it twice."""
     owners: dict[str, str] = {}
@@ -163,19 +170,21 @@ def _shown(table: Mapping[str, Any], place: str) -> str:
     return f"{place} ({name})" if isinstance(name, str) and re.match(NAME, name) else place
 
 
+_PROBLEMS = {
+    "missing": "is missing",
+    "string_pattern_mismatch": "must be 1 to 200 characters without spaces, commas or =",
+    "string_too_short": "is empty",
+    "tuple_type": "must be a list",
+}
+
+
 def _problem(error: ValidationError) -> str:
     problem = error.errors(include_url=False, include_input=False)[0]
     field = problem["loc"][0]
     match problem["type"]:
         case "missing" if field == "source":
             return "source: is missing: write name=source, where source is a folder or a Hugging Face model id"
-        case "missing":
-            return f"{field}: is missing"
         case "extra_forbidden":
             return f"{field}: is no setting of a model; there are {', '.join(ModelEntry.model_fields)}"
-        case "string_pattern_mismatch":
-            return f"{field}: must be 1 to 200 characters without spaces, commas or ="
-        case "string_too_short":
-            return f"{field}: is empty"
-        case _:
-            return f"{field}: {problem['msg'].replace('Input should be', 'must be')}"
+        case kind:
+            return f"{field}: {_PROBLEMS.get(kind) or problem['msg'].replace('Input should be', 'must be')}"

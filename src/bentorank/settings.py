@@ -271,7 +271,7 @@ class Settings(BaseSettings):
         None,
         description="Model tokens a second that each API key may use, in each worker; more is refused with 429 and"
         " `Retry-After`, no limit unless set. Cached scores use none; of what a first stage reads by word embeddings,"
-        " sixteen count as one.",
+        " 64 count as one.",
     )
     key_burst_tokens: PositiveInt | None = Field(
         None,
@@ -281,7 +281,7 @@ class Settings(BaseSettings):
     admin_key: SecretStr | None = Field(
         None,
         description="Key of `/admin/models`, which loads and unloads models while the others serve; no API key opens"
-        " it, and there is no such route unless set. For one worker.",
+        " it, and there is no such route unless set. 16 characters at least. For one worker.",
     )
     metrics_need_key: bool = Field(default=False, description="`/metrics` is for holders of a key alone.")
     cors_origins: Annotated[tuple[str, ...], NoDecode, Listed] = Field(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from bentorank.errors import ConfigurationError
-from bentorank.model_list import from_any_folder, read_model_list
+from bentorank.model_list import from_any_folder, of_model, read_model_list
 from bentorank.settings import Settings, read_settings
 
 
@@ -93,6 +93,10 @@ def test_a_bad_list_is_refused(value, sentence):
             "BENTORANK_MODELS: entry 1 (a): precision: must be 'auto', 'f32'",
         ),
         (
+            '[[models]]\nname = "a"\nsource = "x"\naliases = "b"',
+            "BENTORANK_MODELS: entry 1 (a): aliases: must be a list",
+        ),
+        (
             '[[models]]\nname = "a"\nsource = "x"\nmax_pair_tokens = "512"',
             "BENTORANK_MODELS: entry 1 (a): max_pair_tokens: must be a valid integer",
         ),
@@ -142,3 +146,9 @@ def test_a_list_is_the_same_for_a_process_in_another_folder(tmp_path, monkeypatc
     (tmp_path / "mine").mkdir()
     assert from_any_folder("a=mine, b = org/model,starter") == f"a={tmp_path}/mine,b=org/model,starter"
     assert from_any_folder("models.toml") == str(tmp_path / "models.toml")
+
+
+def test_what_is_against_one_model_names_its_own_fields():
+    """Whoever describes it to `/admin/models`, or in a list, sets no variable of the environment."""
+    said = of_model("large", "set BENTORANK_TWO_LABELS=true, or BENTORANK_PROMPT_FORMAT")
+    assert said == "model large: set two_labels=true, or prompt_format"

@@ -82,6 +82,7 @@ def test_the_service_is_asked_as_a_call_says_or_else_the_client(make_client, scr
         ({"first_stage": ""}, "first_stage: must be a name"),
         ({"first_stage": ["hidden"]}, "first_stage: must be a name"),
         ({"keep": 0}, "keep: must be a whole number of at least 1"),
+        ({"keep": 10**30}, "keep: must be a whole number of at least 1, and 2[*][*]53 at most"),
         ({"keep": "hidden"}, "keep: must be a whole number of at least 1"),
         ({"truncation_side": "hidden"}, "truncation_side: must be one of left, right"),
     ],

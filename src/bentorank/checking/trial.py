@@ -19,6 +19,7 @@ from bentorank.checking.texts import check_task
 from bentorank.child_process import end_with_parent
 from bentorank.engines.checkpoint import open_checkpoint
 from bentorank.engines.loading import load_engine
+from bentorank.engines.options import EngineKind
 from bentorank.errors import BentorankError
 from bentorank.evaluation.built_in import built_in_task
 from bentorank.evaluation.scorers import forward_all, in_batches
@@ -134,7 +135,10 @@ def _loaded(engine: Engine, checkpoint: Checkpoint, in_s: float, warnings: tuple
 
 def _reads(engine: Engine, checkpoint: Checkpoint) -> str:
     """The example as the model gets it, special tokens and prompt included; nothing where no file can tell."""
-    file = checkpoint.folder / "tokenizer.json"
+    converted = checkpoint.folder / "openvino" / "tokenizer.json"
+    # What was converted with the model is read with it.
+    own = engine.info.engine == EngineKind.OPENVINO and converted.exists()
+    file = converted if own else checkpoint.folder / "tokenizer.json"
     if not file.exists():
         return ""
     from tokenizers import Tokenizer  # noqa: PLC0415 - heavy

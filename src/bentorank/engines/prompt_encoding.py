@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from functools import lru_cache
 from secrets import token_hex
-from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Final, NamedTuple, NoReturn, TypeAlias
 
 import numpy as np
 
@@ -168,8 +168,25 @@ class PromptEncoder:
             query = query[: encoding.offsets[kept - 1][1]]
             ids = self._head_ids(around, query)
             excess = len(ids) - self.max_query_tokens
+        if len(ids) > self.max_query_tokens:
+            self._refuse(around, len(ids))
         [head] = self._pairs.queries_of([as_buffer(ids)], cut=False)
         return head._replace(truncated=is_cut)
+
+    def _refuse(self, around: _AroundQuery, tokens: int) -> NoReturn:
+        """Raises InvalidRequestError for a query of so many `tokens`, with those around it, which may be at fault."""
+        limit, taken = self.max_query_tokens, len(self._head_ids(around, ""))
+        if taken >= limit:
+            raise InvalidRequestError(
+                f"the instruction and what the prompt puts around it have {taken} tokens, and this model reads at most"
+                f" {limit} of them and the query together",
+                field="instruction",
+            )
+        raise InvalidRequestError(
+            f"the query has {tokens} tokens with its instruction and what the prompt puts around them, and this model"
+            f" reads at most {limit}",
+            field="query",
+        )
 
     def _head_ids(self, around: _AroundQuery, query: str) -> list[int]:
         return [*around.ids_before, *self._ids(f"{around.text_before}{query}{around.text_after}"), *around.ids_after]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from enum import StrEnum
 from typing import Final
 
@@ -40,6 +41,11 @@ def loss_reason(status: int, *, was_silent: bool) -> LossReason:
     if was_silent:
         return LossReason.SILENT
     return _REASONS.get(status, LossReason.DIED)
+
+
+def told(status: int) -> str:
+    """In the log. Nobody but the kernel is likely to kill a worker in a way that it cannot handle."""
+    return f"status {status}" + (", most likely killed for want of memory" if status == -signal.SIGKILL else "")
 
 
 def as_shells_say(status: int) -> int:

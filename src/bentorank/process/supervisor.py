@@ -155,10 +155,10 @@ class Supervisor(bentoml_circus.Arbiter):
             # The settings ask for what cannot be had. Where others live it may be this worker's device alone.
             self._stop_with(1)
         elif not watcher.respawn:
-            logger.critical("worker %d is gone (%s, status %d): the service ends", pid, reason, status)
+            logger.critical("worker %d is gone (%s, %s): the service ends", pid, reason, exit_status.told(status))
             self._stop_with(exit_status.as_shells_say(status))
         else:
-            logger.error("worker %d is gone (%s, status %d): another one starts", pid, reason, status)
+            logger.error("worker %d is gone (%s, %s): another one starts", pid, reason, exit_status.told(status))
             self._restarts.count(reason)
             now = time.monotonic()
             if status == exit_status.CANNOT_START:

@@ -263,6 +263,9 @@ def test_a_long_query_is_refused_or_cut_within_its_prompt(tiny_models: Any, tmp_
     assert cut.input_ids[-12:].tolist() == short.input_ids[-12:].tolist()
     with pytest.raises(InvalidRequestError, match="the instruction leaves no room"):
         engine.encode_chunks([Pair("lamp", "light")], LengthPolicy(cut_query=True, instruction="find " * 300))
+    with pytest.raises(InvalidRequestError, match="the instruction and what the prompt puts around it have") as caught:
+        engine.encode_chunks([Pair("lamp", "light")], LengthPolicy(instruction="find " * 300))
+    assert caught.value.field == "instruction"
 
 
 def test_the_default_instruction_is_that_of_requests_without_one(tiny_models: Any, tmp_path: Path) -> None:

@@ -97,9 +97,13 @@ class Reading:
     """Have them scored anew, and these scores not remembered either. False unless set."""
 
 
+# Of JSON that other languages read too.
+MOST = 2**53
+
+
 def _whole(least: int) -> Rule:
-    fits = lambda value: isinstance(value, int) and not isinstance(value, bool) and value >= least  # noqa: E731
-    return fits, f"must be a whole number of at least {least}"
+    fits = lambda value: isinstance(value, int) and not isinstance(value, bool) and least <= value <= MOST  # noqa: E731
+    return fits, f"must be a whole number of at least {least}, and 2**53 at most"
 
 
 def _one_of(*names: str) -> Rule:

@@ -37,6 +37,8 @@ _FORMAT = 8
 _TOKENIZER_FILES = ("*.json", "*.txt", "*.model", "*.jinja")
 
 CONVERSION_TIMEOUT_S = 1800
+# What fails on a disk with less has failed for want of it: OpenVINO itself tells of a stream that failed.
+_FULL_BYTES = 2**20
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,4 +202,9 @@ def _run_conversion(target: Path, checkpoint: Checkpoint, *, quantized: bool) ->
         reason = (child.stderr.strip().splitlines() or [f"exit status {child.returncode}"])[-1]
         if child.returncode == EXIT_MODEL_REFUSED:
             raise ConfigurationError(reason)
+        if shutil.disk_usage(target).free < _FULL_BYTES:
+            raise ConfigurationError(
+                f"{checkpoint.name} has to be converted for OpenVINO, and the disk of the folder for that is full: make"
+                " room, or set BENTORANK_CACHE_DIR to another"
+            )
         raise ConfigurationError(f"OpenVINO cannot convert {checkpoint.name}, try the torch engine: {reason}")
