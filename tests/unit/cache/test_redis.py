@@ -444,4 +444,9 @@ def test_scores_stored_and_read_are_equal_bit_for_bit(server):
     work = partial(put_and_wait, entries=[(key, scored(value)) for key, value in zip(keys, exact, strict=True)])
     _, report = run(server.url, work)
     assert report.written == 10_000
-    assert logits(recall(server.url, keys)[0]) == exact
+    # As many as a request may have, as often as it takes: a read that a busy machine makes slow is given up.
+    read: list[float | None] = []
+    for start in range(0, len(keys), 1000):
+        tries = (logits(recall(server.url, keys[start : start + 1000])[0]) for _ in range(20))
+        read += next((found for found in tries if None not in found), [None])
+    assert read == exact
