@@ -25,7 +25,13 @@ class _StoppedError(BaseException):
 
 @contextmanager
 def leaving_on_sigterm() -> Iterator[None]:
-    """SIGTERM within the context ends this process, after clean-up where that is soon done. For the main thread."""
+    """SIGTERM within the context ends this process, after clean-up where that is soon done.
+
+    Python hears signals on its main thread alone: on another, as in tests of the application, nothing is changed.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
     server, before = serving_uvicorn(), signal.getsignal(signal.SIGTERM)
     signal.signal(signal.SIGTERM, _raise)
     if server is not None and server.should_exit:
