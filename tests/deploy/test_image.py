@@ -69,6 +69,6 @@ def test_the_port_is_that_of_the_host_of_containers(tmp_path, name, other):
     python.chmod(0o755)
     environment = {"PATH": f"{tmp_path}:/usr/bin:/bin", name: "4001", other: "4002"}
     started = subprocess.run([IMAGE / "start"], env=environment, stdout=subprocess.PIPE, text=True, check=True)
-    assert started.stdout == "4001 -m bentorank serve\n"
+    assert started.stdout == "4001 -P -m bentorank serve\n"
     told = subprocess.run([IMAGE / "start", "settings"], env=environment, stdout=subprocess.PIPE, text=True, check=True)
-    assert told.stdout == "4001 -m bentorank settings\n"
+    assert told.stdout == "4001 -P -m bentorank settings\n"

@@ -98,6 +98,7 @@ def test_every_family_is_calibrated(converted: Any, tmp_path: Path, family: str)
     assert scales(tmp_path / "out") > 0
 
 
+@pytest.mark.slow
 @needs_int8_arithmetic
 def test_a_model_that_calibration_harms_has_its_weights_rounded_alone(converted: Any, tmp_path: Path) -> None:
     """And both the table and the folder say so. Random weights of this family are harmed more than learnt ones."""

@@ -96,6 +96,7 @@ def test_norms_are_torchs_own(name: str, tiny_models: Any, tmp_path: Path) -> No
     loaded.assert_scores_stay(way)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("compiling")
 @pytest.mark.filterwarnings("ignore:.torch.jit:DeprecationWarning")  # torch's own compiler uses it
 @pytest.mark.skipif(shutil.which("g++") is None, reason="needs the compiler that torch compiles with for a CPU")

@@ -42,7 +42,7 @@ def expected(pairs: list[Pair]) -> np.ndarray:
     return model.predict(texts, activation_fn=torch.nn.Identity(), show_progress_bar=False)
 
 
-@pytest.mark.parametrize("kind", TOLERANCES)
+@pytest.mark.parametrize("kind", [EngineKind.OPENVINO, pytest.param(EngineKind.TORCH, marks=pytest.mark.families)])
 def test_single_precision_equals_sentence_transformers(
     kind: EngineKind, pairs: list[Pair], expected: np.ndarray, cache_dir: Path
 ) -> None:

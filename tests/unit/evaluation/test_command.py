@@ -273,13 +273,21 @@ def test_what_is_no_collection_is_said(beir: Path, arguments: list[str], problem
     assert result.stderr.count("\n") == 1
 
 
-@pytest.fixture
-def pruning_url(fleet: Any, monkeypatch: pytest.MonkeyPatch) -> str:
+EVALUATION_KEY = "key-of-evaluation"
+
+
+@pytest.fixture(scope="module")
+def pruning(fleet: Any) -> Any:
     """A real server with two models, of which the second prunes for the first, and a key."""
-    key = "key-of-evaluation"
-    monkeypatch.setenv("BENTORANK_API_KEY", key)
-    settings = {"models": "large=a,small=b", "first_stage": "small", "keep": 1, "api_keys": key}
-    url: str = fleet("evaluated", engine="fake", **settings).url
+    settings = {"models": "large=a,small=b", "first_stage": "small", "keep": 1, "api_keys": EVALUATION_KEY}
+    return fleet("evaluated", engine="fake", **settings)
+
+
+@pytest.fixture
+def pruning_url(pruning: Any, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Its address; its key is in the environment."""
+    monkeypatch.setenv("BENTORANK_API_KEY", EVALUATION_KEY)
+    url: str = pruning.url
     return url
 
 
