@@ -70,7 +70,7 @@ class Comparison:
 @dataclass(frozen=True, slots=True)
 class Report:
     """What was found until the check ended. `reason` is why the model is not served, if it is not; `not_compared` why
-    its scores were compared with nobody's.
+    its scores were compared with nobody's. So many `workers` would share the memory that was looked at.
     """
 
     model: str
@@ -81,6 +81,7 @@ class Report:
     speed: Speed | None = None
     comparison: Comparison | None = None
     not_compared: str | None = None
+    workers: int = 1
 
     @property
     def served(self) -> bool:
@@ -111,6 +112,8 @@ def check_model(settings: Settings, *, measure: bool, show: Callable[[Phase], No
     except OSError as error:
         return replace(report, reason=f"a file of the model cannot be read: {error.strerror}")
     report, scored = _tried(report, measure=measure, show=show)
+    on_gpu = report.loaded is not None and report.loaded.device.startswith("cuda")
+    report = replace(report, workers=settings.workers_per_gpu if on_gpu else settings.worker_count)
     return report if scored is None else _compared(report, checkpoint, scored, show)
 
 

@@ -45,7 +45,7 @@ def _rows(report: Report) -> Iterator[tuple[str, str]]:
     if report.loaded is not None:
         yield from _loaded_rows(report.loaded)
     if report.memory is not None:
-        yield "memory", _memory(report.memory)
+        yield "memory", _memory(report.memory, report.workers)
     if report.speed is not None:
         yield "speed", _speed(report.speed)
     if report.comparison is not None:
@@ -75,12 +75,13 @@ def _loaded_rows(loaded: Loaded) -> Iterator[tuple[str, str]]:
         yield "warning", warning
 
 
-def _memory(memory: Memory) -> str:
-    share = memory.peak_bytes / memory.usable_bytes
+def _memory(memory: Memory, workers: int) -> str:
+    peak_bytes = memory.peak_bytes * workers
+    together = f" for {workers} workers together" if workers > 1 else ""
     return (
         f"{memory.model_bytes / MIB:,.0f} MiB loaded, {memory.batches_bytes / MIB:,.0f} more for full batches (pairs of"
-        f" up to {memory.longest_tokens:,} tokens); at most {memory.peak_bytes / MIB:,.0f} MiB in all, of"
-        f" {memory.usable_bytes / GIB:.1f} GiB here ({share:.0%})"
+        f" up to {memory.longest_tokens:,} tokens); at most {peak_bytes / MIB:,.0f} MiB in all{together}, of"
+        f" {memory.usable_bytes / GIB:.1f} GiB here ({peak_bytes / memory.usable_bytes:.0%})"
     )
 
 
