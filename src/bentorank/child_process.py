@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import atexit
 import ctypes
 import os
 import signal
 import sys
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
 
 # Not one of our settings, whose names begin otherwise.
 _PARENT_VARIABLE: Final = "_BENTORANK_PARENT_PID"
@@ -15,6 +20,28 @@ _PARENT_VARIABLE: Final = "_BENTORANK_PARENT_PID"
 IMPORT_FOLDER: Final = str(Path(__file__).parents[1])
 # Of <linux/prctl.h>.
 _PR_SET_PDEATHSIG: Final = 1
+
+
+_unfinished: list[Callable[[], object]] = []
+
+
+@contextmanager
+def undone_at_exit(undo: Callable[[], object]) -> Iterator[None]:
+    """Call `undo` after the context, or at `undo_unfinished`: it may be entered on a thread that nobody waits for."""
+    _unfinished.append(undo)
+    try:
+        yield
+    finally:
+        if undo in _unfinished:
+            _unfinished.remove(undo)
+        undo()
+
+
+@atexit.register
+def undo_unfinished() -> None:
+    """What has begun and will not end, the last first. By hand where a signal ends the process, and no exit is run."""
+    while _unfinished:
+        _unfinished.pop()()
 
 
 def child_environment(**variables: str) -> dict[str, str]:

@@ -145,7 +145,8 @@ class EncodedDocuments:
             return WholeDocuments(scored, marks)
         outcomes = iter(scored)
         return [
-            _empty(own) if empty else _read(own, outcomes)
+            # One that is to be left out has no chunks, whatever is in it.
+            _empty(own) if empty and own else _read(own, outcomes)
             for own, empty in zip(self.chunks.split(marks), self.empty, strict=True)
         ]
 

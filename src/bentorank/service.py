@@ -16,6 +16,7 @@ from pydantic import BaseModel, Field
 
 from bentorank import __version__
 from bentorank.cache import open_cache
+from bentorank.child_process import undo_unfinished
 from bentorank.engines.protocol import DeviceLostError
 from bentorank.errors import BentorankError, ConfigurationError
 from bentorank.hosting import Host
@@ -243,6 +244,7 @@ class BentoRank:
     @bentoml.on_shutdown
     async def close(self) -> None:
         """Let the running batch finish and end the model thread; give back the cache's connections; send last spans."""
+        undo_unfinished()  # uvicorn ends by the signal that it was sent
         if self._cache is not None:
             await self._cache.close()
         self._device.close()

@@ -85,7 +85,9 @@ class Settings(BaseSettings):
         " `[[models]]` for each; the first is the default. See docs/models.md.",
     )
     model_revision: str | None = Field(None, description="Commit, tag or branch of a Hugging Face model.")
-    served_model_name: str | None = Field(None, description="Name of the model in answers; its own name unless set.")
+    served_model_name: Annotated[str, Field(pattern=r"^[^\x00-\x1f\x7f]{1,200}$")] | None = Field(
+        None, description="Name of the model in answers; its own name unless set."
+    )
     strict_model: bool = Field(
         default=False,
         description="Refuse requests that name a model which is not served with 404; they get the default unless set.",
@@ -229,7 +231,7 @@ class Settings(BaseSettings):
         32 * 1024 * 1024,
         description="Size of all request bodies that are being read or worked on, together, since each takes several"
         " times its size of memory; what does not fit is refused with 429. Of answers that wait to be read as much:"
-        " beyond that, whoever has left one unread the longest is cut off.",
+        " beyond that, who hardly reads is cut off, and at four times that whoever reads the slowest.",
     )
     max_connections: PositiveInt = Field(
         4096,
@@ -547,7 +549,9 @@ def _values_by_field(path: Path) -> dict[str, str]:
         raise ConfigurationError(f"{ENV_FILE}: {error}") from None
     # Other programs' variables belong into the environment: from here they would reach nobody.
     if foreign := [name for name in values if not name.upper().startswith(PREFIX)]:
-        raise ConfigurationError(f"{ENV_FILE}: {foreign[0]} is no setting of bentorank")
+        # A key in a line of its own, with an equals sign at its end, has a name's form.
+        name = foreign[0] if foreign[0].isupper() else "a name in it"
+        raise ConfigurationError(f"{ENV_FILE}: {name} is no setting of bentorank")
     _refuse_unknown_names(values, _names() - {ENV_FILE}, where=f"{ENV_FILE}: ")
     return {name.upper().removeprefix(PREFIX).lower(): value for name, value in values.items()}
 

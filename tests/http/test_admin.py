@@ -215,3 +215,16 @@ def test_real_models_come_and_go(tmp_path):
             wait_until(lambda: not is_there(client, "tiny"), within_s=20)
             resident.append(worker.memory_info().rss)
         assert resident[-1] - resident[1] < 20 * 2**20
+
+
+@pytest.mark.slow
+def test_a_stop_during_a_conversion_leaves_nothing_of_it(tmp_path):
+    """It runs on a thread that nobody waits for; its files may be gigabytes."""
+    tiny_models().build_bert(tmp_path / "tiny")
+    settings = {"admin_key": ADMIN_KEY}
+    with running_server(tmp_path / "home", **settings) as server, ContractClient(server.url, headers=ADMIN) as client:
+        described = {"name": "tiny", "source": str(tmp_path / "tiny"), "precision": "f32"}
+        assert client.post(PATH, json=described).status_code == 202
+        kept = tmp_path / "home" / "cache" / "openvino"
+        wait_until(lambda: kept.exists() and any(path.is_dir() for path in kept.iterdir()), within_s=20)
+    assert not [path for path in kept.iterdir() if path.is_dir()]

@@ -218,23 +218,54 @@ def test_answers_that_nobody_reads_do_not_fill_the_memory(strict):
     assert strict.is_ready()
 
 
-def test_whoever_leaves_an_answer_unread_the_longest_is_cut_off(fleet):
-    """Where all of them together would fill the memory; the newest can still be read."""
-    server = fleet("unread", engine="fake", max_bodies_bytes=12 * 1024 * 1024)
-    body = json.dumps({"query": "a", "documents": ["w " * 99_000] * 25, "return_documents": True}).encode()
-    request = head(f"content-length: {len(body)}") + body
+UNREAD_MB = 12
+LARGE = json.dumps({"query": "a", "documents": ["w " * 99_000] * 25, "return_documents": True}).encode()
+
+
+@pytest.fixture(scope="module")
+def unread(fleet):
+    """A server that lets answers of 12 MiB wait; those to `LARGE` have 5."""
+    return fleet("unread", engine="fake", max_bodies_bytes=UNREAD_MB * 1024 * 1024)
+
+
+def asked(connection):
+    """It has asked, and its answer has begun."""
+    connection.sendall(head(f"content-length: {len(LARGE)}") + LARGE)
+    assert connection.recv(9) == b"HTTP/1.1 "
+    return connection
+
+
+def read_steadily(connection, mb_per_s):
+    """How much of an answer came."""
+    received, began = 0, time.monotonic()
+    while received < len(LARGE) and (piece := connection.recv(1 << 17)):
+        received += len(piece)
+        time.sleep(max(0.0, received / (mb_per_s * 1e6) - (time.monotonic() - began)))
+    return received
+
+
+def test_answers_that_nobody_reads_are_bounded_in_sum(unread):
+    """Who has read the least goes first; the newest can still be read."""
     with contextlib.ExitStack() as connections:
-        callers = [connections.enter_context(connected(server)) for _ in range(30)]
-        before_mb = rss_mb(server)
+        callers = [connections.enter_context(connected(unread)) for _ in range(40)]
+        before_mb = rss_mb(unread)
         for caller in callers:
-            caller.sendall(request)
-            assert caller.recv(9) == b"HTTP/1.1 "
-        assert rss_mb(server) < before_mb + 100
-        assert len(until_end(callers[0])) < len(body)
-        answer = b""
-        while len(answer) < len(body):
-            answer += callers[-1].recv(1 << 20)
-        assert answer.startswith(b"200 ")
+            asked(caller)
+        # Four times the limit, and what the request that is being answered takes.
+        assert rss_mb(unread) < before_mb + 4 * UNREAD_MB + 80
+        assert len(until_end(callers[0])) < len(LARGE)
+        assert read_steadily(callers[-1], 100) >= len(LARGE)
+
+
+def test_who_reads_steadily_is_not_cut_off_for_those_who_do_not(unread):
+    """Nor for others that read as well."""
+    with contextlib.ExitStack() as connections, ThreadPoolExecutor(2) as pool:
+        readers = [asked(connections.enter_context(connected(unread))) for _ in range(2)]
+        reading = [pool.submit(read_steadily, reader, 2) for reader in readers]
+        for _ in range(4):
+            asked(connections.enter_context(connected(unread)))
+            time.sleep(0.4)
+        assert [read.result() >= len(LARGE) for read in reading] == [True, True]
 
 
 @pytest.mark.parametrize("line", [b"a: " + b"b" * 1000 + b"\r\n", b"a: " + b"b" * 10**6], ids=["many", "one endless"])

@@ -66,3 +66,13 @@ def test_they_are_counted(starter_service, starter_client):
     before = Scrape(starter_service.url)(name)
     starter_client.rerank(QUERY, DOCUMENTS)
     assert Scrape(starter_service.url)(name) == before + 4
+
+
+@pytest.mark.parametrize("stage", [{}, {"first_stage": "embeddings", "keep": 1}])
+def test_one_that_does_not_fit_is_left_out_as_any_other(starter_client, stage):
+    """It has tokens, although nobody sees a character of it."""
+    documents = [FAR[0], "\u3164 " * 900, FAR[1]]
+    answer = starter_client.rerank(QUERY, documents, overflow="error", on_item_error="skip", **stage)
+    assert answer.status_code == 200, answer.text
+    unscored = {each["index"]: each.get("unscored") for each in answer.json()["results"]}
+    assert unscored[1] == "document_too_long"

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 from typing import TYPE_CHECKING
 
 import httpx
+import psutil
 import pytest
-from support.server import run_command, running_server
+from support.server import run_command, running_server, wait_until
 from support.tiny_folders import tiny_models
 
 if TYPE_CHECKING:
@@ -101,3 +103,18 @@ def test_tuning_runs_nothing_of_it(folder: Path, tmp_path: Path) -> None:
     )
     assert modules_run(folder) == ""
     assert done.returncode == 0, done.stdout
+
+
+def test_a_folder_that_is_gone_does_not_keep_workers_from_starting(tmp_path: Path) -> None:
+    """Where no setting is relative to it; nor do relative places to import from, which meant that folder."""
+    started_in, mods = tmp_path / "started", tmp_path / "started" / "mods"
+    mods.mkdir(parents=True)
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("PYTHONPATH", "mods:")
+        with running_server(tmp_path / "home", folder=started_in, engine="fake") as server:
+            [worker] = server.worker_pids
+            folders = psutil.Process(worker).environ()["PYTHONPATH"]
+            assert folders.split(":") == [str(mods)]
+            shutil.rmtree(started_in)
+            psutil.Process(worker).kill()
+            wait_until(lambda: server.worker_pids not in ([], [worker]) and server.is_ready(), within_s=30)

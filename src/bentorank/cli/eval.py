@@ -51,12 +51,13 @@ def evaluate(
         Path | None, typer.Option(help="Judgements: BEIR (3 columns) or TREC (4 columns).", rich_help_panel=FILES)
     ] = None,
     model: Annotated[
-        str,
+        str | None,
         typer.Option(
-            help="`starter`, a folder, or a Hugging Face model id; with --url the name of a served model.",
+            help="`starter` (the default), a folder, or a Hugging Face model id; with --url the name of a served model,"
+            " its default unless given.",
             rich_help_panel=MODEL,
         ),
-    ] = STARTER,
+    ] = None,
     engine: Annotated[
         EngineKind, typer.Option(metavar="<engine>", help=f"{', '.join(EngineKind)}.", rich_help_panel=MODEL)
     ] = EngineKind.AUTO,
@@ -112,14 +113,15 @@ def evaluate(
     task = read_task(files, top_k=top_k, limit_queries=limit_queries, seed=seed)
     for warning in task.warnings:
         warn(warning)
-    options, console = EngineOptions(model, engine, precision=precision), terminal(stderr=True)
+    options, console = EngineOptions(model or STARTER, engine, precision=precision), terminal(stderr=True)
+    server = None if url is None else _server(options, url, model)
     cascade = None
     if first_stage is not None:
-        ranker = _stages(options, url, first_stage)
+        ranker = _stages(options, server, first_stage)
         keeps = tuple(dict.fromkeys(keep or [DEFAULT_KEEP]))
         report, cascade, ranking = compare_stages(task, ranker, keeps, top_k, console)
     else:
-        scorers: list[Scorer] = [engine_scorer(options) if url is None else _server(options, url)]
+        scorers: list[Scorer] = [engine_scorer(options) if server is None else server]
         if bi_encoder is not None:
             scorers.append(BiEncoderScorer(bi_encoder))
         report, rankings = compare_scorers(task, task.first_stage_name, scorers, top_k, console)
@@ -150,12 +152,12 @@ def _task_files(
     return TaskFiles(corpus, queries, qrels, chosen)
 
 
-def _stages(options: EngineOptions, url: str | None, first_stage: str) -> StagedRanker:
+def _stages(options: EngineOptions, server: ServerScorer | None, first_stage: str) -> StagedRanker:
     """The model with its first stage. Raises CommandError where there is none such."""
     from bentorank.evaluation.staged import EngineStages, ServerStages
 
-    if url is not None:
-        return ServerStages(_server(options, url), first_stage)
+    if server is not None:
+        return ServerStages(server, first_stage)
     reranker = engine_scorer(options)
     return EngineStages(reranker, _sifter(reranker, options, first_stage))
 
@@ -179,12 +181,12 @@ def word_sifter(reranker: EngineScorer, options: EngineOptions) -> WordSifter:
     return WordSifter(reranker.engine, words)
 
 
-def _server(options: EngineOptions, url: str) -> ServerScorer:
+def _server(options: EngineOptions, url: str, model: str | None) -> ServerScorer:
     from bentorank.evaluation.scorers import ServerScorer
 
     if options != EngineOptions(options.model):
         raise CommandError("--url scores as the server does: leave out --engine and --precision")
-    return ServerScorer(url, None if options.model == STARTER else options.model)
+    return ServerScorer(url, model)
 
 
 def engine_scorer(options: EngineOptions) -> EngineScorer:

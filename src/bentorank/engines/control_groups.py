@@ -36,8 +36,8 @@ def limit_bytes(root: Path = ROOT, own: Path = OWN) -> int | None:
 def read(path: Path) -> str:
     """What it holds; nothing where it cannot be read."""
     try:
-        return path.read_text(encoding="utf-8")
-    except OSError:
+        return path.read_text(encoding="utf-8", errors="replace")
+    except (OSError, ValueError):
         return ""
 
 

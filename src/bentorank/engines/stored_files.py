@@ -33,7 +33,7 @@ def read_json(path: Path) -> Any:  # noqa: ANN401 - whatever JSON the file holds
     _refuse_pointer(path.name, content)
     try:
         return json.loads(content)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ConfigurationError(f"the model's {path.name} is not JSON: it may have been cut off") from error
 
 

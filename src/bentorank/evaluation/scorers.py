@@ -110,7 +110,9 @@ class ServerScorer:
         self._url = base_url.rstrip("/") + "/rerank"
         self._model = model
         self._httpx = import_extra("httpx2")
-        key = os.environ.get(KEY_VARIABLE)
+        key = os.environ.get(KEY_VARIABLE, "").strip()
+        if not (key.isascii() and key.isprintable()):
+            raise EvaluationError(f"{KEY_VARIABLE}: a key is printable ASCII")
         headers = {"authorization": f"Bearer {key}"} if key else {}
         self._client = self._httpx.Client(timeout=SERVER_TIMEOUT_S, headers=headers)
         weakref.finalize(self, self._client.close)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from io import StringIO
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from dotenv.parser import Binding
+
+
+NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
 def read_env_file(path: Path) -> dict[str, str]:
@@ -28,10 +32,13 @@ def read_env_file(path: Path) -> dict[str, str]:
 
 def _setting(line: Binding) -> tuple[str, str]:
     """Raises ValueError, without what the line says, which may be a key."""
-    if line.error or line.key is None:
-        text = line.original.string
-        number = line.original.line + text[: len(text) - len(text.lstrip())].count("\n")
+    text = line.original.string
+    number = line.original.line + text[: len(text) - len(text.lstrip())].count("\n")
+    if line.error or line.key is None or not NAME.fullmatch(line.key):
         raise ValueError(f"line {number} cannot be read: write NAME=value, with both quotes or none")
     if line.value is None:
-        raise ValueError(f"the line {line.key} has no value: write {line.key}=value")
+        raise ValueError(f"line {number} has no value: write NAME=value")
+    # It would swallow the lines up to the next one: the keys', perhaps.
+    if "\n" in line.value or "\r" in line.value:
+        raise ValueError(f"line {number} has a quote that does not end on it")
     return line.key, line.value

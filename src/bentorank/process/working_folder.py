@@ -7,6 +7,7 @@ code, and goes to the folder that relative paths of settings mean once our code 
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -20,10 +21,19 @@ def start_workers_elsewhere() -> str:
     """Have processes that this one starts import no file of this folder; where workers are to start."""
     os.environ[_VARIABLE] = str(Path.cwd())
     os.environ["PYTHONSAFEPATH"] = "1"
+    if folders := os.environ.get("PYTHONPATH"):
+        # Relative ones mean this folder, and an empty one is this folder.
+        os.environ["PYTHONPATH"] = os.pathsep.join(
+            str(Path(part).absolute()) for part in folders.split(os.pathsep) if part
+        )
     return IMPORT_FOLDER
 
 
 def return_to_working_folder() -> None:
-    """Go where the command was started, in a worker that was started elsewhere; nothing in any other process."""
+    """Go where the command was started, in a worker that was started elsewhere; nothing in any other process.
+
+    Where that folder is no more, settings without relative paths do all the same.
+    """
     if (folder := os.environ.get(_VARIABLE)) is not None:
-        os.chdir(folder)
+        with suppress(OSError):
+            os.chdir(folder)

@@ -311,6 +311,24 @@ def test_a_model_that_a_server_has_not_is_not_measured(files: list[str], pruning
     assert "--model smal: model: no such name is served here" in result.stderr
 
 
+def test_a_served_model_is_named_like_the_shipped_one_all_the_same(files: list[str], pruning_url: str) -> None:
+    """`starter` is a name among others to a server."""
+    result = run(*files, "--url", pruning_url, "--model", "starter")
+    assert result.exit_code == 2
+    assert "--model starter: model: no such name is served here" in result.stderr
+
+
+@pytest.mark.parametrize("key", ["schl\u00fcssel-42", "key\nof-two-lines"])
+def test_a_key_that_no_header_takes_is_not_shown(
+    files: list[str], pruning_url: str, monkeypatch: pytest.MonkeyPatch, key: str
+) -> None:
+    """Nor does it end in a traceback."""
+    monkeypatch.setenv("BENTORANK_API_KEY", key)
+    result = run(*files, "--url", pruning_url)
+    assert result.exit_code == 2
+    assert result.stderr.strip().endswith("BENTORANK_API_KEY: a key is printable ASCII")
+
+
 def test_a_server_that_wants_a_key_says_so(files: list[str], pruning_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """In its own sentence, not in a piece of JSON."""
     monkeypatch.delenv("BENTORANK_API_KEY")

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tempfile
 from dataclasses import dataclass
+from functools import partial
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
@@ -17,7 +18,7 @@ from typing import TYPE_CHECKING
 
 from filelock import FileLock
 
-from bentorank.child_process import child_environment
+from bentorank.child_process import child_environment, undone_at_exit
 from bentorank.engines.fingerprint import files_digest, fingerprint
 from bentorank.engines.openvino.conversion import EXIT_MODEL_REFUSED
 from bentorank.engines.openvino.ir_files import require_whole
@@ -162,12 +163,10 @@ def _convert_into(folder: Path, checkpoint: Checkpoint, *, quantized: bool) -> N
     for abandoned in folder.parent.glob(f"{folder.name}.*/"):
         shutil.rmtree(abandoned, ignore_errors=True)  # by a process that was killed: gigabytes, perhaps
     scratch = Path(tempfile.mkdtemp(prefix=f"{folder.name}.", dir=folder.parent))
-    try:
+    with undone_at_exit(partial(shutil.rmtree, scratch, ignore_errors=True)):
         _run_conversion(scratch, checkpoint, quantized=quantized)
         scratch.chmod(0o755)
         scratch.replace(folder)
-    finally:
-        shutil.rmtree(scratch, ignore_errors=True)
 
 
 def _run_conversion(target: Path, checkpoint: Checkpoint, *, quantized: bool) -> None:
@@ -179,27 +178,30 @@ def _run_conversion(target: Path, checkpoint: Checkpoint, *, quantized: bool) ->
         "quantize": quantized,
     }
     # A process of its own: torch takes 500 MB that a server would never get back.
-    try:
-        child = subprocess.run(
+    with (
+        subprocess.Popen(
             [sys.executable, "-m", "bentorank.engines.openvino.conversion"],
-            input=json.dumps(order),
             env=child_environment(),
-            capture_output=True,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
             text=True,
-            timeout=CONVERSION_TIMEOUT_S,
-            check=False,
-        )
-    except subprocess.TimeoutExpired as error:
-        raise ConfigurationError(
-            f"OpenVINO took over {CONVERSION_TIMEOUT_S} s to convert {checkpoint.name}, try the torch engine"
-        ) from error
+        ) as child,
+        undone_at_exit(child.kill),
+    ):
+        try:
+            _, complaints = child.communicate(json.dumps(order), CONVERSION_TIMEOUT_S)
+        except subprocess.TimeoutExpired as error:
+            raise ConfigurationError(
+                f"OpenVINO took over {CONVERSION_TIMEOUT_S} s to convert {checkpoint.name}, try the torch engine"
+            ) from error
     if child.returncode == -signal.SIGKILL:
         raise ConfigurationError(
             f"converting {checkpoint.name} for OpenVINO was killed, most likely for want of memory: it takes several"
             " times the weights; convert it elsewhere with `bentorank export`, or try the torch engine"
         )
     if child.returncode != 0:
-        reason = (child.stderr.strip().splitlines() or [f"exit status {child.returncode}"])[-1]
+        reason = (complaints.strip().splitlines() or [f"exit status {child.returncode}"])[-1]
         if child.returncode == EXIT_MODEL_REFUSED:
             raise ConfigurationError(reason)
         if shutil.disk_usage(target).free < _FULL_BYTES:

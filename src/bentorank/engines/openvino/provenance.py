@@ -66,7 +66,7 @@ def _record(file: Path) -> dict[str, Any]:
         record = json.loads(file.read_bytes())
     except FileNotFoundError:
         return {}
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         record = None
     if isinstance(record, dict) and all(isinstance(record.get(part, {}), dict) for part in _PARTS):
         return record

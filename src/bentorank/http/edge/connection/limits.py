@@ -15,13 +15,19 @@ MAX_DISCARDED_BYTES = 64 * 1024 * 1024
 DISCARD_SILENCE_S = 2.0
 # What an answer may take beyond the time for a body, so that large ones reach slow lines.
 MIN_ANSWER_BYTES_PER_S = 65_536
+# Where answers that wait take too much memory together: who is slower than a line of 8 Mbit/s goes first, if it has had
+# a second to begin; and, at so many times too much, whoever is the slowest.
+SLOW_BYTES_PER_S = 1_000_000
+SLOW_AFTER_S = 1.0
+FAR_TOO_MUCH = 4
 
 
 @dataclass(frozen=True, slots=True)
 class ConnectionLimits:
     """`body_timeout_s` counts for the body of a request, for its answer, and for what is read to be discarded.
 
-    Of answers so many `max_unread_bytes` may wait to be read, on all connections together.
+    Of answers so many `max_unread_bytes` may wait for those who read slowly, on all connections together; for all who
+    read, FAR_TOO_MUCH times that.
     """
 
     header_timeout_s: float

@@ -21,7 +21,13 @@ from bentorank.errors import (
     UnavailableError,
 )
 from bentorank.http.edge.connection.head_rules import body_length, check_head, check_version, framing_head
-from bentorank.http.edge.connection.limits import FRAMING_PER_BODY_BYTE, MAX_HELD_BYTES, ConnectionLimits
+from bentorank.http.edge.connection.limits import (
+    FAR_TOO_MUCH,
+    FRAMING_PER_BODY_BYTE,
+    MAX_HELD_BYTES,
+    SLOW_BYTES_PER_S,
+    ConnectionLimits,
+)
 from bentorank.http.edge.connection.refusals import RefusalLog, refusal
 from bentorank.http.edge.connection.transport import EndingTransport
 from bentorank.observability import metrics
@@ -50,8 +56,8 @@ class LimitedProtocol(HttpToolsProtocol):
     refusals: ClassVar[RefusalLog] = RefusalLog()
     # Answered, and nothing asked since, the longest first.
     kept: ClassVar[dict[LimitedProtocol, None]] = {}
-    # Answered, but the answer is not read, the longest first.
-    unread: ClassVar[dict[LimitedProtocol, None]] = {}
+    # Answered, but the answer is not read yet.
+    unread: ClassVar[set[LimitedProtocol]] = set()
 
     transport: EndingTransport
 
@@ -90,7 +96,7 @@ class LimitedProtocol(HttpToolsProtocol):
         """Nothing is due any more."""
         metrics.CONNECTIONS.dec()
         self.kept.pop(self, None)
-        self.unread.pop(self, None)
+        self.unread.discard(self)
         self.transport.lost()
         self._time(None)
         self._held = b""
@@ -153,14 +159,14 @@ class LimitedProtocol(HttpToolsProtocol):
         """The client does not take its answers; it gets no further ones meanwhile."""
         super().pause_writing()
         self.transport.expect_to_be_read()
-        self.unread[self] = None
+        self.unread.add(self)
         self._bound_unread()
 
     def resume_writing(self) -> None:
         """The client has taken them."""
         super().resume_writing()
         self.transport.was_read()
-        self.unread.pop(self, None)
+        self.unread.discard(self)
         self._go_on_later()
 
     def shutdown(self) -> None:
@@ -291,15 +297,20 @@ class LimitedProtocol(HttpToolsProtocol):
         self.transport.close_now()
 
     def _bound_unread(self) -> None:
-        """Whoever has left an answer unread for the longest goes first where many wait; one alone may be large."""
+        """Where answers that wait take too much, who takes theirs the slowest goes first; one alone may be large."""
         limit = self.limits.max_unread_bytes
         waiting = sum(each.transport.unread_bytes for each in self.unread)
-        while waiting > limit and len(self.unread) > 1:
-            longest = next(iter(self.unread))
-            del self.unread[longest]
-            waiting -= longest.transport.unread_bytes
-            self.refusals.add(RequestTimeoutError(f"answers: more unread than the limit of {limit} bytes together"))
-            longest.transport.give_up()
+        if waiting <= limit:
+            return
+        for each in sorted(self.unread, key=lambda each: each.transport.pace):
+            if waiting <= limit or len(self.unread) == 1:
+                return
+            bytes_per_s, _ = each.transport.pace
+            if waiting > FAR_TOO_MUCH * limit or bytes_per_s < SLOW_BYTES_PER_S:
+                waiting -= each.transport.unread_bytes
+                self.unread.discard(each)
+                self.refusals.add(RequestTimeoutError(f"answers: more unread than the limit of {limit} bytes together"))
+                each.transport.give_up()
 
     def _refuse(self, error: BentorankError) -> None:
         """Answer in the application's place and end the connection."""

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from typing import TYPE_CHECKING, Any
 
 from bentorank.http.edge.connection.limits import (
     DISCARD_SILENCE_S,
     MAX_DISCARDED_BYTES,
     MIN_ANSWER_BYTES_PER_S,
+    SLOW_AFTER_S,
 )
 
 if TYPE_CHECKING:
@@ -41,6 +43,8 @@ class EndingTransport(asyncio.Transport):
         self._discarded = self._discarded_before = 0
         self._linger_timer: TimerHandle | None = None
         self._write_timer: TimerHandle | None = None
+        self._unread_since = 0.0
+        self._unread_then = 0
 
     def get_extra_info(self, name: str, default: Any = None) -> Any:  # noqa: ANN401 - asyncio's signature
         """As asyncio has it."""
@@ -107,6 +111,7 @@ class EndingTransport(asyncio.Transport):
     def expect_to_be_read(self) -> None:
         """What waits to be sent must be taken in a time."""
         if self._write_timer is None:
+            self._unread_since, self._unread_then = self._loop.time(), self.unread_bytes
             allowed_s = self._timeout_s + self.unread_bytes / MIN_ANSWER_BYTES_PER_S
             self._write_timer = self._loop.call_later(allowed_s, self._transport.abort)
 
@@ -114,6 +119,17 @@ class EndingTransport(asyncio.Transport):
     def unread_bytes(self) -> int:
         """What waits to be sent."""
         return self._transport.get_write_buffer_size()
+
+    @property
+    def pace(self) -> tuple[float, float]:
+        """Least of whom takes what waits the slowest, in bytes a second; of those whom no second has tried, the first.
+
+        What the system's own buffers take of an answer looks like reading, for a moment.
+        """
+        waited_s = self._loop.time() - self._unread_since
+        if waited_s < SLOW_AFTER_S:
+            return math.inf, self._unread_since
+        return (self._unread_then - self.unread_bytes) / waited_s, self._unread_since
 
     def give_up(self) -> None:
         """End without sending what waits."""
