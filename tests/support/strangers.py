@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 # Fewer than a connection may have waiting, so that both sides stay busy.
 PIPELINED = 25
+WARM_UP_CONNECTIONS = 8
 METHODS = ["GET", "PUT", "DELETE", "PATCH", "HEAD", "OPTIONS", "PROPFIND", "SEARCH", "REPORT", "PURGE"]
 KINDS = ("path", "method", "query string", "model", "model in a path", "key", "header", "endpoint of BentoML")
 
@@ -74,8 +75,9 @@ def series_before_and_after(server: Server, requests: int, seed: str) -> tuple[s
     """What is on the page of metrics, before and after so many requests."""
     chance = random.Random(seed)
     messages = [message(kind, chance) for kind, _ in zip(itertools.cycle(KINDS), range(requests), strict=False)]
-    # Every kind of answer, so that its series exists.
-    send_all(server.port, messages[: 20 * len(KINDS)])
+    # Every kind of answer, so that its series exists; by several connections, so that it does for each worker.
+    for _ in range(WARM_UP_CONNECTIONS):
+        send_all(server.port, messages[: 20 * len(KINDS)])
     before = series(server)
     send_all(server.port, messages)
     return before, series(server)
