@@ -30,8 +30,12 @@ def name_files_after_worker(number: int | None) -> None:
 
 
 def remove_gauges(folder: Path, number: int) -> None:
-    """Forget what the worker of that number was doing: it is gone."""
-    for file in folder.glob(f"gauge_*_{number}.db"):
+    """Forget what the worker of that number was doing: it is gone.
+
+    Gauges of what lives, alone. That another one's file is gone while a scrape reads it fails the scrape, which BentoML
+    leaves without an answer; and when a lost worker was asked last stays true.
+    """
+    for file in folder.glob(f"gauge_live*_{number}.db"):
         with suppress(OSError):
             file.unlink()
 
