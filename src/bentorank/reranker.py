@@ -188,11 +188,11 @@ class Reranker:
 
     def forecast_cost(self, job: RerankJob) -> int:
         """About what `cost_of` will say of a request, rather too little; 0 while nothing is known of texts."""
-        of_model = self._forecast_kept(job)
+        of_all = self._forecast_all(job)
+        of_model = of_all * job.most_read // len(job.documents)
         if job.cascade is None or job.most_read == len(job.documents):
             return of_model
-        pairs = TextPairs.of_query(job.query, contents_of(job.documents))
-        return of_model + model_tokens(job.cascade.first_stage, self.forecast_tokens(pairs))
+        return of_model + model_tokens(job.cascade.first_stage, of_all)
 
     async def check_tokens(self, pairs: Sequence[Pair], deadline: float | None = None) -> None:
         """Raises PayloadTooLargeError if these pairs have more tokens than a request may have to score.
@@ -270,8 +270,11 @@ class Reranker:
 
     def _forecast_kept(self, job: RerankJob) -> int:
         """About how many tokens the model will read of what a first stage keeps."""
-        pairs = TextPairs.of_query(job.query, contents_of(job.documents))
-        return self.forecast_tokens(pairs) * job.most_read // len(pairs)
+        return self._forecast_all(job) * job.most_read // len(job.documents)
+
+    def _forecast_all(self, job: RerankJob) -> int:
+        """About how many tokens all documents have."""
+        return self.forecast_tokens(TextPairs.of_query(job.query, contents_of(job.documents)))
 
     async def _read_kept(self, job: RerankJob, cut: Cut, terms: Terms, work: Work) -> Sequence[ReadDocument]:
         """What the model says of the documents that are kept."""

@@ -34,8 +34,9 @@ def model_tokens(first_stage: str, tokens: int) -> int:
 def cost_of(usage: Usage) -> int:
     """Model tokens of a whole request, its first stage's included: what a key is charged."""
     stage = usage.first_stage
-    by_words = 0 if stage is None or stage.name != EMBEDDINGS else model_tokens(stage.name, stage.tokens)
-    return usage.tokens + by_words
+    if stage is None or stage.name != EMBEDDINGS:
+        return usage.tokens  # another model's are among them
+    return usage.tokens + model_tokens(stage.name, stage.tokens)
 
 
 class Sifted(NamedTuple):
